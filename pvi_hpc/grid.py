@@ -1,0 +1,57 @@
+"""The regular grid that models, gradients and results live on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Grid"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells `(nz, ny, nx)`, z downwards, x fastest; a cell is its centre point.
+
+    Parameters
+    ----------
+    shape
+        Number of cells `(nz, ny, nx)`.
+    spacing
+        Distance between cells `(dz, dy, dx)` [m].
+    origin
+        Coordinates `(z, y, x)` of cell `(0, 0, 0)` [m].
+    """
+
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return int(np.prod(self.shape))
+
+    @property
+    def upper(self) -> tuple[float, float, float]:
+        """Coordinates `(z, y, x)` of the last cell [m]."""
+        z, y, x = (
+            o + (n - 1) * h
+            for o, n, h in zip(self.origin, self.shape, self.spacing, strict=True)
+        )
+        return z, y, x
+
+    def axis(self, i: int) -> NDArray[np.float64]:
+        """Return the coordinates of the cells along axis `i` (0: z, 1: y, 2: x) [m]."""
+        return self.origin[i] + self.spacing[i] * np.arange(self.shape[i])
+
+    def relative(self, positions: NDArray[Any]) -> NDArray[np.float64]:
+        """Return positions `(n, 3)` [m] relative to cell `(0, 0, 0)` [m]."""
+        return np.asarray(positions, dtype=np.float64) - np.asarray(self.origin)
+
+    def contains(self, positions: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell which positions `(n, 3)` [m] lie between the first and the last cell."""
+        x = np.atleast_2d(np.asarray(positions, dtype=np.float64))
+        slack = 1e-6 * np.asarray(self.spacing)
+        inside = (x >= np.asarray(self.origin) - slack) & (x <= np.asarray(self.upper) + slack)
+        return np.asarray(inside.all(axis=1))

@@ -1,0 +1,1 @@
+"""Simulations: what turns velocity models into misfits and gradients."""

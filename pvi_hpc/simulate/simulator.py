@@ -1,0 +1,62 @@
+"""The one interface every forward problem implements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BatchResult", "SimulationCount", "Simulator"]
+
+
+@dataclass(frozen=True)
+class SimulationCount:
+    """What a batch cost: simulations of one shot, and how they went."""
+
+    done: int = 0
+    failed: int = 0
+    retried: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: "SimulationCount") -> "SimulationCount":
+        """Add up two counts."""
+        return SimulationCount(
+            self.done + other.done,
+            self.failed + other.failed,
+            self.retried + other.retried,
+            self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """Misfits and gradients of a batch of models.
+
+    Parameters
+    ----------
+    misfits
+        ``0.5 * sum(((simulated - observed) / noise_sd)**2)`` over the shots asked for,
+        `(n_models,)` float64, dimensionless. Not scaled by the number of shots.
+    gradients
+        Derivative of each misfit by velocity, `(n_models, nz, ny, nx)` float64 [s/m].
+    count
+        Simulations done, failed and retried, and their worker seconds.
+    """
+
+    misfits: NDArray[np.float64]
+    gradients: NDArray[np.float64]
+    count: SimulationCount = field(default_factory=SimulationCount)
+
+
+class Simulator(Protocol):
+    """Turns a batch of models into misfits and gradients."""
+
+    def misfit_and_gradient(
+        self, models: NDArray[np.float32], shots: Sequence[Sequence[int]]
+    ) -> BatchResult:
+        """Simulate `models` `(n, nz, ny, nx)` [m/s].
+
+        `shots[i]` are the indices into the survey's shots that model `i` is compared with.
+        """
+        ...

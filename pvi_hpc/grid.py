@@ -43,11 +43,12 @@ class Grid:
 
     def axis(self, i: int) -> NDArray[np.float64]:
         """Return the coordinates of the cells along axis `i` (0: z, 1: y, 2: x) [m]."""
-        return self.origin[i] + self.spacing[i] * np.arange(self.shape[i])
+        return self.origin[i] + self.spacing[i] * np.arange(self.shape[i], dtype=np.float64)
 
     def relative(self, positions: NDArray[Any]) -> NDArray[np.float64]:
         """Return positions `(n, 3)` [m] relative to cell `(0, 0, 0)` [m]."""
-        return np.asarray(positions, dtype=np.float64) - np.asarray(self.origin)
+        relative: NDArray[np.float64] = np.subtract(positions, self.origin, dtype=np.float64)
+        return relative
 
     def contains(self, positions: NDArray[Any]) -> NDArray[np.bool_]:
         """Tell which positions `(n, 3)` [m] lie between the first and the last cell."""

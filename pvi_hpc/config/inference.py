@@ -1,0 +1,111 @@
+"""Settings of the prior, the start and the variational inference."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from pvi_hpc.config.base import Frozen
+from pvi_hpc.config.survey import ModelFile
+
+__all__ = ["Family", "Inference", "Optimiser", "Prior", "Profile", "Start"]
+
+Values = tuple[PositiveFloat, ...]
+
+
+class Profile(Frozen):
+    """A velocity by depth, linear between the nodes and constant beyond them."""
+
+    depth_m: tuple[float, ...]
+    velocity_m_s: Values
+
+    @model_validator(mode="after")
+    def _increasing(self) -> Self:
+        if len(self.depth_m) != len(self.velocity_m_s) or not self.depth_m:
+            raise ValueError("'depth_m' and 'velocity_m_s' must have the same length")
+        if any(b <= a for a, b in zip(self.depth_m, self.depth_m[1:], strict=False)):
+            raise ValueError(f"'depth_m' must increase, got {self.depth_m}")
+        return self
+
+
+class Prior(Frozen):
+    """Independent cells, by depth; every velocity stays inside `lower` and `upper`."""
+
+    kind: str = Field(description="uniform, normal, or an entry point of pvi_hpc.priors.")
+    depth_m: tuple[float, ...] = Field(description="Nodes of the tables below.")
+    lower_m_s: Values
+    upper_m_s: Values
+    mean_m_s: Values | None = None
+    sd_m_s: Values | None = None
+    fixed_above_m: float | None = Field(
+        None, description="Cells above this depth keep the starting model (a water layer)."
+    )
+
+    @model_validator(mode="after")
+    def _tables(self) -> Self:
+        tables = {n: getattr(self, n) for n in ("lower_m_s", "upper_m_s", "mean_m_s", "sd_m_s")}
+        for name, values in tables.items():
+            if values is not None and len(values) != len(self.depth_m):
+                raise ValueError(
+                    f"'{name}' must have {len(self.depth_m)} values like 'depth_m', "
+                    f"got {len(values)}"
+                )
+        for z, a, b in zip(self.depth_m, self.lower_m_s, self.upper_m_s, strict=True):
+            if a >= b:
+                raise ValueError(
+                    f"'lower_m_s' must be below 'upper_m_s', got {a} >= {b} at {z} m"
+                )
+        if any(b <= a for a, b in zip(self.depth_m, self.depth_m[1:], strict=False)):
+            raise ValueError(f"'depth_m' must increase, got {self.depth_m}")
+        if (self.kind == "normal") != (self.mean_m_s is not None and self.sd_m_s is not None):
+            raise ValueError("'mean_m_s' and 'sd_m_s' belong to 'kind: normal', both of them")
+        return self
+
+
+class Start(Frozen):
+    """Where the variational distribution starts."""
+
+    model: Literal["prior_mean"] | Profile | ModelFile = "prior_mean"
+    smooth_m: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="Gaussian smoothing length of the starting model."
+    )
+    sd: PositiveFloat = Field(0.3, description="Sd in units of the prior's sd.")
+    map_iterations: Annotated[int, Field(ge=0)] = Field(
+        0, description="Iterations of deterministic FWI before the variational ones."
+    )
+
+
+class Family(Frozen):
+    """The variational distribution."""
+
+    kind: str = Field(
+        "mean_field", description="mean_field, structured, or an entry point of families."
+    )
+    options: dict[str, Any] = Field({}, description="e.g. stencil: [3, 3, 3] for structured.")
+
+
+class Optimiser(Frozen):
+    """Adam with a step that falls from `step` to `step * final` along a cosine."""
+
+    step: PositiveFloat = 0.02
+    final: Annotated[float, Field(gt=0, le=1)] = 0.1
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+
+
+class Inference(Frozen):
+    """Variational inference: family, estimator, optimiser and length."""
+
+    family: Family = Family()
+    iterations: PositiveInt
+    samples: PositiveInt = Field(2, description="Models per iteration.")
+    antithetic: bool = Field(True, description="Draw the samples in pairs eps, -eps.")
+    shots_per_sample: PositiveInt | None = Field(None, description="Minibatch; null: all.")
+    optimiser: Optimiser = Optimiser()
+    use_data: bool = Field(True, description="false: the run must return its prior.")
+    elbo_samples: PositiveInt = Field(20, description="Fresh draws of the final ELBO.")
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if self.antithetic and self.samples % 2:
+            raise ValueError(f"'samples' must be even with 'antithetic', got {self.samples}")
+        return self

@@ -1,0 +1,104 @@
+"""The whole configuration: what all runs share, and the list of runs."""
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from pvi_hpc.config.base import Frozen, Name
+from pvi_hpc.config.inference import Inference, Prior, Start
+from pvi_hpc.config.survey import GridSettings, Solver, SurveySettings
+
+__all__ = ["Execution", "Posterior", "Project", "Report", "Run"]
+
+
+class Execution(Frozen):
+    """Workers, the MPI ranks and threads of their gangs, and what to do on failure."""
+
+    executor: str = Field("local", description="An entry point of pvi_hpc.executors.")
+    workers: PositiveInt = 2
+    ranks: PositiveInt = Field(1, description="MPI ranks of one gang.")
+    threads: PositiveInt = Field(1, description="OpenMP threads of one rank.")
+    shots_per_task: PositiveInt = Field(4, description="Shots simulated by one task.")
+    retries: Annotated[int, Field(ge=0)] = Field(3, description="New tries of one task.")
+    timeout_s: PositiveFloat = Field(600.0, description="A task this long has hung.")
+
+
+class Posterior(Frozen):
+    """What is drawn from the fitted distribution."""
+
+    samples: PositiveInt = 200
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
+    predictive_draws: PositiveInt = 8
+
+
+class Report(Frozen):
+    """What the report shows."""
+
+    depth_m: float | None = Field(None, description="Depth slice; null: the middle.")
+    y_m: float | None = Field(None, description="Inline slice; null: the middle.")
+    x_m: float | None = Field(None, description="Crossline slice; null: the middle.")
+    wells_y_x_m: tuple[tuple[float, float], ...] = ()
+    shot: int | None = Field(None, description="Id of the shot drawn; null: the middle one.")
+
+
+class _Shared(Frozen):
+    """Sections of one run; in a project, the defaults of all runs."""
+
+    seed: int = 1
+    grid: GridSettings
+    survey: SurveySettings
+    solver: Solver = Solver()
+    prior: Prior
+    start: Start = Start()
+    inference: Inference
+    execution: Execution = Execution()
+    posterior: Posterior = Posterior()
+
+
+class Run(_Shared):
+    """One inversion, everything about it resolved."""
+
+    name: Name
+
+    def fingerprint(self) -> str:
+        """Return the hash of all settings that change the result.
+
+        Where and how the simulations run does not change it, nor does what is drawn later.
+        """
+        tree = self.model_dump(mode="json", exclude={"execution", "posterior"})
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Project(_Shared):
+    """One configuration file."""
+
+    name: Name
+    segments: PositiveInt = Field(10, description="Snakemake jobs an inversion is cut into.")
+    runs: tuple[dict[str, Any], ...] = Field(
+        ({"name": "run"},), min_length=1, description="Name and what differs from above."
+    )
+    report: Report = Report()
+
+    @property
+    def resolved(self) -> tuple[Run, ...]:
+        """Every run with the defaults filled in."""
+        return tuple(Run.model_validate(self.merged(dict(run))) for run in self.runs)
+
+    def merged(self, run: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings of one entry of `runs` with the defaults, not yet checked."""
+        shared = self.model_dump(exclude={"name", "runs", "segments", "report"})
+        return _merge(shared, run)
+
+    def run(self, name: str) -> Run:
+        """Return the run called `name`."""
+        return next(run for run in self.resolved if run.name == name)
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(merged.get(key), dict) and isinstance(value, dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged

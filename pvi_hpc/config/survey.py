@@ -1,0 +1,167 @@
+"""Settings of the grid, the survey, the wavelet and the solver."""
+
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+
+from pvi_hpc.config.base import Axes, Counts, Frozen, PathName
+from pvi_hpc.grid import Grid
+
+__all__ = [
+    "Generator",
+    "GridSettings",
+    "Line",
+    "ModelFile",
+    "Positions",
+    "Ricker",
+    "Solver",
+    "SurveySettings",
+    "Synthetic",
+    "WaveletSettings",
+]
+
+
+class GridSettings(Frozen):
+    """The grid of the inversion."""
+
+    shape: Counts = Field(description="Cells (nz, ny, nx).")
+    spacing_m: PositiveFloat | Axes = Field(description="Cell size, one or (dz, dy, dx).")
+    origin_m: Axes = Field((0.0, 0.0, 0.0), description="Coordinates (z, y, x) of cell 0.")
+
+    @field_validator("spacing_m")
+    @classmethod
+    def _positive(cls, value: float | Axes) -> float | Axes:
+        if np.min(value) <= 0:
+            raise ValueError(f"must be positive on every axis, got {value}")
+        return value
+
+    @property
+    def grid(self) -> Grid:
+        """The grid these settings describe."""
+        h = self.spacing_m
+        return Grid(self.shape, h if isinstance(h, tuple) else (h, h, h), self.origin_m)
+
+
+class Ricker(Frozen):
+    """Ricker wavelet ``a (1 - 2 u) exp(-u)``, ``u = (pi f (t - delay))**2``."""
+
+    peak_hz: PositiveFloat
+    delay_s: PositiveFloat = Field(description="Time of the peak; 1.2 / peak_hz is enough.")
+    amplitude: float = 1.0
+
+
+class WaveletSettings(Frozen):
+    """The source term: a file (columns time [s] and value) or a Ricker wavelet."""
+
+    file: PathName | None = None
+    ricker: Ricker | None = None
+    resample: bool = Field(
+        False, description="Resample a file whose interval is not the solver's time step."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.file is None) == (self.ricker is None):
+            raise ValueError("needs exactly one of 'file' and 'ricker'")
+        return self
+
+
+class Line(Frozen):
+    """`n` equally spaced positions from `first_m` to `last_m`."""
+
+    first_m: float
+    last_m: float
+    n: PositiveInt
+
+    @property
+    def points(self) -> list[float]:
+        """Coordinates [m]."""
+        return [float(x) for x in np.linspace(self.first_m, self.last_m, self.n)]
+
+
+class Positions(Frozen):
+    """A rectangular array at one depth."""
+
+    depth_m: float
+    y: Line
+    x: Line
+
+
+class Generator(Frozen):
+    """A seedable, geologically plausible model: layers, folds, faults, channels."""
+
+    seed: int = 1
+    velocity_top_m_s: PositiveFloat = 1800.0
+    velocity_bottom_m_s: PositiveFloat = 3600.0
+    n_layers: PositiveInt = 8
+    contrast: Annotated[float, Field(ge=0, lt=0.5)] = 0.08
+    fold_m: Annotated[float, Field(ge=0)] = 60.0
+    n_faults: Annotated[int, Field(ge=0)] = 2
+    throw_m: Annotated[float, Field(ge=0)] = 60.0
+    n_channels: Annotated[int, Field(ge=0)] = 1
+    water_m: Annotated[float, Field(ge=0)] = Field(0.0, description="Depth of the sea bed.")
+
+
+class ModelFile(Frozen):
+    """A velocity model [m/s] in HDF5, .npy or SEG-Y, axes (z, y, x), on the run's grid."""
+
+    file: PathName
+    dataset: str = Field("vp", description="Name of the HDF5 dataset.")
+
+
+class Synthetic(Frozen):
+    """A survey made by our own solver."""
+
+    model: ModelFile | Generator
+    sources: Positions
+    receivers: Positions
+    n_samples: PositiveInt
+    dt_s: PositiveFloat
+    noise_level: Annotated[float, Field(ge=0)] = Field(
+        description="Noise sd as a fraction of the rms of the clean data."
+    )
+    seed: int = 1
+
+
+class SurveySettings(Frozen):
+    """Where the data come from."""
+
+    format: Literal["segy", "su", "hdf5", "synthetic"]
+    files: tuple[PathName, ...] = Field((), description="One file a survey or a shot; globs.")
+    synthetic: Synthetic | None = None
+    wavelet: WaveletSettings | None = Field(None, description="HDF5 surveys bring their own.")
+    noise_sd: PositiveFloat | None = Field(
+        None, description="Noise sd of every trace, in units of the data."
+    )
+    noise_window_s: PositiveFloat | None = Field(
+        None, description="Measure each trace's noise sd before this time, ahead of arrivals."
+    )
+    true_model: ModelFile | None = Field(None, description="Only drawn and scored.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.format == "synthetic":
+            if self.synthetic is None or self.files:
+                raise ValueError("'format: synthetic' needs 'synthetic' and no 'files'")
+        elif self.synthetic is not None or not self.files:
+            raise ValueError(f"'format: {self.format}' needs 'files' and no 'synthetic'")
+        if self.format != "hdf5" and self.wavelet is None:
+            raise ValueError(f"'format: {self.format}' needs 'wavelet'")
+        if self.format in ("segy", "su") and (self.noise_sd is None) == (
+            self.noise_window_s is None
+        ):
+            raise ValueError("needs exactly one of 'noise_sd' and 'noise_window_s'")
+        return self
+
+
+class Solver(Frozen):
+    """The acoustic wave solver."""
+
+    steps_per_sample: PositiveInt = Field(1, description="Time steps per data sample.")
+    n_pml: Annotated[int, Field(ge=4, le=40)] = Field(10, description="Absorbing cells.")
+    free_surface: bool = Field(False, description="Pressure-free top instead of absorbing.")
+    precision: Literal["float32", "float64"] = "float32"
+    min_points_per_wavelength: PositiveFloat = Field(
+        3.0, description="Refuse a grid coarser than this at the prior's slowest velocity."
+    )

@@ -1,0 +1,209 @@
+"""Source wavelets: analytic, read from a file, and brought to the solver's time step."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.config.survey import Ricker, WaveletSettings
+from pvi_hpc.errors import SurveyError
+from pvi_hpc.survey import Wavelet
+
+__all__ = [
+    "for_solver",
+    "max_frequency",
+    "peak_frequency",
+    "read_wavelet",
+    "ricker",
+    "same_interval",
+    "wavelet_of",
+]
+
+Array = NDArray[np.float64]
+
+#: A wavelet may lose samples this small, relative to its largest, when it is cut.
+NEGLIGIBLE = 1e-3
+
+
+def ricker(settings: Ricker, dt: float, n: int) -> Wavelet:
+    """Return `n` samples every `dt` [s] of a Ricker wavelet that peaks at `delay_s`.
+
+    Raises
+    ------
+    SurveyError
+        If the wavelet starts before t = 0, where it would be cut off.
+
+    Examples
+    --------
+    >>> float(ricker(Ricker(peak_hz=5.0, delay_s=0.24), 0.002, 801).samples[120])
+    1.0
+    """
+    if settings.delay_s * settings.peak_hz < 1.0:
+        raise SurveyError(
+            f"'survey.wavelet.ricker.delay_s' must be at least 1 / peak_hz = "
+            f"{1 / settings.peak_hz:g} s, or the wavelet's start is cut off, "
+            f"got {settings.delay_s:g} s; use {1.2 / settings.peak_hz:g}."
+        )
+    u = (np.pi * settings.peak_hz * (np.arange(n) * dt - settings.delay_s)) ** 2
+    return Wavelet(settings.amplitude * (1 - 2 * u) * np.exp(-u), dt)
+
+
+def read_wavelet(path: str | Path) -> Wavelet:
+    """Read a text file: columns time [s] and value, or one column below ``# dt: 0.002``.
+
+    Lines that start with ``#`` are comments; sample 0 must be at t = 0.
+
+    Raises
+    ------
+    SurveyError
+        If the file is missing, not a table of finite numbers, has no interval, does not
+        start at t = 0 or is not evenly sampled.
+    """
+    table, text = _read_table(Path(path))
+    if table.shape[1] == 1:
+        return Wavelet(table[:, 0].copy(), _header_interval(text, path))
+    time, samples = table.T
+    if abs(time[0]) > 1e-9:
+        raise SurveyError(
+            f"'survey.wavelet.file' ({path}) must start at t = 0 s, got {time[0]:g} s; "
+            "add zeros in front or cut it."
+        )
+    dt = float(time[-1] / (len(time) - 1))
+    uneven = np.abs(time - dt * np.arange(len(time)))
+    if dt <= 0 or uneven.max() > 1e-3 * dt:
+        raise SurveyError(
+            f"'survey.wavelet.file' ({path}) must be evenly sampled, but line "
+            f"{int(uneven.argmax()) + 1} of the table is off by {uneven.max():g} s from "
+            f"multiples of {dt:g} s; interpolate it to one interval."
+        )
+    return Wavelet(samples.copy(), round(dt, 12))
+
+
+def wavelet_of(settings: WaveletSettings, dt: float, n_steps: int) -> Wavelet:
+    """Return the wavelet a configuration asks for.
+
+    A Ricker wavelet is sampled at the solver's step `dt` [s]; a file keeps its interval
+    unless `resample` is set, in which case it comes back with `n_steps` samples of `dt`.
+    """
+    if settings.ricker is not None:
+        return ricker(settings.ricker, dt, n_steps)
+    assert settings.file is not None  # the configuration holds one or the other
+    wavelet = read_wavelet(settings.file)
+    if not settings.resample or same_interval(wavelet.dt, dt):
+        return wavelet
+    return Wavelet(for_solver(wavelet, dt, n_steps, resample=True), dt)
+
+
+def for_solver(wavelet: Wavelet, dt: float, n_steps: int, resample: bool = False) -> Array:
+    """Return the source term `(n_steps,)` at the solver's time steps `0, dt, 2 dt, ...`.
+
+    Zeros follow a wavelet shorter than the simulation; of a longer one only what is below
+    `NEGLIGIBLE` of its largest sample may be cut off. With `resample`, another interval
+    is reached by band-limited (sinc) interpolation, which keeps sample 0 at t = 0.
+
+    Raises
+    ------
+    SurveyError
+        If the interval is not `dt` and `resample` is false, if the wavelet holds
+        frequencies that steps of `dt` cannot carry, or if it outlasts the simulation.
+    """
+    if not same_interval(wavelet.dt, dt):
+        if not resample:
+            raise SurveyError(
+                f"The wavelet is sampled every {wavelet.dt:g} s, the solver steps "
+                f"{dt:g} s; set 'survey.wavelet.resample: true', or choose "
+                "'solver.steps_per_sample' so that both agree."
+            )
+        wavelet = _resampled(wavelet, dt)
+    kept, cut = wavelet.samples[:n_steps], wavelet.samples[n_steps:]
+    largest = np.abs(wavelet.samples).max()
+    if len(cut) and np.abs(cut).max() > NEGLIGIBLE * largest:
+        needed = int(np.flatnonzero(np.abs(wavelet.samples) > NEGLIGIBLE * largest)[-1]) + 1
+        raise SurveyError(
+            f"The wavelet lasts {(needed - 1) * dt:g} s, longer than the simulation of "
+            f"{(n_steps - 1) * dt:g} s; use a longer record or a shorter wavelet."
+        )
+    return np.pad(kept, (0, n_steps - len(kept)))
+
+
+def max_frequency(wavelet: Wavelet, fraction: float = 0.1) -> float:
+    """Return the highest frequency whose amplitude reaches `fraction` of the peak's [Hz]."""
+    frequency, amplitude = _spectrum(wavelet)
+    return float(frequency[amplitude >= fraction * amplitude.max()].max())
+
+
+def peak_frequency(wavelet: Wavelet) -> float:
+    """Return the frequency of the largest amplitude [Hz]."""
+    frequency, amplitude = _spectrum(wavelet)
+    return float(frequency[amplitude.argmax()])
+
+
+def same_interval(a: float, b: float) -> bool:
+    """Tell whether two sampling intervals [s] agree to within 1e-6 of their size."""
+    return abs(a - b) <= 1e-6 * max(a, b)
+
+
+def _spectrum(wavelet: Wavelet) -> tuple[Array, Array]:
+    n = 8 * max(len(wavelet.samples), 512)
+    amplitude: Array = np.abs(np.fft.rfft(wavelet.samples, n))
+    frequency: Array = np.arange(len(amplitude)) / (n * wavelet.dt)
+    return frequency, amplitude
+
+
+def _resampled(wavelet: Wavelet, dt: float) -> Wavelet:
+    nyquist = 0.5 / dt
+    highest = max_frequency(wavelet, NEGLIGIBLE)
+    if highest > nyquist:
+        raise SurveyError(
+            f"The wavelet holds frequencies up to {highest:.3g} Hz, but steps of {dt:g} s "
+            f"carry at most {nyquist:.3g} Hz; raise 'solver.steps_per_sample' or filter "
+            "'survey.wavelet.file'."
+        )
+    factor = round(dt / wavelet.dt)
+    if same_interval(dt, factor * wavelet.dt):
+        return Wavelet(wavelet.samples[::factor].copy(), dt)
+    # Two samples of slack: the last instants of the old wavelet must not be lost.
+    times = np.arange(int(np.ceil(wavelet.duration / dt)) + 1) * dt
+    samples = np.arange(len(wavelet.samples))
+    values = [np.sinc(t / wavelet.dt - samples) @ wavelet.samples for t in times]
+    return Wavelet(np.array(values), dt)
+
+
+def _read_table(path: Path) -> tuple[Array, str]:
+    try:
+        text = path.read_text()
+        lines = [x for x in text.splitlines() if x.strip() and not x.lstrip().startswith("#")]
+        rows = [[float(v) for v in x.replace(",", " ").split()] for x in lines]
+    except (OSError, ValueError) as error:
+        raise SurveyError(
+            f"Cannot read 'survey.wavelet.file' ({path}): {error}. It must hold the "
+            "columns time [s] and value."
+        ) from error
+    widths = sorted({len(row) for row in rows})
+    if widths not in ([1], [2]) or len(rows) < 2:
+        raise SurveyError(
+            f"'survey.wavelet.file' ({path}) must hold at least 2 lines of 1 or 2 columns, "
+            f"got {len(rows)} lines of {widths} columns."
+        )
+    table: NDArray[Any] = np.array(rows, dtype=np.float64)
+    if not np.isfinite(table).all() or not table[:, -1].any():
+        bad = "a value that is not finite" if not np.isfinite(table).all() else "only zeros"
+        raise SurveyError(f"'survey.wavelet.file' ({path}) holds {bad}; repair the file.")
+    return table, text
+
+
+def _header_interval(text: str, path: str | Path) -> float:
+    for line in text.splitlines():
+        name, _, value = line.lstrip("# ").replace("=", ":").partition(":")
+        if line.startswith("#") and name.strip() in ("dt", "dt_s"):
+            try:
+                dt = float(value.split()[0])
+            except (IndexError, ValueError):
+                break
+            if dt > 0:
+                return dt
+    raise SurveyError(
+        f"'survey.wavelet.file' ({path}) has one column and no interval; add the line "
+        "'# dt: 0.002' [s] on top, or a first column of times."
+    )

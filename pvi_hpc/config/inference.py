@@ -102,7 +102,6 @@ class Inference(Frozen):
     shots_per_sample: PositiveInt | None = Field(None, description="Minibatch; null: all.")
     optimiser: Optimiser = Optimiser()
     use_data: bool = Field(True, description="false: the run must return its prior.")
-    elbo_samples: PositiveInt = Field(20, description="Fresh draws of the final ELBO.")
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:

@@ -39,6 +39,12 @@ def parse_project(tree: Mapping[str, Any], *, source: str = "configuration") -> 
         raise ConfigError(_report(source, error.errors(), "")) from error
     names: list[str] = []
     for i, entry in enumerate(project.runs):
+        for key in ("grid", "survey"):
+            if key in entry:
+                raise ConfigError(
+                    f"{source}:\n  'runs.{i}.{key}' cannot differ: all runs of a project share "
+                    f"'{key}'. Make a second project (another file with another 'name')."
+                )
         try:
             names.append(Run.model_validate(project.merged(dict(entry))).name)
         except ValidationError as error:

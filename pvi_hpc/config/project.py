@@ -96,9 +96,15 @@ class Project(_Shared):
         return next(run for run in self.resolved if run.name == name)
 
 
+#: Settings that a run replaces as a whole: half of one family is no other family.
+WHOLE = ("family", "model")
+
+
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
-        both = isinstance(merged.get(key), dict) and isinstance(value, dict)
+        both = (
+            isinstance(merged.get(key), dict) and isinstance(value, dict) and key not in WHOLE
+        )
         merged[key] = _merge(merged[key], value) if both else value
     return merged

@@ -1,0 +1,42 @@
+# Two commands set everything up by themselves: `make demo` and `make test`.
+VENV ?= $(CURDIR)/.venv
+export PVI_VENV := $(VENV)
+export PATH := $(VENV)/bin:$(PATH)
+# One thread for each process: ranks and workers use the cores.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: help setup demo test test-quick lint format bench clean
+
+help:
+	@echo "make demo        set up, invert a small synthetic survey, write its report"
+	@echo "make test        set up, run every test"
+	@echo "make test-quick  set up, run the tests that take seconds"
+	@echo "make lint        formatters, linters, types, workflow"
+	@echo "make bench       measure the wave solver on this machine"
+	@echo "make clean       remove the environment and build files (results stay)"
+
+setup:
+	@scripts/bootstrap.sh
+
+demo: setup
+	pvi run config/demo.yaml
+
+test: setup
+	python -m pytest
+
+test-quick: setup
+	python -m pytest -m "not slow"
+
+lint: setup
+	scripts/lint.sh
+
+format: setup
+	ruff check --fix . && ruff format . && snakefmt Snakefile workflow
+	clang-format -i solvers/*/*.[ch]
+
+bench: setup
+	python benchmarks/solver.py
+
+clean:
+	rm -rf .venv build

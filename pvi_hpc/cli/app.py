@@ -1,0 +1,137 @@
+"""All subcommands; heavy imports happen inside them, so that `pvi --help` is quick."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pvi_hpc import __version__
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="3D Bayesian full-waveform inversion: velocity models with error bars.",
+)
+
+Config = Annotated[str, typer.Argument(help="A configuration file, or a project's name.")]
+ProjectName = Annotated[str, typer.Argument(help="Name of a project under results/.")]
+RunName = Annotated[str, typer.Argument(help="Name of a run of the project.")]
+Profile = Annotated[Path, typer.Option(help="Snakemake profile of the site.")]
+Extra = Annotated[
+    list[str] | None, typer.Argument(help="After --: options handed on to snakemake.")
+]
+LOCAL = Path("cluster_profiles/local")
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Take the options that belong to no subcommand."""
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def init(path: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
+    """Write a commented configuration to start from."""
+    from pvi_hpc.cli.template import write_template
+
+    write_template(path)
+    typer.echo(f"Wrote {path}. Edit it, then: pvi check {path} && pvi run {path}")
+
+
+@app.command()
+def run(config: Config, extra: Extra = None, profile: Profile = LOCAL) -> None:
+    """Run a whole workflow, with progress; goes on where it was interrupted."""
+    from pvi_hpc.cli.launch import launch
+
+    raise typer.Exit(launch(config, profile, extra or []))
+
+
+@app.command()
+def resume(config: Config, extra: Extra = None, profile: Profile = LOCAL) -> None:
+    """Go on after a kill or a crash: as run, but first clears what the dead left behind."""
+    from pvi_hpc.cli.launch import launch
+
+    raise typer.Exit(launch(config, profile, extra or [], unlock=True))
+
+
+@app.command()
+def status(
+    project: ProjectName,
+    watch: Annotated[float, typer.Option(help="Repeat every so many seconds; 0: once.")] = 0,
+) -> None:
+    """Show how far every run is: from any terminal, at any time."""
+    from pvi_hpc.cli.progress import show_status
+
+    show_status(project, watch)
+
+
+@app.command()
+def stop(project: ProjectName) -> None:
+    """Stop a running workflow at its next checkpoint; `pvi resume` goes on."""
+    from pvi_hpc.cli.launch import stop_project
+
+    stop_project(project)
+
+
+@app.command()
+def check(
+    config: Annotated[str | None, typer.Argument(help="A configuration file.")] = None,
+    project: Annotated[str | None, typer.Option(help="A prepared project instead.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only this run.")] = None,
+) -> None:
+    """Find out what is wrong, what it costs and whether it fits, before anything runs."""
+    from pvi_hpc.cli.steps import check_config
+
+    check_config(config, project, run)
+
+
+@app.command()
+def prepare(project: ProjectName) -> None:
+    """Import or simulate the survey of a project (called by the workflow)."""
+    from pvi_hpc.cli.steps import prepare_project
+
+    prepare_project(project)
+
+
+@app.command()
+def segment(
+    project: ProjectName,
+    run: RunName,
+    until: Annotated[int, typer.Option(help="Iteration to stop at.")],
+    manifest: Annotated[Path, typer.Option(help="File written last.")],
+) -> None:
+    """Advance a run to an iteration (called by the workflow)."""
+    from pvi_hpc.cli.steps import run_segment
+
+    raise typer.Exit(run_segment(project, run, until, manifest))
+
+
+@app.command()
+def posterior(project: ProjectName, run: RunName) -> None:
+    """Draw samples and write mean, sd and quantiles (called by the workflow)."""
+    from pvi_hpc.cli.steps import write_posterior_files
+
+    write_posterior_files(project, run)
+
+
+@app.command()
+def predictive(project: ProjectName, run: RunName) -> None:
+    """Simulate data from posterior draws (called by the workflow)."""
+    from pvi_hpc.cli.steps import write_predictive_files
+
+    write_predictive_files(project, run)
+
+
+@app.command()
+def report(project: ProjectName) -> None:
+    """Write the report (called by the workflow)."""
+    from pvi_hpc.cli.steps import write_report
+
+    write_report(project)

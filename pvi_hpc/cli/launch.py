@@ -1,0 +1,167 @@
+"""Starting, resuming and stopping a workflow; Snakemake does the work."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import typer
+
+import pvi_hpc
+from pvi_hpc.cli.progress import Display, find_project, progress_display
+from pvi_hpc.config import Project, load_project
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.plan import refuse_changed_runs
+from pvi_hpc.store.layout import ProjectPaths
+
+__all__ = ["launch", "stop_project"]
+
+#: Lines of a failed step's log that are shown.
+TAIL = 15
+
+
+def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = False) -> int:
+    """Run Snakemake on a configuration and show progress; return its exit code."""
+    path, project = _find_config(config)
+    refuse_changed_runs(project)
+    command = [*_snakemake(profile), "--configfile", str(path), *extra]
+    if unlock:
+        _unlock(command, project)
+    log = ProjectPaths.of(project.name).log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    typer.echo(f"Project '{project.name}': log in {log}, state with: pvi status {project.name}")
+    with log.open("a") as stream:
+        start = stream.tell()
+        process = subprocess.Popen(
+            command, stdout=stream, stderr=subprocess.STDOUT, env=_environment()
+        )
+        code = _follow(process, project, log, start)
+    _conclude(project, log, start, code)
+    return code
+
+
+def stop_project(name: str) -> None:
+    """Ask the workflow and the controllers of a project to stop at a safe point."""
+    project = find_project(name)
+    paths = ProjectPaths.of(name)
+    asked = [_terminate(paths.owner)]
+    asked += [_terminate(paths.run(run.name).lease) for run in project.resolved]
+    if not any(asked):
+        typer.echo(f"Nothing of '{name}' is running.")
+        return
+    typer.echo(f"Asked to stop; state with: pvi status {name}. Go on with: pvi resume {name}")
+
+
+def _find_config(config: str) -> tuple[Path, Project]:
+    path = Path(config)
+    if not path.exists() and not path.suffix:
+        path = ProjectPaths.of(config).config
+    if not path.exists():
+        raise ConfigError(f"There is no configuration '{config}', and no project of that name.")
+    return path, load_project(path)
+
+
+def _snakemake(profile: Path) -> list[str]:
+    root = Path(pvi_hpc.__file__).parents[1]
+    for folder in (Path.cwd(), root):
+        if (folder / "Snakefile").exists():
+            break
+    else:
+        raise ConfigError("There is no Snakefile here; start pvi in the project's directory.")
+    if not profile.exists() and not profile.is_absolute():
+        profile = root / profile
+    if not profile.is_dir():
+        raise ConfigError(
+            f"'--profile' must be a folder such as cluster_profiles/local: {profile}"
+        )
+    return [
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile")),
+        *("--workflow-profile", str(profile)),
+    ]
+
+
+def _environment() -> dict[str, str]:
+    # Rules call `pvi`: the one of this environment, also where it is not activated.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path}
+
+
+def _unlock(command: list[str], project: Project) -> None:
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        if "snakemake" in " ".join(words[:3]) and process.info["cwd"] == str(Path.cwd()):
+            raise ConfigError(
+                f"A workflow is still running in this directory (process {process.pid}); wait "
+                f"for it, or stop it with: pvi stop {project.name}"
+            )
+    done = subprocess.run(
+        [*command, "--unlock"], capture_output=True, text=True, env=_environment(), check=False
+    )
+    if done.returncode:
+        raise ConfigError(f"Cannot unlock the workflow:\n{done.stderr.strip()}")
+
+
+def _follow(process: "subprocess.Popen[bytes]", project: Project, log: Path, start: int) -> int:
+    with progress_display(project) as display:
+        while True:
+            try:
+                code = process.wait(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                _refresh(display, log, start)
+            except KeyboardInterrupt:
+                # The terminal sent it to Snakemake and the controllers too: let them finish.
+                display.console.print("Stopping at the next checkpoint ...")
+            else:
+                _refresh(display, log, start)
+                return code
+
+
+def _refresh(display: Display, log: Path, start: int) -> None:
+    done = [line for line in _new_lines(log, start) if " steps (" in line]
+    display.refresh(f"workflow: {done[-1].strip()}" if done else "workflow: starting")
+
+
+def _new_lines(log: Path, start: int) -> list[str]:
+    with log.open(errors="replace") as stream:
+        stream.seek(start)
+        return stream.read().splitlines()
+
+
+def _conclude(project: Project, log: Path, start: int, code: int) -> None:
+    paths = ProjectPaths.of(project.name)
+    if code == 0:
+        typer.echo(f"Done. Open {paths.report / 'index.html'}")
+        return
+    lines = _new_lines(log, start)
+    logs = [Path(line.split()[1]) for line in lines if line.strip().startswith("log: ")]
+    for path in dict.fromkeys(logs):
+        if path.exists() and "Error" in (text := path.read_text(errors="replace")):
+            typer.echo(f"--- end of {path}", err=True)
+            typer.echo("\n".join(text.splitlines()[-TAIL:]), err=True)
+    if not logs:
+        typer.echo("\n".join(lines[-TAIL:]), err=True)
+    typer.echo(
+        f"The workflow ended with code {code}; nothing that was computed is lost. "
+        f"Whole log: {log}. Go on with: pvi resume {project.name}",
+        err=True,
+    )
+
+
+def _terminate(path: Path) -> bool:
+    if not path.exists():
+        return False
+    owner = json.loads(path.read_text())
+    try:
+        process = psutil.Process(owner["pid"])
+        if abs(process.create_time() - owner["started"]) > 2:
+            return False
+        process.send_signal(signal.SIGTERM)
+    except (psutil.NoSuchProcess, KeyError):
+        return False
+    time.sleep(0.1)
+    return True

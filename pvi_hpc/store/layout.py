@@ -1,0 +1,104 @@
+"""Where the files of a project and of its runs lie, relative to the working directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["ProjectPaths", "RunPaths"]
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Files of one run, `results/<project>/<run>/`."""
+
+    folder: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoints."""
+        return self.folder / "checkpoints"
+
+    @property
+    def status(self) -> Path:
+        """What `pvi status` reads; rewritten every iteration."""
+        return self.folder / "status.json"
+
+    @property
+    def lease(self) -> Path:
+        """Who is working on this run."""
+        return self.folder / "lease.json"
+
+    @property
+    def ledger(self) -> Path:
+        """Events of the simulations: failures, retries, lost workers."""
+        return self.folder / "ledger.jsonl"
+
+    @property
+    def scratch(self) -> Path:
+        """Files of the workers that nobody needs after them."""
+        return self.folder / "scratch"
+
+    @property
+    def posterior(self) -> Path:
+        """Mean, sd and quantiles."""
+        return self.folder / "posterior.h5"
+
+    @property
+    def samples(self) -> Path:
+        """Posterior samples (netCDF)."""
+        return self.folder / "samples.nc"
+
+    @property
+    def vtk(self) -> Path:
+        """The same fields for ParaView."""
+        return self.folder / "posterior.vtkhdf"
+
+    @property
+    def predictive(self) -> Path:
+        """Data simulated from posterior draws."""
+        return self.folder / "predictive.h5"
+
+    @property
+    def summary(self) -> Path:
+        """Final figures of the run: ELBO, chi-squared, cost, versions."""
+        return self.folder / "summary.json"
+
+
+@dataclass(frozen=True)
+class ProjectPaths:
+    """Files of a project, `results/<project>/`."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, project: str) -> "ProjectPaths":
+        """Return the paths of the project of that name."""
+        return cls(Path("results") / project)
+
+    @property
+    def config(self) -> Path:
+        """The configuration as it was run."""
+        return self.folder / "config.yaml"
+
+    @property
+    def survey(self) -> Path:
+        """The internal survey file."""
+        return self.folder / "survey.h5"
+
+    @property
+    def owner(self) -> Path:
+        """Which process runs the workflow."""
+        return self.folder / "workflow.json"
+
+    @property
+    def log(self) -> Path:
+        """What Snakemake said."""
+        return self.folder / "snakemake.log"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the report."""
+        return self.folder / "report"
+
+    def run(self, name: str) -> RunPaths:
+        """Return the paths of one run."""
+        return RunPaths(self.folder / name)

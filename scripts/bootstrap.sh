@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# The one set-up path of `make demo`, `make test` and CI: a virtual environment in .venv with
+# every dependency and the compiled solver. Safe to run again; needs no root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+VENV=${PVI_VENV:-$PWD/.venv}
+EXTRAS=${PVI_EXTRAS:-mpi,dev}
+
+find_python() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do
+    [ -n "$candidate" ] && command -v "$candidate" > /dev/null || continue
+    "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || continue
+    echo "$candidate" && return
+  done
+  echo "bootstrap: needs Python 3.11 or newer; set PYTHON=/path/to/python" >&2
+  return 1
+}
+
+if [ ! -x "$VENV/bin/python" ]; then
+  echo "bootstrap: making the environment $VENV"
+  "$(find_python)" -m venv "$VENV"
+fi
+export VIRTUAL_ENV="$VENV" PATH="$VENV/bin:$PATH"
+unset PYTHONPATH PYTHONHOME
+
+# One hash of what the environment is made from: nothing changed, nothing to do.
+wanted=$(cat pyproject.toml scripts/bootstrap.sh CMakeLists.txt solvers/*/* | sha256sum)-$EXTRAS
+stamp="$VENV/.pvi-bootstrap"
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+  exit 0
+fi
+
+echo "bootstrap: installing packages (about 1.5 GB on disk, some minutes on a slow line)"
+python -m pip install -q --disable-pip-version-check uv || echo "bootstrap: no uv, using pip"
+if command -v uv > /dev/null; then
+  # uv does not read pip's local wheel folders; a folder that does not exist is an error.
+  links=""
+  for folder in ${PIP_FIND_LINKS:-}; do
+    [ -d "$folder" ] && links="$links,$folder"
+  done
+  export UV_FIND_LINKS="${UV_FIND_LINKS:-${links#,}}"
+  [ -n "$UV_FIND_LINKS" ] || unset UV_FIND_LINKS
+  install="uv pip install -q"
+else
+  install="python -m pip install -q --disable-pip-version-check"
+fi
+python scripts/requirements.py "$EXTRAS" > "$VENV/requirements.txt"
+$install -r "$VENV/requirements.txt"
+
+echo "bootstrap: building the solver"
+$install --no-build-isolation --no-deps -e .
+echo "$wanted" > "$stamp"
+echo "bootstrap: done in $SECONDS s"

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Everything about form: Python, C, workflow. Runs all checks, fails if one fails.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+failed=0
+check() {
+  echo "lint: $*"
+  "$@" || failed=1
+}
+check ruff check .
+check ruff format --check .
+check mypy
+check clang-format --dry-run --Werror solvers/*/*.[ch]
+check snakefmt --check Snakefile workflow
+check snakemake --lint --configfile config/demo.yaml
+exit $failed

@@ -1,0 +1,13 @@
+"""Print what pyproject.toml asks for: build tools, dependencies and the given extras."""
+
+import sys
+import tomllib
+from pathlib import Path
+
+tree = tomllib.loads(Path("pyproject.toml").read_text())
+requirements = [*tree["build-system"]["requires"], *tree["project"]["dependencies"]]
+for extra in sys.argv[1].split(","):
+    requirements += tree["project"]["optional-dependencies"][extra]
+# Found on most machines; the wheels serve where they are not.
+requirements += ["cmake>=3.20", "ninja>=1.10"]
+print("\n".join(requirements))

@@ -1,0 +1,74 @@
+"""What the rules ask of the configuration."""
+
+import json
+
+from snakemake.exceptions import WorkflowError
+
+from pvi_hpc.config import parse_project
+from pvi_hpc.errors import PviError
+from pvi_hpc.plan import refuse_changed_runs, segment_ends, write_owner, write_project
+from pvi_hpc.store.layout import ProjectPaths
+
+if not config:
+    raise WorkflowError("No configuration: add --configfile config/<name>.yaml")
+try:
+    PROJECT = parse_project(config)
+    refuse_changed_runs(PROJECT)
+except PviError as error:
+    raise WorkflowError(str(error)) from None
+
+RUNS = [run.name for run in PROJECT.resolved]
+LAST_SEGMENT = PROJECT.segments - 1
+
+
+def write_configuration():
+    """Keep the configuration as it is run, and who runs it, beside the results."""
+    paths = ProjectPaths.of(PROJECT.name)
+    write_project(PROJECT, paths.config)
+    write_owner(paths.owner)
+
+
+def survey_settings(wildcards):
+    """Settings that change the survey file."""
+    first = PROJECT.resolved[0]
+    tree = first.model_dump(mode="json", include={"grid", "survey", "solver", "prior"})
+    return json.dumps(tree, sort_keys=True)
+
+
+def run_settings(wildcards):
+    """Settings that change a run's result, as a short hash."""
+    return PROJECT.run(wildcards.run).fingerprint()
+
+
+def posterior_settings(wildcards):
+    """Settings of what is drawn from a fitted distribution."""
+    return PROJECT.run(wildcards.run).posterior.model_dump_json()
+
+
+def report_settings(wildcards):
+    """Settings of the report."""
+    return PROJECT.report.model_dump_json()
+
+
+def run_cores(wildcards):
+    """Cores that the workers of a run use."""
+    execution = PROJECT.run(wildcards.run).execution
+    return execution.workers * execution.ranks * execution.threads
+
+
+def project_cores(wildcards):
+    """Cores that the workers of the first run use; they simulate synthetic surveys."""
+    execution = PROJECT.resolved[0].execution
+    return execution.workers * execution.ranks * execution.threads
+
+
+def previous_segment(wildcards):
+    """What a segment continues: the check of its run, or the segment before it."""
+    folder = f"results/{wildcards.project}/{wildcards.run}"
+    index = int(wildcards.segment)
+    return f"{folder}/segments/{index - 1}.json" if index else f"{folder}/check.txt"
+
+
+def last_iteration(wildcards):
+    """Iteration that a segment ends at."""
+    return segment_ends(PROJECT, PROJECT.run(wildcards.run))[int(wildcards.segment)]

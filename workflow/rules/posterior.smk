@@ -1,0 +1,32 @@
+rule posterior:
+    """Samples, mean, sd and quantiles of the fitted distribution."""
+    input:
+        survey="results/{project}/survey.h5",
+        last=f"results/{{project}}/{{run}}/segments/{LAST_SEGMENT}.json",
+    output:
+        posterior="results/{project}/{run}/posterior.h5",
+        samples="results/{project}/{run}/samples.nc",
+        vtk="results/{project}/{run}/posterior.vtkhdf",
+    log:
+        "results/{project}/logs/posterior.{run}.log",
+    params:
+        settings=posterior_settings,
+    shell:
+        "pvi posterior {wildcards.project} {wildcards.run} > {log} 2>&1"
+
+
+rule predictive:
+    """Data simulated from posterior draws, compared with the observed ones."""
+    input:
+        survey="results/{project}/survey.h5",
+        posterior="results/{project}/{run}/posterior.h5",
+    output:
+        predictive="results/{project}/{run}/predictive.h5",
+        summary="results/{project}/{run}/summary.json",
+    log:
+        "results/{project}/logs/predictive.{run}.log",
+    threads: run_cores
+    params:
+        settings=posterior_settings,
+    shell:
+        "pvi predictive {wildcards.project} {wildcards.run} > {log} 2>&1"

@@ -1,0 +1,20 @@
+rule report:
+    """Figures and tables of every run, and a page that compares them."""
+    input:
+        survey="results/{project}/survey.h5",
+        posterior=expand("results/{{project}}/{run}/posterior.h5", run=RUNS),
+        predictive=expand("results/{{project}}/{run}/predictive.h5", run=RUNS),
+        summary=expand("results/{{project}}/{run}/summary.json", run=RUNS),
+    output:
+        index="results/{project}/report/index.html",
+        figures=report(
+            directory("results/{project}/report/figures"),
+            patterns=["{run}/{figure}.png"],
+            category="{run}",
+        ),
+    log:
+        "results/{project}/logs/report.log",
+    params:
+        settings=report_settings,
+    shell:
+        "pvi report {wildcards.project} > {log} 2>&1"

@@ -1,0 +1,41 @@
+/* Where a rank's cells lie in memory and in the grid. No MPI, no allocation. */
+#pragma once
+#include "real.h"
+#include "types.h"
+#include <stddef.h>
+
+/* The cells that one side of the layer of one axis acts on: its own and 4 more inside.
+ * The memory variables have 4 more of them, always zero, at both ends. */
+typedef struct {
+  int32_t present;                /* 0: this block does not touch that side */
+  int32_t begin, end;             /* local cells the layer acts on */
+  int32_t layer_begin, layer_end; /* of these, the layer itself */
+  ptrdiff_t origin, sz, sy;       /* element of local cell (z, y), first x */
+  ptrdiff_t cell;                 /* stride along the axis of the layer */
+  ptrdiff_t size;                 /* elements of a memory variable */
+} PVI(slab);
+
+typedef struct {
+  int32_t padded[3];              /* cells of the whole grid with its layer */
+  int32_t before[3];              /* layer cells before the physical box */
+  int32_t offset[3];              /* first cell of this block in the padded grid */
+  int32_t n[3];                   /* cells of this block */
+  ptrdiff_t origin, sz, sy, size; /* a wavefield: halo of 4, rows start on a cache line */
+  ptrdiff_t row, cells;           /* an array without halo: row pitch and elements */
+  ptrdiff_t nx_loop; /* cells updated in a row; beyond nx they stay zero */
+  PVI(slab) slab[3][2];
+} PVI(geometry);
+
+/* Block number `coords` of `dims`; the split must be feasible. */
+void PVI(locate)(const pvi_config *config, const int32_t dims[3], const int32_t coords[3],
+                 PVI(geometry) *g);
+
+/* Elements of the wavefields, model, memory variables and gradient together. */
+int64_t PVI(elements)(const PVI(geometry) *g);
+
+/* Physical cell whose speed a local cell takes: the nearest. */
+static inline ptrdiff_t PVI(nearest)(const PVI(geometry) *g, const int32_t shape[3], int axis,
+                                int32_t local) {
+  const int32_t cell = g->offset[axis] + local - g->before[axis];
+  return cell < 0 ? 0 : cell >= shape[axis] ? shape[axis] - 1 : cell;
+}

@@ -1,0 +1,67 @@
+/* The model in, the gradient out: padding by the nearest cell, and its transpose. */
+#include "model.h"
+#include <math.h>
+#include <string.h>
+
+/* Longest stable step of this model and grid: sum of |weights| is 6.5016 an axis. */
+static pvi_status check(const PVI(plan) *plan, const real *velocity) {
+  const pvi_config *c = &plan->config;
+  const ptrdiff_t n = (ptrdiff_t)c->shape[0] * c->shape[1] * c->shape[2];
+  double fastest = 0, inverse = 0;
+  for (ptrdiff_t i = 0; i < n; i++) {
+    if (!(velocity[i] > 0) || !isfinite(velocity[i]))
+      return PVI_BAD_VALUE;
+    if (velocity[i] > fastest)
+      fastest = velocity[i];
+  }
+  for (int axis = 0; axis < 3; axis++)
+    inverse += 1 / (c->spacing[axis] * c->spacing[axis]);
+  return fastest * c->dt * sqrt(6.5016 * inverse) > 2 ? PVI_UNSTABLE : PVI_OK;
+}
+
+pvi_status PVI(set_model)(PVI(plan) *plan, const real *velocity) {
+  if (!plan)
+    return PVI_BAD_POINTER;
+  const PVI(geometry) *g = &plan->g;
+  const int32_t *shape = plan->config.shape;
+  const pvi_status mine = velocity ? check(plan, velocity) : PVI_BAD_POINTER;
+  const pvi_status status = PVI(agree)(plan, mine);
+  if (status != PVI_OK)
+    return status;
+
+  plan->stored = 0;
+  for (int32_t z = 0; z < g->n[0]; z++) {
+    for (int32_t y = 0; y < g->n[1]; y++) {
+      const ptrdiff_t from_z = PVI(nearest)(g, shape, 0, z);
+      const ptrdiff_t from_y = PVI(nearest)(g, shape, 1, y);
+      const real *from = velocity + (from_z * shape[1] + from_y) * shape[2];
+      real *to = plan->v + PVI(in_field)(g, z, y);
+      for (int32_t x = 0; x < g->n[2]; x++) {
+        const double step = (double)from[PVI(nearest)(g, shape, 2, x)] * plan->config.dt;
+        to[x] = (real)(step * step);
+      }
+    }
+  }
+  return PVI_OK;
+}
+
+/* dV/dc / V = 2 / c, and c = sqrt(V) / dt. */
+void PVI(fold_gradient)(const PVI(plan) *plan, double *gradient) {
+  const PVI(geometry) *g = &plan->g;
+  const int32_t *shape = plan->config.shape;
+  const ptrdiff_t n = (ptrdiff_t)shape[0] * shape[1] * shape[2];
+  memset(gradient, 0, (size_t)n * sizeof *gradient);
+  for (int32_t z = 0; z < g->n[0]; z++) {
+    for (int32_t y = 0; y < g->n[1]; y++) {
+      const ptrdiff_t to_z = PVI(nearest)(g, shape, 0, z);
+      const ptrdiff_t to_y = PVI(nearest)(g, shape, 1, y);
+      double *to = gradient + (to_z * shape[1] + to_y) * shape[2];
+      const real *from = plan->gradient + PVI(in_cells)(g, z, y);
+      const real *v = plan->v + PVI(in_field)(g, z, y);
+      for (int32_t x = 0; x < g->n[2]; x++) {
+        const double scale = 2 * plan->config.dt / sqrt((double)v[x]);
+        to[PVI(nearest)(g, shape, 2, x)] += scale * (double)from[x];
+      }
+    }
+  }
+}

@@ -1,0 +1,167 @@
+#include "plan.h"
+#include "cpml.h"
+#include "decompose.h"
+#include "halo.h"
+#include "tiles.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+pvi_status PVI(agree)(const PVI(plan) *plan, pvi_status mine) {
+  int worst = (int)mine;
+  if (plan->n_ranks > 1) {
+    MPI_Allreduce(MPI_IN_PLACE, &worst, 1, MPI_INT, MPI_MAX, plan->comm);
+  }
+  return (pvi_status)worst;
+}
+
+void *PVI(zeros)(int64_t n) {
+  const size_t line = 64, bytes = ((size_t)n * sizeof(real) + line) / line * line;
+  void *memory = aligned_alloc(line, bytes);
+  if (memory)
+    memset(memory, 0, bytes);
+  return memory;
+}
+
+static pvi_status check(const pvi_config *c) {
+  for (int axis = 0; axis < 3; axis++) {
+    if (c->shape[axis] < 8)
+      return PVI_BAD_SHAPE;
+    if (!(c->spacing[axis] > 0))
+      return PVI_BAD_VALUE;
+  }
+  if (c->n_pml < 0)
+    return PVI_BAD_SHAPE;
+  if (!(c->dt > 0) || !(c->pml_velocity > 0) || !(c->pml_frequency > 0))
+    return PVI_BAD_VALUE;
+  return c->n_threads < 1 ? PVI_BAD_VALUE : PVI_OK;
+}
+
+/* Every rank must hold the same configuration before any of them relies on it. */
+static pvi_status check_everywhere(PVI(plan) *plan) {
+  pvi_config root = plan->config;
+  MPI_Bcast(&root, (int)sizeof root, MPI_BYTE, 0, plan->comm);
+  const int same = memcmp(&root, &plan->config, sizeof root) == 0;
+  const pvi_status status = PVI(agree)(plan, same ? PVI_OK : PVI_RANKS_DISAGREE);
+  return status == PVI_OK ? check(&plan->config) : status;
+}
+
+/* Centred weights of order 8 (Fornberg 1988). */
+static void weights(PVI(plan) *plan) {
+  const double d1[5] = {0, 4.0 / 5, -1.0 / 5, 4.0 / 105, -1.0 / 280};
+  const double d2[5] = {-205.0 / 72, 8.0 / 5, -1.0 / 5, 8.0 / 315, -1.0 / 560};
+  for (int axis = 0; axis < 3; axis++) {
+    const double h = plan->config.spacing[axis];
+    for (int k = 0; k < 5; k++) {
+      plan->d1[axis][k] = (real)(d1[k] / h);
+      plan->d2[axis][k] = (real)(d2[k] / (h * h));
+    }
+  }
+}
+
+static void place(PVI(plan) *plan, const int32_t dims[3]) {
+  const int32_t at[3] = {plan->rank / (dims[1] * dims[2]), plan->rank / dims[2] % dims[1],
+                         plan->rank % dims[2]};
+  const int32_t stride[3] = {dims[1] * dims[2], dims[2], 1};
+  PVI(locate)(&plan->config, dims, at, &plan->g);
+  for (int axis = 0; axis < 3; axis++) {
+    const int first = at[axis] == 0, last = at[axis] == dims[axis] - 1;
+    plan->neighbour[axis][0] = first ? MPI_PROC_NULL : plan->rank - stride[axis];
+    plan->neighbour[axis][1] = last ? MPI_PROC_NULL : plan->rank + stride[axis];
+  }
+}
+
+static pvi_status allocate_layer(PVI(plan) *plan, int axis, int side) {
+  const PVI(slab) *s = &plan->g.slab[axis][side];
+  PVI(layer) *layer = &plan->layer[axis][side];
+  if (!s->present)
+    return PVI_OK;
+  const int32_t width = s->end - s->begin;
+  layer->psi = PVI(zeros)(s->size);
+  layer->zeta = PVI(zeros)(s->size);
+  layer->a = PVI(zeros)(width + PVI_LANES);
+  layer->b = PVI(zeros)(width + PVI_LANES);
+  if (!layer->psi || !layer->zeta || !layer->a || !layer->b)
+    return PVI_NO_MEMORY;
+  for (int32_t i = 0; i < width; i++) {
+    double a, b;
+    pvi_cpml(&plan->config, axis, plan->g.offset[axis] + s->begin + i, &a, &b);
+    layer->a[i] = (real)a;
+    layer->b[i] = (real)b;
+  }
+  return PVI_OK;
+}
+
+static pvi_status allocate(PVI(plan) *plan) {
+  pvi_status status = PVI(make_tiles)(plan);
+  for (int axis = 0; axis < 3 && status == PVI_OK; axis++) {
+    status = allocate_layer(plan, axis, 0);
+    if (status == PVI_OK)
+      status = allocate_layer(plan, axis, 1);
+  }
+  if (status != PVI_OK)
+    return status;
+  plan->field[0] = PVI(zeros)(plan->g.size);
+  plan->field[1] = PVI(zeros)(plan->g.size);
+  plan->v = PVI(zeros)(plan->g.size);
+  plan->gradient = PVI(zeros)(plan->g.cells);
+  const int complete = plan->field[0] && plan->field[1] && plan->v && plan->gradient;
+  return complete ? PVI_OK : PVI_NO_MEMORY;
+}
+
+static pvi_status build(PVI(plan) *plan) {
+  int32_t dims[3];
+  pvi_status status = check_everywhere(plan);
+  if (status == PVI_OK)
+    status = pvi_decompose(&plan->config, plan->n_ranks, dims);
+  if (status != PVI_OK)
+    return status;
+  weights(plan);
+  place(plan, dims);
+  status = PVI(agree)(plan, allocate(plan));
+  if (status == PVI_OK)
+    PVI(halo_create)(plan);
+  return status;
+}
+
+pvi_status PVI(create)(const pvi_config *config, int32_t comm, PVI(plan) **out) {
+  if (!config || !out)
+    return PVI_BAD_POINTER;
+  PVI(plan) *plan = calloc(1, sizeof *plan);
+  if (!plan)
+    return PVI_NO_MEMORY;
+  plan->config = *config;
+  MPI_Comm_dup(MPI_Comm_f2c((MPI_Fint)comm), &plan->comm);
+  /* A failed exchange must end the job: the other ranks would wait for ever. */
+  MPI_Comm_set_errhandler(plan->comm, MPI_ERRORS_ARE_FATAL);
+  MPI_Comm_rank(plan->comm, &plan->rank);
+  MPI_Comm_size(plan->comm, &plan->n_ranks);
+  const pvi_status status = build(plan);
+  if (status == PVI_OK) {
+    *out = plan;
+  } else {
+    PVI(destroy)(plan);
+  }
+  return status;
+}
+
+void PVI(destroy)(PVI(plan) *plan) {
+  if (!plan)
+    return;
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (!finalized) {
+    if (plan->n_requests)
+      PVI(halo_destroy)(plan);
+    MPI_Comm_free(&plan->comm);
+  }
+  for (int axis = 0; axis < 3; axis++) {
+    for (int side = 0; side < 2; side++) {
+      PVI(layer) *layer = &plan->layer[axis][side];
+      free(layer->psi), free(layer->zeta), free(layer->a), free(layer->b);
+    }
+  }
+  free(plan->field[0]), free(plan->field[1]), free(plan->v);
+  free(plan->gradient), free(plan->history), free(plan->tile), free(plan->scratch);
+  free(plan);
+}

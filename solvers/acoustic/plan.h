@@ -1,0 +1,72 @@
+/* What a plan owns. Private: callers see only its name. */
+#pragma once
+#include "acoustic.h"
+#include "geometry.h"
+#include <mpi.h>
+
+/* Rows [y0, y1) of planes [z0, z1): what one thread advances by itself. A tile that
+ * touches the layer owns all cells it acts on, as a block does. */
+typedef struct {
+  int32_t z0, z1, y0, y1;
+  real *extra;  /* one row: what the layer of x adds; zero in between */
+  real *unused; /* one row: right-hand sides nobody stores */
+} PVI(tile);
+
+typedef struct {
+  real *psi, *zeta; /* memory variables, both slabs of all axes */
+  real *a, *b;      /* damping by cell - begin, zero outside the layer */
+} PVI(layer);
+
+/* The part of a point that this rank owns. */
+typedef struct {
+  int32_t index;        /* in the caller's list */
+  int32_t start[3];     /* local cell of weight 0 */
+  int32_t lo[3], hi[3]; /* non-zero weights of cells on this rank */
+  real weight[3][8];
+} PVI(point);
+
+typedef struct {
+  int32_t n;
+  PVI(point) *point;
+} PVI(points);
+
+struct PVI(plan) {
+  pvi_config config;
+  PVI(geometry) g;
+  MPI_Comm comm;
+  int rank, n_ranks;
+  int neighbour[3][2];
+  MPI_Datatype face[3][2][2]; /* axis, side, sent or received */
+  MPI_Request request[2][12]; /* persistent, one set for each wavefield */
+  int n_requests;
+
+  real d1[3][5], d2[3][5]; /* stencil weights over spacing and its square */
+  real *field[2];          /* this time step and the one before or after it */
+  real *v; /* c^2 dt^2; zero outside the block */
+  PVI(layer) layer[3][2];
+  real *gradient;        /* sum over time of adjoint times right-hand side */
+  real *history;         /* right-hand side of every step, without halo */
+  int64_t history_steps; /* its capacity */
+  int32_t stored; /* time samples of the forward it holds; 0: none */
+
+  PVI(tile) *tile;
+  int32_t n_tiles;
+  real *scratch;
+};
+
+/* The worst status of any rank. Collective. */
+pvi_status PVI(agree)(const PVI(plan) *plan, pvi_status mine);
+
+/* Zero, on a cache line; NULL if there is no memory. */
+void *PVI(zeros)(int64_t n);
+
+/* Element of the first x of a row of a memory variable, wavefield, array without halo. */
+static inline ptrdiff_t PVI(in_slab)(const PVI(slab) *s, ptrdiff_t z, ptrdiff_t y) {
+  return s->origin + z * s->sz + y * s->sy;
+}
+static inline ptrdiff_t PVI(in_field)(const PVI(geometry) *g, ptrdiff_t z, ptrdiff_t y) {
+  return g->origin + z * g->sz + y * g->sy;
+}
+static inline ptrdiff_t PVI(in_cells)(const PVI(geometry) *g, ptrdiff_t z, ptrdiff_t y) {
+  return (z * g->n[1] + y) * g->row;
+}

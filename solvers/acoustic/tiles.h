@@ -1,0 +1,6 @@
+/* How the block of a rank is shared out between threads and caches. */
+#pragma once
+#include "plan.h"
+
+/* Choose the tiles and allocate their scratch rows. */
+pvi_status PVI(make_tiles)(PVI(plan) *plan);

@@ -1,0 +1,44 @@
+/* What the caller and the acoustic solver say to each other, in either precision. */
+#pragma once
+#include <stdint.h>
+
+typedef enum {
+  PVI_OK = 0,
+  PVI_BAD_SHAPE,        /* fewer than 8 cells on an axis, or nt, n_rec < 1 */
+  PVI_BAD_VALUE,        /* a spacing, speed, frequency or time step is not positive */
+  PVI_BAD_POINTER,      /* a required argument is NULL */
+  PVI_NO_MEMORY,        /* an allocation failed */
+  PVI_NO_DECOMPOSITION, /* the grid cannot be cut into that many blocks */
+  PVI_UNSTABLE,         /* the time step is beyond the limit of this model */
+  PVI_NOT_FINITE,       /* the wavefield overflowed */
+  PVI_NO_FORWARD,       /* adjoint without a stored forward of the same length */
+  PVI_RANKS_DISAGREE    /* the ranks were called with different arguments */
+} pvi_status;
+
+/* Everything that stays the same for the life of a plan. Axes are z, y, x. */
+typedef struct {
+  int32_t shape[3];     /* physical cells, without the absorbing layer */
+  int32_t n_pml;        /* cells of the absorbing layer on each side; 0: p = 0 there */
+  int32_t free_surface; /* 1: p = 0 at z = 0 and no layer above it */
+  int32_t n_threads;    /* OpenMP threads of a rank */
+  double spacing[3];    /* [m] */
+  double dt;            /* [s] */
+  double pml_velocity;  /* reference speed of the layer [m/s] */
+  double pml_frequency; /* reference frequency of the layer [Hz] */
+} pvi_config;
+
+/* Points between cells: a separable stencil of 8 cells on each axis. */
+typedef struct {
+  int32_t n;
+  const int32_t *start; /* [n][3] first cell, counted from physical cell (0, 0, 0) */
+  const double *weight; /* [n][3][8] */
+} pvi_points;
+
+/* Cut the padded grid into n_ranks blocks of least surface; dims are z, y, x. */
+pvi_status pvi_decompose(const pvi_config *config, int32_t n_ranks, int32_t dims[3]);
+
+/* The MPI library this one was loaded with; at most size characters. */
+int32_t pvi_mpi_version(char *text, int32_t size);
+
+/* SHA-256 of the sources this library was built from. */
+const char *pvi_source_hash(void);

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Longest stable step of this model and grid: sum of |weights| is 6.5016 an axis. */
+/* Longest stable step of this model and grid: the sum of |weights| is 6.5016 an axis. */
 static pvi_status check(const PVI(plan) *plan, const real *velocity) {
   const pvi_config *c = &plan->config;
   const ptrdiff_t n = (ptrdiff_t)c->shape[0] * c->shape[1] * c->shape[2];

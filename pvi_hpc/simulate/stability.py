@@ -1,0 +1,78 @@
+"""How long a time step, and how coarse a grid, the wave solver bears."""
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Final
+
+from pvi_hpc.errors import ConfigError
+
+__all__ = ["max_time_step", "points_per_wavelength"]
+
+# Sum of |weights| of the centred second derivative of order 8, times spacing squared.
+ABS_WEIGHT_SUM: Final = 2 * (205 / 144 + 8 / 5 + 1 / 5 + 8 / 315 + 1 / 560)
+
+
+def max_time_step(v_max: float, spacing: Sequence[float]) -> float:
+    r"""Return the largest stable leapfrog time step [s] of the order-8 solver.
+
+    Stable while :math:`v\,\Delta t \sqrt{\sum_i a / h_i^2} \le 2`, with :math:`a` the sum of
+    the absolute stencil weights of an axis [1]_.
+
+    Parameters
+    ----------
+    v_max
+        Fastest wave speed the model can have [m/s].
+    spacing
+        Distance between cells `(dz, dy, dx)` [m].
+
+    Raises
+    ------
+    ConfigError
+        If a length or speed is not positive.
+
+    References
+    ----------
+    .. [1] Lines, Slawinski & Bording (1999), Geophysics 64(3), 967-969.
+
+    Examples
+    --------
+    >>> round(max_time_step(2000.0, (10.0, 10.0, 10.0)), 6)
+    0.002264
+    """
+    if not v_max > 0 or not all(h > 0 for h in spacing):
+        raise ConfigError(
+            f"'v_max' and 'spacing' must be positive, got {v_max} m/s and {tuple(spacing)} m."
+        )
+    return 2 / (v_max * sqrt(ABS_WEIGHT_SUM * sum(h**-2 for h in spacing)))
+
+
+def points_per_wavelength(v_min: float, spacing: Sequence[float], f_max: float) -> float:
+    """Return the grid points per shortest wavelength, along the coarsest axis.
+
+    From 3.5 on the spatial phase error of order 8 is below 1 %.
+
+    Parameters
+    ----------
+    v_min
+        Slowest wave speed the model can have [m/s].
+    spacing
+        Distance between cells `(dz, dy, dx)` [m].
+    f_max
+        Highest frequency of the source [Hz].
+
+    Raises
+    ------
+    ConfigError
+        If an argument is not positive.
+
+    Examples
+    --------
+    >>> points_per_wavelength(1500.0, (25.0, 50.0, 50.0), 6.0)
+    5.0
+    """
+    if not v_min > 0 or not f_max > 0 or not all(h > 0 for h in spacing):
+        raise ConfigError(
+            "'v_min', 'spacing' and 'f_max' must be positive, got "
+            f"{v_min} m/s, {tuple(spacing)} m and {f_max} Hz."
+        )
+    return v_min / (f_max * max(spacing))

@@ -51,7 +51,7 @@ def write_vtkhdf(path: str | Path, grid: Grid, fields: Mapping[str, NDArray[Any]
             points.create_dataset(name, data=np.asarray(value, dtype=np.float32)[::-1])
         depth = np.broadcast_to(grid.axis(0)[::-1, None, None], grid.shape)
         points.create_dataset("depth", data=depth.astype(np.float32))
-        points.attrs["Scalars"] = np.bytes_(next(iter(fields), "depth"))
+        points[next(iter(fields), "depth")].attrs["Attribute"] = np.bytes_("Scalars")
 
 
 def summary_fields(summary: PosteriorSummary) -> dict[str, NDArray[Any]]:

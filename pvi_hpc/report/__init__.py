@@ -1,0 +1,1 @@
+"""The report: figures, scores and self-contained HTML pages."""

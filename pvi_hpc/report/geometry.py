@@ -1,0 +1,72 @@
+"""Where sources, receivers, wells and slices lie."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from pvi_hpc.report.places import KM, PLANES, slice_indices, wells
+from pvi_hpc.report.sections import extent, thin
+from pvi_hpc.report.style import COLOURS
+from pvi_hpc.report.view import RunView
+
+__all__ = ["geometry"]
+
+
+def geometry(view: RunView) -> Figure:
+    """Draw a map and a side view of the survey on the grid."""
+    grid = view.summary.grid
+    z, y, x = (n * h for n, h in zip(grid.shape, grid.spacing, strict=True))
+    inch_per_m = min(6.0 / x, 4.6 / y)
+    width, deep, high = x * inch_per_m, max(z * inch_per_m, 0.7), y * inch_per_m
+    w, h = max(width, 3.0) + 3.0, high + deep + 1.7
+    figure = Figure(figsize=(w, h))
+    chart = figure.add_axes((0.7 / w, (deep + 1.2) / h, width / w, high / h))
+    side = figure.add_axes((0.7 / w, 0.5 / h, width / w, deep / h))
+    for axes, plane in ((chart, PLANES[0]), (side, PLANES[1])):
+        left, right, bottom, top = extent(grid, plane)
+        axes.set(xlim=(left, right), ylim=(bottom, top), xlabel="x [km]")
+        _draw(axes, view, plane.vertical)
+    chart.set(ylabel="y [km]", title="Map", aspect="equal")
+    side.set(ylabel="z [km]", title="Side view")
+    indices = slice_indices(grid, view.settings)
+    style = {"color": COLOURS["prior"], "lw": 0.8, "ls": "--"}
+    chart.axhline(grid.axis(1)[indices[1]] * KM, label="slices", **style)
+    chart.axvline(grid.axis(2)[indices[2]] * KM, **style)
+    side.axhline(grid.axis(0)[indices[0]] * KM, **style)
+    side.axvline(grid.axis(2)[indices[2]] * KM, **style)
+    chart.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
+    return figure
+
+
+def _draw(axes: Any, view: RunView, vertical: int) -> None:
+    receivers, sources = (
+        thin(p[:, [2, vertical]] * KM) for p in (view.receivers, view.sources)
+    )
+    n_receivers, n_sources = len(view.receivers), len(view.sources)
+    axes.scatter(
+        *receivers.T,
+        marker="v",
+        s=16,
+        color=COLOURS["mean"],
+        lw=0,
+        clip_on=False,
+        label=f"{n_receivers} receivers",
+    )
+    axes.scatter(
+        *sources.T,
+        marker="*",
+        s=90,
+        color=COLOURS["start"],
+        edgecolors="black",
+        linewidths=0.5,
+        clip_on=False,
+        zorder=3,
+        label=f"{n_sources} sources",
+    )
+    if vertical == 1:
+        grid = view.summary.grid
+        for i, well in enumerate(wells(grid, view.settings), 1):
+            y, x = grid.axis(1)[well.iy] * KM, grid.axis(2)[well.ix] * KM
+            label = "wells" if i == 1 else None
+            axes.plot(x, y, "o", mfc="white", mec="black", ms=7, label=label, zorder=4)
+            axes.annotate(str(i), (x, y), (5, 5), textcoords="offset points", weight="bold")

@@ -1,0 +1,187 @@
+"""Rows of sections through several fields, all to one scale in km."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from pvi_hpc.grid import Grid
+from pvi_hpc.report.places import KM, PLANES, Plane, plane_title, slice_indices
+from pvi_hpc.report.style import Scale
+from pvi_hpc.report.view import RunView
+
+__all__ = ["Column", "Sheet", "draw_positions", "draw_sections", "thin"]
+
+#: Lengths in inches.
+LEFT, GAP, HEADING, AXIS, TOP, BAR = 0.62, 0.14, 0.24, 0.34, 0.3, 0.62
+PAGE, WIDEST, TALLEST = 12.6, 3.0, 3.2
+#: More symbols than this hide what lies under them.
+N_SYMBOLS: Final = 400
+
+
+class Column(NamedTuple):
+    """One field `(nz, ny, nx)`, shown on every plane."""
+
+    title: str
+    field: NDArray[Any]
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The measures of a figure [in]: `n` columns of `width`, rows of `heights`."""
+
+    n: int
+    width: float
+    heights: tuple[float, ...]
+    inch_per_m: float
+    free: float
+
+    @classmethod
+    def of(cls, grid: Grid, n: int, free: float = 0.0) -> "Sheet":
+        """Measure out a figure of `n` columns and a free space on its right."""
+        width = min(WIDEST, (PAGE - LEFT - free) / n - GAP)
+        z, y, x = (k * h for k, h in zip(grid.shape, grid.spacing, strict=True))
+        inch_per_m = min(width / max(x, y), TALLEST / max(y, z))
+        heights = tuple(h * inch_per_m for h in (y, z, z))
+        return cls(n, max(x, y) * inch_per_m, heights, inch_per_m, free)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the figure [in]."""
+        height = TOP + sum(self.heights) + 3 * (HEADING + AXIS) + BAR
+        return max(LEFT + self.n * (self.width + GAP) + self.free, 4.0), height
+
+    def box(self, row: int, column: int, width_m: float) -> tuple[float, float, float, float]:
+        """Return left, bottom, width, height of a panel as fractions of the figure."""
+        w, h = self.size
+        above = TOP + sum(self.heights[:row]) + row * AXIS + (row + 1) * HEADING
+        left = LEFT + column * (self.width + GAP)
+        bottom = h - above - self.heights[row]
+        return left / w, bottom / h, width_m * self.inch_per_m / w, self.heights[row] / h
+
+
+def draw_sections(
+    view: RunView, columns: Sequence[Column], *, free: float = 0.0
+) -> tuple[Figure, Sheet]:
+    """Draw every field on a depth slice, an inline and a crossline section.
+
+    `free` inches stay empty on the right. Neighbours with one scale share a colour bar.
+    """
+    grid = view.summary.grid
+    sheet = Sheet.of(grid, len(columns), free)
+    figure = Figure(figsize=sheet.size)
+    indices = slice_indices(grid, view.settings)
+    w, h = sheet.size
+    for row, plane in enumerate(PLANES):
+        panels = [
+            _draw_panel(figure, view, plane, indices, sheet, (row, i), column)
+            for i, column in enumerate(columns)
+        ]
+        box = panels[0].get_position()
+        heading = plane_title(plane, grid, indices[plane.normal])
+        figure.text(LEFT / w, box.y1 + 0.05 / h, heading, color="#444444")
+        panels[0].set_ylabel("yz"[row > 0] + " [km]")
+    for i, column in enumerate(columns):
+        centre = LEFT + i * (sheet.width + GAP) + sheet.width / 2
+        figure.text(centre / w, 1 - 0.2 / h, column.title, ha="center", weight="bold")
+    _draw_bars(figure, columns, sheet)
+    return figure, sheet
+
+
+def draw_positions(axes: Any, positions: NDArray[Any], plane: Plane, symbol: str) -> None:
+    """Draw sources (`*`) or receivers (`v`) projected onto a plane."""
+    points = np.unique(positions[:, [plane.horizontal, plane.vertical]], axis=0) * KM
+    size = 42 if symbol == "*" else 9
+    axes.scatter(
+        *thin(points).T,
+        marker=symbol,
+        s=size,
+        c="white",
+        edgecolors="black",
+        linewidths=0.5,
+        zorder=3 if symbol == "*" else 2,
+        clip_on=False,
+    )
+
+
+def thin(points: NDArray[Any], limit: int = N_SYMBOLS) -> NDArray[Any]:
+    """Return every so-many-th of the points `(n, 2)`, at most `limit`."""
+    return points[:: -(-len(points) // limit)] if len(points) else points
+
+
+def extent(grid: Grid, plane: Plane) -> tuple[float, float, float, float]:
+    """Return the edges of the outermost cells [km]: left, right, bottom, top."""
+    edges = [
+        (
+            (grid.origin[i] - grid.spacing[i] / 2) * KM,
+            (grid.upper[i] + grid.spacing[i] / 2) * KM,
+        )
+        for i in (plane.horizontal, plane.vertical)
+    ]
+    (left, right), (low, high) = edges
+    # Depth increases downwards, y upwards as on a map.
+    return (left, right, high, low) if plane.vertical == 0 else (left, right, low, high)
+
+
+def _draw_panel(
+    figure: Figure,
+    view: RunView,
+    plane: Plane,
+    indices: tuple[int, int, int],
+    sheet: Sheet,
+    cell: tuple[int, int],
+    column: Column,
+) -> Any:
+    grid = view.summary.grid
+    width_m = grid.shape[plane.horizontal] * grid.spacing[plane.horizontal]
+    axes = figure.add_axes(sheet.box(*cell, width_m))
+    axes.imshow(
+        np.take(column.field, indices[plane.normal], axis=plane.normal),
+        cmap=column.scale.cmap,
+        norm=column.scale.norm,
+        extent=extent(grid, plane),
+        origin="upper" if plane.vertical == 0 else "lower",
+        interpolation="nearest",
+    )
+    for axis, line in ((plane.horizontal, axes.axvline), (plane.vertical, axes.axhline)):
+        line(grid.axis(axis)[indices[axis]] * KM, color="white", lw=0.6, ls=(0, (4, 4)))
+    draw_positions(axes, view.receivers, plane, "v")
+    draw_positions(axes, view.sources, plane, "*")
+    axes.set_xlabel(f"{'zyx'[plane.horizontal]} [km]", labelpad=1)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.tick_params(labelleft=cell[1] == 0, length=2.5)
+    return axes
+
+
+def _draw_bars(figure: Figure, columns: Sequence[Column], sheet: Sheet) -> None:
+    w, h = sheet.size
+    first = 0
+    for i, column in enumerate(columns):
+        following = columns[i + 1].scale if i + 1 < len(columns) else None
+        if following is column.scale:
+            continue
+        count = i + 1 - first
+        length = min(count * (sheet.width + GAP) - GAP, 5.0)
+        middle = LEFT + (first + i + 1) / 2 * (sheet.width + GAP) - GAP / 2
+        axes = figure.add_axes(((middle - length / 2) / w, 0.42 / h, length / w, 0.11 / h))
+        _draw_bar(figure, axes, column.scale)
+        first = i + 1
+
+
+def _draw_bar(figure: Figure, axes: Any, scale: Scale) -> None:
+    bar = figure.colorbar(
+        ScalarMappable(scale.norm, scale.cmap),
+        cax=axes,
+        orientation="horizontal",
+        extend=scale.extend,
+        ticks=scale.ticks,
+    )
+    bar.set_label(scale.label, labelpad=2)
+    bar.ax.tick_params(length=2.5)

@@ -1,0 +1,132 @@
+"""Everything the report needs to know about one run, in one value."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from pvi_hpc.config import Project, Run
+from pvi_hpc.config.project import Report
+from pvi_hpc.errors import PviError
+from pvi_hpc.store.layout import RunPaths
+from pvi_hpc.store.predictive import Predictive, read_predictive
+from pvi_hpc.store.results import PosteriorSummary, read_posterior
+from pvi_hpc.store.samples import iter_samples
+from pvi_hpc.store.survey_file import SurveyFile
+
+__all__ = ["N_DRAWS", "RunView", "load_view"]
+
+#: Posterior draws that are shown.
+N_DRAWS = 3
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run as the report shows it. Whatever is missing is left out of the report.
+
+    Parameters
+    ----------
+    project, run
+        Names.
+    summary
+        Posterior, prior, starting and, where it is known, true model.
+    sources, receivers
+        Different positions `(z, y, x)` [m], `(n_sources, 3)` and `(n_receivers, 3)`.
+    samples
+        A few posterior draws, `(n, nz, ny, nx)` float32 [m/s].
+    predictive
+        Observed and simulated data.
+    history
+        One value per iteration by name: `iteration`, `elbo`, `chi_squared`, `log_prior`,
+        `log_q`, `log_likelihood`, `seconds`, `n_simulations`, `phase` (0 MAP, 1 VI).
+    facts
+        Final figures of the run, as in summary.json; see docs/results.md.
+    provenance
+        What else is worth knowing about where the numbers come from.
+    config
+        The run's configuration as YAML.
+    settings
+        Which slices, wells and shot to show.
+    """
+
+    project: str
+    run: str
+    summary: PosteriorSummary
+    sources: Array
+    receivers: Array
+    samples: NDArray[np.float32]
+    predictive: Predictive | None = None
+    history: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    config: str = ""
+    settings: Report = field(default_factory=Report)
+
+
+def load_view(
+    run_dir: str | Path,
+    survey_path: str | Path,
+    project: Project,
+    run: Run,
+    *,
+    history: Mapping[str, NDArray[Any]] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> RunView:
+    """Read the files of a run; `history` replaces `history.h5`.
+
+    Only `posterior.h5` and the survey must exist.
+
+    Raises
+    ------
+    PviError
+        If a file is damaged, or one of those two is missing.
+    """
+    paths = RunPaths(Path(run_dir))
+    sources, receivers = _geometry(survey_path)
+    summary = read_posterior(paths.posterior)
+    draws = list(iter_samples(paths.samples, stop=N_DRAWS)) if paths.samples.exists() else []
+    return RunView(
+        project=project.name,
+        run=run.name,
+        summary=summary,
+        sources=sources,
+        receivers=receivers,
+        samples=np.asarray(draws, dtype=np.float32).reshape(-1, *summary.grid.shape),
+        predictive=read_predictive(paths.predictive) if paths.predictive.exists() else None,
+        history=_read_history(paths.folder / "history.h5") if history is None else history,
+        facts=_read_facts(paths.summary),
+        provenance=provenance or {},
+        config=yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False),
+        settings=project.report,
+    )
+
+
+def _geometry(path: str | Path) -> tuple[Array, Array]:
+    shots = SurveyFile(path).geometry().shots
+    sources = np.unique([shot.source for shot in shots], axis=0)
+    return sources, np.unique(np.concatenate([shot.receivers for shot in shots]), axis=0)
+
+
+def _read_history(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.exists():
+        return {}
+    with h5py.File(path, "r") as file:
+        return {name: file[name][...] for name in file}
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PviError(f"'{path}' must be JSON: {error}. Run 'pvi posterior' again.") from error
+    return dict(facts)

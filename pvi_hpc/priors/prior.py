@@ -1,0 +1,158 @@
+r"""What every prior can do, and what priors of independent cells have in common.
+
+With :math:`F` the distribution function of a cell and :math:`\Phi` that of the standard
+normal, :math:`m = F^{-1}(\Phi(\theta))` is a velocity inside the bounds, and the prior of
+:math:`\theta` is exactly :math:`N(0, I)`, whatever :math:`F` is.
+"""
+
+from abc import ABC, abstractmethod
+from math import log, pi
+from typing import Any, Final, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+from torch import Tensor
+
+from pvi_hpc.config.inference import Prior as PriorSettings
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.reproducible import exp
+
+__all__ = ["HALF_LOG_2PI", "THETA_MAX", "IndependentPrior", "Prior"]
+
+Array = NDArray[np.float64]
+
+HALF_LOG_2PI: Final = 0.5 * log(2 * pi)
+
+#: `to_normal` returns no larger values: in float64 the bounds themselves lie just beyond.
+THETA_MAX: Final = 8.0
+
+
+class Prior(Protocol):
+    """Density of the active cells' velocities `m` `(n,)` [m/s], inside `lower`, `upper`."""
+
+    lower: Array
+    upper: Array
+    mean: Array
+    sd: Array
+
+    @classmethod
+    def from_settings(cls, settings: PriorSettings, depth: Array) -> Self:
+        """Return the prior of cells at `depth` `(n,)` [m]; ConfigError where impossible."""
+        ...
+
+    def from_normal(self, theta: Tensor) -> Tensor:
+        """Return velocities `(S, n)` [m/s] of `theta` `(S, n)`, differentiable."""
+        ...
+
+    def to_normal(self, m: Tensor) -> Tensor:
+        """Return `theta` `(S, n)` of velocities `(S, n)` [m/s], the inverse."""
+        ...
+
+    def log_prob(self, m: Tensor) -> Tensor:
+        """Return the log density `(S,)` of velocities `(S, n)` [m/s]."""
+        ...
+
+    def log_abs_det(self, theta: Tensor) -> Tensor:
+        """Return `log |dm/dtheta|` `(S,)` at `theta` `(S, n)`."""
+        ...
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Return `n` draws `(n, cells)` [m/s]."""
+        ...
+
+    def quantile(self, p: float) -> Array:
+        """Return the velocity `(n,)` [m/s] that a cell stays below with probability `p`."""
+        ...
+
+
+class IndependentPrior(ABC):
+    """Base of priors whose cells are independent; a subclass gives one cell's law.
+
+    The four abstract methods are elementwise on `(..., n)`; bounds are `(n,)` [m/s], moved
+    inside to the next float32: simulators take models in float32, which then stay inside.
+    """
+
+    mean: Array
+    sd: Array
+
+    def __init__(self, lower: ArrayLike, upper: ArrayLike) -> None:
+        self.lower: Array = _as_float32(np.array(lower, dtype=np.float64), np.inf)
+        self.upper: Array = _as_float32(np.array(upper, dtype=np.float64), -np.inf)
+        if (self.lower >= self.upper).any():
+            i = int((self.lower >= self.upper).argmax())
+            raise ConfigError(
+                "'lower_m_s' must be below 'upper_m_s' by more than a float32 resolves, got "
+                f"{self.lower[i]} and {self.upper[i]} m/s in cell {i}."
+            )
+
+    @abstractmethod
+    def _value(self, theta: Array) -> Array:
+        """Return `m`, possibly a rounding error outside the bounds."""
+
+    @abstractmethod
+    def _theta(self, m: Array) -> Array:
+        """Return `theta`, possibly infinite at the bounds."""
+
+    @abstractmethod
+    def _log_density(self, m: Tensor) -> Tensor:
+        """Return the log density [s/m] of each cell, not minding the bounds."""
+
+    @abstractmethod
+    def _log_slope(self, theta: Tensor, m: Tensor) -> Tensor:
+        """Return `log dm/dtheta` of each cell."""
+
+    def value(self, theta: Array) -> Array:
+        """Return velocities `(..., n)` [m/s] of `theta` `(..., n)`, inside the bounds."""
+        return np.clip(self._value(theta), self.lower, self.upper)
+
+    def from_normal(self, theta: Tensor) -> Tensor:
+        """Return velocities `(S, n)` [m/s] of `theta` `(S, n)`, differentiable once."""
+        values: Tensor = _FromNormal.apply(theta, self)  # type: ignore[no-untyped-call]
+        return values
+
+    def to_normal(self, m: Tensor) -> Tensor:
+        """Return `theta` `(S, n)`, at most `THETA_MAX` in size, of velocities `(S, n)`."""
+        theta = self._theta(m.detach().numpy())
+        return torch.from_numpy(np.clip(theta, -THETA_MAX, THETA_MAX))
+
+    def log_prob(self, m: Tensor) -> Tensor:
+        """Return the log density `(S,)` of velocities `(S, n)`; -inf outside the bounds."""
+        inside = (m >= torch.from_numpy(self.lower)) & (m <= torch.from_numpy(self.upper))
+        density = self._log_density(m).sum(dim=-1)
+        return torch.where(inside.all(dim=-1), density, -torch.inf)
+
+    def log_abs_det(self, theta: Tensor) -> Tensor:
+        """Return `log |dm/dtheta|` `(S,)` at `theta` `(S, n)`."""
+        return self._log_slope(theta, self.from_normal(theta)).sum(dim=-1)
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Return `n` draws `(n, cells)` [m/s]."""
+        return self.value(rng.standard_normal((n, len(self.lower))))
+
+    def quantile(self, p: float) -> Array:
+        """Return the velocity `(n,)` [m/s] that a cell stays below with probability `p`."""
+        return self.value(np.full(len(self.lower), ndtri(p)))
+
+
+def _as_float32(bound: Array, inside: float) -> Array:
+    """Return the float32 nearest to `bound` that lies on its side of `inside` (+-inf)."""
+    rounded = bound.astype(np.float32)
+    outside = rounded < bound if inside > 0 else rounded > bound
+    return np.where(outside, np.nextafter(rounded, np.float32(inside)), rounded).astype(float)
+
+
+class _FromNormal(torch.autograd.Function):
+    """`m = F^{-1}(Phi(theta))` by SciPy, in one thread, with the slope in closed form."""
+
+    @staticmethod
+    def forward(ctx: Any, theta: Tensor, prior: IndependentPrior) -> Tensor:
+        m = torch.from_numpy(prior.value(theta.detach().numpy()))
+        ctx.save_for_backward(exp(prior._log_slope(theta, m)))
+        return m
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return gradients[0] * slope, None

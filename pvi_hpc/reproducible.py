@@ -1,0 +1,30 @@
+"""Operations on tensors whose bits do not depend on the number of threads.
+
+Elementwise `+ - * / sqrt` are exact in IEEE 754 and need no care. Exponentials are not: a
+vectorised loop and its scalar remainder round differently, and where the remainder starts
+depends on how threads share the array. Nor are sums, whose order of addition depends on it.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["exp", "row_sums", "sum_samples"]
+
+
+def exp(x: Tensor) -> Tensor:
+    """Return `exp(x)` of any shape, in one thread, without gradient."""
+    return torch.from_numpy(np.exp(x.detach().numpy()))
+
+
+def sum_samples(x: Tensor) -> Tensor:
+    """Return the sum over the first axis, `(S, ...) -> (...)`, in the order of samples."""
+    total = x[0].clone()
+    for sample in x[1:]:
+        total += sample
+    return total
+
+
+def row_sums(x: Tensor) -> Tensor:
+    """Return the sum of every row, `(S, n) -> (S,)`, in one thread, without gradient."""
+    return torch.from_numpy(np.ascontiguousarray(x.detach().numpy()).sum(axis=1))

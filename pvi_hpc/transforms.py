@@ -1,0 +1,112 @@
+"""From unknowns `theta` `(S, n)` of the active cells to velocity models, and back."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pvi_hpc.config.inference import Prior as PriorSettings
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.grid import Grid
+from pvi_hpc.priors.load import load_prior
+from pvi_hpc.priors.prior import Prior
+
+__all__ = ["ModelMap"]
+
+Array = NDArray[np.float64]
+
+#: A start on a bound of the prior is moved inside, to this many prior sds of `theta`.
+START_THETA_MAX: Final = 3.0
+
+#: How far a starting model may be outside the bounds and count as rounding [m/s].
+ROUNDING: Final = 1e-3
+
+
+@dataclass(frozen=True)
+class ModelMap:
+    """The map between `theta` and models.
+
+    Parameters
+    ----------
+    prior
+        Prior of the active cells, in the order of the flattened grid.
+    active
+        Cells that are unknown `(nz, ny, nx)`; the others keep the starting model.
+    start
+        Starting model `(nz, ny, nx)` [m/s].
+    """
+
+    prior: Prior
+    active: NDArray[np.bool_]
+    start: Array
+
+    @classmethod
+    def build(cls, grid: Grid, settings: PriorSettings, start: NDArray[Any]) -> "ModelMap":
+        """Return the map of a configuration and a starting model `(nz, ny, nx)` [m/s].
+
+        Raises
+        ------
+        ConfigError
+            If the start has another shape or leaves the prior's bounds, or no cell is active.
+        """
+        if start.shape != grid.shape or not np.isfinite(start).all():
+            raise ConfigError(
+                f"The starting model must be finite and have shape {grid.shape}, "
+                f"got shape {start.shape}."
+            )
+        depth = np.broadcast_to(grid.axis(0)[:, None, None], grid.shape)
+        fixed_above = settings.fixed_above_m
+        active = np.ones(grid.shape, bool) if fixed_above is None else depth >= fixed_above
+        if not active.any():
+            raise ConfigError(
+                f"'prior.fixed_above_m' must be above the last cell at {grid.upper[0]} m, "
+                f"got {fixed_above} m, which leaves no unknown."
+            )
+        prior = load_prior(settings, depth[active])
+        _check_bounds(prior, depth[active], start[active])
+        return cls(prior, active, np.asarray(start, dtype=np.float64))
+
+    @property
+    def n(self) -> int:
+        """Number of unknowns."""
+        return int(self.active.sum())
+
+    def models(self, theta: Tensor) -> Tensor:
+        """Return models `(S, nz, ny, nx)` [m/s] of `theta` `(S, n)`, differentiable."""
+        values = self.prior.from_normal(theta)
+        full = torch.from_numpy(self.start).expand(len(theta), *self.active.shape)
+        where = torch.from_numpy(self.active).expand_as(full)
+        return full.masked_scatter(where, values)
+
+    def unknowns(self, models: Tensor) -> Tensor:
+        """Return `theta` `(S, n)` of models `(S, nz, ny, nx)` [m/s]."""
+        return self.prior.to_normal(models[:, torch.from_numpy(self.active)])
+
+    def start_theta(self) -> Tensor:
+        """Return `theta` `(n,)` of the starting model, bounded by `START_THETA_MAX`."""
+        theta = self.unknowns(torch.from_numpy(self.start)[None])[0]
+        return theta.clamp(-START_THETA_MAX, START_THETA_MAX)
+
+    def expand(self, values: NDArray[Any], fixed: float | Array) -> Array:
+        """Put `values` `(..., n)` on the grid, `(..., nz, ny, nx)`, and `fixed` elsewhere."""
+        full = np.empty((*values.shape[:-1], *self.active.shape))
+        full[...] = fixed
+        full[..., self.active] = values
+        return full
+
+
+def _check_bounds(prior: Prior, depth: Array, start: Array) -> None:
+    outside = (start < prior.lower - ROUNDING) | (start > prior.upper + ROUNDING)
+    if not outside.any():
+        return
+    i = int(outside.argmax())
+    raise ConfigError(
+        f"The starting model must lie inside the prior's bounds, but {int(outside.sum())} of "
+        f"{len(start)} cells do not; the first, at a depth of {depth[i]:g} m, has "
+        f"{start[i]:g} m/s, not {prior.lower[i]:g} to {prior.upper[i]:g} m/s. Widen "
+        "'prior.lower_m_s' and 'prior.upper_m_s', change 'start.model', or set "
+        "'prior.fixed_above_m' below the water."
+    )

@@ -32,7 +32,8 @@ def ricker(settings: Ricker, dt: float, n: int) -> Wavelet:
     Raises
     ------
     SurveyError
-        If the wavelet starts before t = 0, where it would be cut off.
+        If the wavelet starts before t = 0 or ends after the last sample, where it would
+        be cut off: 1 / peak_hz from its peak it has fallen to `NEGLIGIBLE`.
 
     Examples
     --------
@@ -44,6 +45,12 @@ def ricker(settings: Ricker, dt: float, n: int) -> Wavelet:
             f"'survey.wavelet.ricker.delay_s' must be at least 1 / peak_hz = "
             f"{1 / settings.peak_hz:g} s, or the wavelet's start is cut off, "
             f"got {settings.delay_s:g} s; use {1.2 / settings.peak_hz:g}."
+        )
+    end, last = settings.delay_s + 1 / settings.peak_hz, (n - 1) * dt
+    if end > last:
+        raise SurveyError(
+            f"'survey.wavelet.ricker' lasts {end:g} s, longer than the simulation of "
+            f"{last:g} s; use a longer record or a smaller 'delay_s'."
         )
     u = (np.pi * settings.peak_hz * (np.arange(n) * dt - settings.delay_s)) ** 2
     return Wavelet(settings.amplitude * (1 - 2 * u) * np.exp(-u), dt)

@@ -38,6 +38,11 @@ def test_a_ricker_wavelet_cut_off_at_its_start_is_refused():
         ricker(Ricker(peak_hz=5.0, delay_s=0.1), 0.002, 100)
 
 
+def test_a_ricker_wavelet_longer_than_the_simulation_is_refused():
+    with pytest.raises(SurveyError, match=r"lasts 0\.52 s.*simulation of 0\.4 s; use a longer"):
+        ricker(SETTINGS, 0.004, 101)
+
+
 def test_frequencies_of_a_ricker_wavelet():
     wavelet = ricker(SETTINGS, 0.002, 800)
     assert peak_frequency(wavelet) == pytest.approx(5.0, abs=0.1)

@@ -1,0 +1,167 @@
+"""Does the run fit into memory, disk and cores, and what does it cost?"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from pvi_hpc.checks.finding import Finding, error, ok, warning
+from pvi_hpc.config.project import Run
+from pvi_hpc.errors import PviError
+from pvi_hpc.survey import Survey
+from pvi_hpc.wavelets import peak_frequency
+
+__all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
+
+#: Cells advanced by one step on one core [1/s]; assumed until a run has measured it.
+ASSUMED_THROUGHPUT: Final = 1.0e8
+#: A misfit and its gradient cost this many forward simulations.
+FORWARDS_PER_GRADIENT: Final = 3.0
+#: Checkpoints kept (the last ones and every 50th), and float64 fields in each: two
+#: parameters a cell, each with two moments of Adam, and room for the structured family.
+CHECKPOINTS_KEPT: Final = 3
+CHECKPOINT_FIELDS: Final = 12
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run will cost.
+
+    `simulations` are gradients of one shot; `core_seconds` are those of all ranks and
+    threads together; `wall_seconds` follow if all workers are busy all the time.
+    """
+
+    simulations: int
+    core_seconds: float
+    wall_seconds: float
+
+
+def cost_of(run: Run, survey: Survey, throughput: float = ASSUMED_THROUGHPUT) -> Cost:
+    """Return the cost of a run at `throughput` [cells a core advances per second]."""
+    inference = run.inference
+    per_model = min(inference.shots_per_sample or len(survey.shots), len(survey.shots))
+    models = run.start.map_iterations + inference.iterations * inference.samples
+    simulations = models * per_model if inference.use_data else 0
+    cells = 1
+    for n in run.grid.shape:
+        cells *= n + 2 * run.solver.n_pml
+    steps = (survey.n_samples - 1) * run.solver.steps_per_sample + 1
+    seconds = simulations * FORWARDS_PER_GRADIENT * cells * steps / throughput
+    return Cost(simulations, seconds, seconds / _cores(run))
+
+
+def check_shots(run: Run, survey: Survey) -> Iterator[Finding]:
+    """Check the minibatch and the sharing out of shots, and tell the cost."""
+    n, asked = len(survey.shots), run.inference.shots_per_sample
+    if asked is not None and asked > n:
+        yield error(
+            "inference.shots_per_sample",
+            f"must be at most the survey's {n} shots, got {asked}; null means all of them.",
+        )
+    used = min(asked or n, n)
+    tasks = run.inference.samples * -(-used // run.execution.shots_per_task)
+    if tasks < run.execution.workers:
+        yield warning(
+            "execution.shots_per_task",
+            f"{run.inference.samples} samples of {used} shots in chunks of "
+            f"{run.execution.shots_per_task} are {tasks} tasks at a time for "
+            f"{run.execution.workers} workers, some of which will idle; use smaller chunks.",
+        )
+
+
+def check_workers(
+    run: Run,
+    survey: Survey,
+    *,
+    cores: int | None = None,
+    memory: int | None = None,
+) -> Iterator[Finding]:
+    """Check that the grid can be cut, and that ranks fit into cores and memory [bytes]."""
+    local = run.execution.executor == "local"
+    cores = cores or _cores_here()
+    if local and _cores(run) > cores:
+        e = run.execution
+        yield warning(
+            "execution.workers",
+            f"{e.workers} workers of {e.ranks} ranks of {e.threads} threads want {_cores(run)} "
+            f"cores, this machine gives {cores}; it will be slower, not faster.",
+        )
+    try:
+        of_rank = _memory_of_rank(run, survey)
+    except PviError as fault:
+        yield error("execution.ranks", str(fault))
+        return
+    total = of_rank * run.execution.ranks * run.execution.workers
+    free = psutil.virtual_memory().available if memory is None else memory
+    text = (
+        f"{_bytes(of_rank)} a rank, {_bytes(total)} for {run.execution.workers} workers of "
+        f"{run.execution.ranks} ranks"
+    )
+    if local and total > free:
+        yield error(
+            "execution.workers",
+            f"needs {text}, but {_bytes(free)} of memory are free; use fewer workers, or more "
+            "ranks on more machines.",
+        )
+    else:
+        yield ok("execution", f"memory: {text}.")
+
+
+def check_disk(run: Run, survey: Survey, *, free: int | None = None) -> Iterator[Finding]:
+    """Check the space for survey, checkpoints and samples in the working directory [bytes]."""
+    cells = run.grid.grid.size
+    kept = CHECKPOINTS_KEPT + run.inference.iterations // 50
+    needed = (
+        4 * survey.n_traces * survey.n_samples * (1 + run.posterior.predictive_draws)
+        + 8 * cells * CHECKPOINT_FIELDS * (kept + 1)
+        + 4 * cells * run.posterior.samples
+    )
+    free = shutil.disk_usage(Path.cwd()).free if free is None else free
+    if needed > free:
+        yield error(
+            "posterior.samples",
+            f"the run writes about {_bytes(needed)}, but '{Path.cwd()}' has {_bytes(free)} "
+            "free; run in another directory, or draw fewer samples.",
+        )
+    else:
+        yield ok("disk", f"about {_bytes(needed)} of {_bytes(free)} free.")
+
+
+def _memory_of_rank(run: Run, survey: Survey) -> int:
+    # Imported here: these load MPI, which a check of settings alone does not need.
+    from pvi_hpc.simulate.acoustic_solver import SolverSettings, decomposition, estimate_memory
+
+    settings = SolverSettings(
+        shape=run.grid.grid.shape,
+        spacing=run.grid.grid.spacing,
+        dt=survey.dt / run.solver.steps_per_sample,
+        pml_velocity=max(run.prior.upper_m_s),
+        pml_frequency=peak_frequency(survey.wavelet),
+        n_pml=run.solver.n_pml,
+        free_surface=run.solver.free_surface,
+        dtype=run.solver.precision,
+        threads=run.execution.threads,
+    )
+    decomposition(settings, run.execution.ranks)
+    steps = (survey.n_samples - 1) * run.solver.steps_per_sample + 1
+    receivers = max(len(shot.receivers) for shot in survey.shots)
+    return estimate_memory(settings, steps, run.execution.ranks, receivers)
+
+
+def _cores_here() -> int:
+    affinity = getattr(
+        os, "sched_getaffinity", None
+    )  # what a batch job was given; not on macOS
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _cores(run: Run) -> int:
+    return run.execution.workers * run.execution.ranks * run.execution.threads
+
+
+def _bytes(n: float) -> str:
+    return f"{n / 1e9:.2f} GB" if n >= 1e8 else f"{n / 1e6:.1f} MB"

@@ -1,0 +1,140 @@
+"""Does the survey fit the grid, and can its data be compared with anything?"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.checks.finding import Finding, error, ok, warning
+from pvi_hpc.config.project import Run
+from pvi_hpc.survey import Survey
+
+__all__ = ["check_data", "check_positions"]
+
+Positions = NDArray[np.float64]
+
+
+def check_positions(run: Run, survey: Survey) -> Iterator[Finding]:
+    """Check that sources and receivers lie in the grid, below a free surface."""
+    names = _settings(run)
+    faults = 0
+    for setting, kind, points, shots in (
+        (names[0], "source", *_sources(survey)),
+        (names[1], "receiver", *_receivers(survey)),
+    ):
+        for finding in _outside(run, setting, kind, points, shots):
+            faults += 1
+            yield finding
+    if not faults:
+        yield ok(
+            "grid",
+            f"all {len(survey.shots)} sources and {survey.n_traces} receivers lie in the grid, "
+            f"{_extent(run)}.",
+        )
+
+
+def check_data(run: Run, survey: Survey) -> Iterator[Finding]:
+    """Check traces and noise levels; a synthetic survey need not have traces yet."""
+    synthetic = run.survey.format == "synthetic"
+    setting = "survey.synthetic" if synthetic else "survey.files"
+    if not survey.n_traces:
+        yield error(setting, "there are no traces at all; give a survey with receivers.")
+        return
+    if survey.n_samples < 2:
+        yield error(setting, f"a record needs at least 2 samples, got {survey.n_samples}.")
+    if not synthetic and any(not shot.data.shape[1] for shot in survey.shots):
+        yield error(setting, "the survey is a geometry without data; give one with traces.")
+    for shot in survey.shots:
+        if not np.isfinite(shot.data).all():
+            trace = int((~np.isfinite(shot.data).all(axis=1)).argmax())
+            yield error(
+                setting,
+                f"shot {shot.id}, receiver {trace + 1} holds NaN or infinite values; repair it "
+                "or set the trace to zero.",
+            )
+            break
+    yield from _noise(run, survey, setting)
+
+
+def _noise(run: Run, survey: Survey, setting: str) -> Iterator[Finding]:
+    noise = np.concatenate([shot.noise_sd for shot in survey.shots])
+    if np.isnan(noise).any() or (noise <= 0).any():
+        bad = noise[np.isnan(noise) | (noise <= 0)]
+        yield error(
+            "survey.noise_sd",
+            f"the noise sd of every trace must be positive, got {bad[0]:g} and {len(bad)} such "
+            "traces; set 'survey.noise_sd'.",
+        )
+    dead = np.isinf(noise)
+    if dead.all():
+        yield error(setting, f"all {len(noise)} traces are dead (zero); there is no data.")
+    elif dead.any():
+        yield warning(setting, f"{int(dead.sum())} of {len(noise)} traces are dead; left out.")
+    silent = [shot.id for shot in survey.shots if np.isinf(shot.noise_sd).all()]
+    if silent and not dead.all():
+        yield warning(
+            setting, f"{len(silent)} shots have no live trace, the first is shot {silent[0]}."
+        )
+
+
+def _outside(
+    run: Run, setting: str, kind: str, points: Positions, shots: NDArray[np.int64]
+) -> Iterator[Finding]:
+    grid = run.grid.grid
+    bad = ~grid.contains(points)  # so are coordinates that are not finite
+    if bad.any():
+        i = int(bad.argmax())
+        yield error(
+            setting,
+            f"shot {shots[i]}: its {kind} at (z, y, x) = {_place(points[i])} m is outside the "
+            f"grid, {_extent(run)}; {int(bad.sum())} of {len(points)} {kind}s are. Change "
+            f"'grid.shape' or 'grid.origin_m', or leave them out.{_hint(run, kind, points[i])}",
+        )
+    at_surface = ~bad & (np.abs(points[:, 0] - grid.origin[0]) <= 1e-6 * grid.spacing[0])
+    if run.solver.free_surface and at_surface.any():
+        i = int(at_surface.argmax())
+        yield error(
+            setting,
+            f"shot {shots[i]}: its {kind} at (z, y, x) = {_place(points[i])} m lies on the "
+            "free surface, where the pressure is zero; place it below 'grid.origin_m' or set "
+            "'solver.free_surface: false'.",
+        )
+
+
+def _hint(run: Run, kind: str, point: Positions) -> str:
+    above = point[0] < run.grid.grid.origin[0]
+    if run.survey.format not in ("segy", "su") or not above:
+        return ""
+    header = "ReceiverGroupElevation" if kind == "receiver" else "SourceSurfaceElevation"
+    return (
+        f" Elevations in trace headers are positive upwards and z is downwards: is {header} "
+        "a depth with the wrong sign, or is the ground higher than 'grid.origin_m'?"
+    )
+
+
+def _settings(run: Run) -> tuple[str, str]:
+    if run.survey.format == "synthetic":
+        return "survey.synthetic.sources", "survey.synthetic.receivers"
+    return "survey.files", "survey.files"
+
+
+def _sources(survey: Survey) -> tuple[Positions, NDArray[np.int64]]:
+    points = [shot.source for shot in survey.shots]
+    ids = np.array([shot.id for shot in survey.shots], dtype=np.int64)
+    return np.reshape(np.array(points, dtype=np.float64), (-1, 3)), ids
+
+
+def _receivers(survey: Survey) -> tuple[Positions, NDArray[np.int64]]:
+    points = [np.empty((0, 3)), *(shot.receivers for shot in survey.shots)]
+    ids, counts = _sources(survey)[1], [len(shot.receivers) for shot in survey.shots]
+    return np.concatenate(points), np.repeat(ids, counts)
+
+
+def _place(point: Positions) -> str:
+    return "(" + ", ".join(f"{x:g}" for x in point) + ")"
+
+
+def _extent(run: Run) -> str:
+    grid = run.grid.grid
+    spans = zip("zyx", grid.origin, grid.upper, strict=True)
+    return ", ".join(f"{name} {low:g} to {high:g}" for name, low, high in spans) + " m"

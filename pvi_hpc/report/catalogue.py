@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from pvi_hpc.report.gathers import gathers, traces
 from pvi_hpc.report.geometry import geometry
 from pvi_hpc.report.histories import histories
-from pvi_hpc.report.models import calibration, draws, sections, spread
+from pvi_hpc.report.models import calibration, draws, sections, spread, updates
 from pvi_hpc.report.view import RunView
 from pvi_hpc.report.well_logs import well_logs
 
@@ -44,12 +44,21 @@ CATALOGUE = (
         _always,
     ),
     Entry(
+        "updates",
+        "Updates",
+        "The same models less the starting model, on a scale of their own: what there was to "
+        "find, and what was found.",
+        updates,
+        _always,
+    ),
+    Entry(
         "calibration",
         "Error against uncertainty",
         "Left: how far the posterior mean is from the true model, in m/s and in posterior "
-        "standard deviations (grey or white: cells that are not inverted). Right: all active "
-        "cells; a calibrated Gaussian posterior follows the black line, a bar chart that "
-        "reaches further right means that the posterior is too sure.",
+        "standard deviations (grey: cells that are not inverted). Right, over "
+        "all active cells: the distribution of the latter, and how many cells' true velocity "
+        "lies inside central intervals. A calibrated posterior follows the black lines; bars "
+        "that reach further right, and points below the line, mean that it is too sure.",
         calibration,
         lambda view: view.summary.true is not None,
     ),
@@ -89,7 +98,7 @@ CATALOGUE = (
         "spread",
         "What the data taught",
         "Prior and posterior standard deviation on one scale, and their ratio: 1 where the "
-        "data say nothing, 0 where they say everything. White: not inverted.",
+        "data say nothing, 0 where they say everything. Grey: not inverted.",
         spread,
         _always,
     ),
@@ -104,8 +113,7 @@ CATALOGUE = (
     Entry(
         "geometry",
         "Geometry",
-        "Sources, receivers and wells on the grid; dashed lines are the slices above. Where "
-        "there are more than 400 of them, only some are drawn.",
+        "Sources, receivers and wells on the grid; dashed lines are the slices above.",
         geometry,
         _always,
     ),

@@ -48,6 +48,7 @@ def gathers(view: RunView) -> Figure:
         residual = (shot.observed - data) / clip
         _draw_gather(column[0], shot, order, data / clip, dt, title)
         _draw_gather(column[1], shot, order, residual, dt, "Observed − above")
+        column[0].set_xlabel("")
     axes[0, 0].set_ylabel("time [s]")
     axes[1, 1].set_ylabel("time [s]")
     axes[1, 1].tick_params(labelleft=True)
@@ -128,8 +129,8 @@ def _draw_traces(axes: Any, shot: PredictedShot, i: int, dt: float) -> None:
         label = "mean model ± 2 noise sd"
         axes.fill_between(t, low, high, color="#cccccc", lw=0, label=label)
     for k, draw in enumerate(shot.draws):
-        label = f"{len(shot.draws)} posterior draws" if k == 0 else None
-        axes.plot(t, draw[i], color=COLOURS["draw"], lw=0.7, alpha=0.7, label=label)
+        name = f"{len(shot.draws)} posterior draws" if k == 0 else None
+        axes.plot(t, draw[i], color=COLOURS["draw"], lw=0.7, alpha=0.7, label=name)
     axes.plot(t, shot.start[i], color=COLOURS["start"], lw=1.0, ls="--", label="start")
     axes.plot(t, shot.mean[i], color=COLOURS["mean"], label="posterior mean model")
     axes.plot(t, shot.observed[i], color="black", lw=0.8, label="observed")
@@ -139,4 +140,5 @@ def _draw_traces(axes: Any, shot: PredictedShot, i: int, dt: float) -> None:
 
 
 def _offsets(shot: PredictedShot) -> NDArray[np.float64]:
-    return np.hypot(*(shot.receivers[:, 1:] - shot.source[1:]).T)
+    y, x = (shot.receivers[:, 1:] - shot.source[1:]).T
+    return np.asarray(np.hypot(y, x))

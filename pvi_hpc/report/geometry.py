@@ -18,7 +18,7 @@ def geometry(view: RunView) -> Figure:
     z, y, x = (n * h for n, h in zip(grid.shape, grid.spacing, strict=True))
     inch_per_m = min(6.0 / x, 4.6 / y)
     width, deep, high = x * inch_per_m, max(z * inch_per_m, 0.7), y * inch_per_m
-    w, h = max(width, 3.0) + 3.0, high + deep + 1.7
+    w, h = max(width, 3.0) + 2.2, high + deep + 1.7
     figure = Figure(figsize=(w, h))
     chart = figure.add_axes((0.7 / w, (deep + 1.2) / h, width / w, high / h))
     side = figure.add_axes((0.7 / w, 0.5 / h, width / w, deep / h))
@@ -29,7 +29,7 @@ def geometry(view: RunView) -> Figure:
     chart.set(ylabel="y [km]", title="Map", aspect="equal")
     side.set(ylabel="z [km]", title="Side view")
     indices = slice_indices(grid, view.settings)
-    style = {"color": COLOURS["prior"], "lw": 0.8, "ls": "--"}
+    style: Any = {"color": COLOURS["prior"], "lw": 0.8, "ls": "--"}
     chart.axhline(grid.axis(1)[indices[1]] * KM, label="slices", **style)
     chart.axvline(grid.axis(2)[indices[2]] * KM, **style)
     side.axhline(grid.axis(0)[indices[0]] * KM, **style)
@@ -65,8 +65,11 @@ def _draw(axes: Any, view: RunView, vertical: int) -> None:
     )
     if vertical == 1:
         grid = view.summary.grid
+        box = {"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.8}
         for i, well in enumerate(wells(grid, view.settings), 1):
             y, x = grid.axis(1)[well.iy] * KM, grid.axis(2)[well.ix] * KM
             label = "wells" if i == 1 else None
             axes.plot(x, y, "o", mfc="white", mec="black", ms=7, label=label, zorder=4)
-            axes.annotate(str(i), (x, y), (5, 5), textcoords="offset points", weight="bold")
+            axes.annotate(
+                str(i), (x, y), (5, 5), textcoords="offset points", weight="bold", bbox=box
+            )

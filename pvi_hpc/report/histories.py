@@ -59,7 +59,7 @@ def _running_median(y: NDArray[Any], window: int) -> NDArray[Any]:
     half = window // 2
     padded = np.pad(y, half, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, window)
-    finite = np.isfinite(windows).any(axis=1)
+    finite = np.isfinite(y)
     median = np.full(len(y), np.nan)
     median[finite] = np.nanmedian(windows[finite], axis=1)
     return median
@@ -70,6 +70,7 @@ def _log_scale(axes: Any) -> None:
     if low > 0 and high / low > 5:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
 
 
 def _shade(axes: Any, iterations: NDArray[Any]) -> None:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import halfnorm
 
+from pvi_hpc.report.scores import coverage
 from pvi_hpc.report.sections import Column, draw_sections
 from pvi_hpc.report.style import (
     COLOURS,
@@ -20,7 +21,7 @@ from pvi_hpc.report.style import (
 )
 from pvi_hpc.report.view import RunView
 
-__all__ = ["calibration", "comparison", "draws", "sections", "spread"]
+__all__ = ["calibration", "comparison", "draws", "sections", "spread", "updates"]
 
 KM = 1e-3
 
@@ -38,6 +39,17 @@ def sections(view: RunView) -> Figure:
     columns = [Column(name, v * KM, velocity) for name, v in named if v is not None]
     columns.append(Column("Posterior sd", summary.sd, sd_scale(summary.sd)))
     return draw_sections(view, columns)[0]
+
+
+def updates(view: RunView) -> Figure:
+    """What the starting model lacks, and what the inversion added to it."""
+    summary = view.summary
+    models = [("True", summary.true), ("Posterior mean", summary.mean)]
+    models += [("Draw 1", sample) for sample in view.samples[:1]]
+    fields = [(f"{n} − start", m - summary.start) for n, m in models if m is not None]
+    limit = max(float(np.percentile(np.abs(field), 99)) for _, field in fields) or 1.0
+    scale = Scale("RdBu_r", Normalize(-limit, limit), "difference to the start [m/s]", "both")
+    return draw_sections(view, [Column(name, field, scale) for name, field in fields])[0]
 
 
 def draws(view: RunView) -> Figure:
@@ -80,8 +92,11 @@ def calibration(view: RunView) -> Figure:
     ]
     figure, sheet = draw_sections(view, columns, free=4.6)
     w, h = sheet.size
-    axes = figure.add_axes((1 - 3.9 / w, 1 - 3.9 / h, 3.6 / w, 3.0 / h))
-    _histogram(axes, sized[np.isfinite(sized)])
+    each = min(3.4, (h - 1.9) / 2)
+    values = sized[np.isfinite(sized)]
+    left, width = 1 - 3.8 / w, 3.6 / w
+    _histogram(figure.add_axes((left, 1 - (each + 0.54) / h, width, each / h)), values)
+    _reliability(figure.add_axes((left, 0.62 / h, width, each / h)), view, values)
     return figure
 
 
@@ -110,8 +125,23 @@ def _histogram(axes: Any, values: NDArray[Any]) -> None:
     for sigma in (1, 2, 3):
         axes.axvline(sigma, color=COLOURS["prior"], lw=0.7, ls=":")
     below = [float(np.mean(values < sigma)) for sigma in (1, 2)] if len(values) else [0, 0]
-    text = f"below 1 sd: {below[0]:.0%} (68 %)\nbelow 2 sd: {below[1]:.0%} (95 %)"
+    lines = (f"within {i} sd: {100 * f:.0f} % of cells" for i, f in enumerate(below, 1))
+    text = "\n".join([*lines, "(calibrated: 68 and 95 %)"])
     axes.text(0.97, 0.72, text, transform=axes.transAxes, ha="right", va="top")
     axes.set(xlim=(0, top), xlabel="|mean − true| / sd (last bin: 5 and more)")
-    axes.set(ylabel="density", title="Are the errors as large as the posterior says?")
+    axes.set(ylabel="density", title="Error in posterior sds")
     axes.legend(loc="upper right")
+
+
+def _reliability(axes: Any, view: RunView, values: NDArray[Any]) -> None:
+    p = np.linspace(0, 1, 101)
+    inside = np.searchsorted(np.sort(values), halfnorm.ppf(p)) / max(len(values), 1)
+    axes.plot(100 * p, 100 * p, color="black", label="calibrated")
+    axes.plot(100 * p, 100 * inside, color=COLOURS["mean"], label="mean ± sd, as a Gaussian")
+    found = [100 * coverage(view.summary, level) for level in (0.5, 0.9)]
+    axes.plot((50, 90), found, "o", color=COLOURS["start"], label="posterior quantiles")
+    for level, value in zip((50, 90), found, strict=True):
+        axes.annotate(f"{value:.0f} %", (level, value), (6, -10), textcoords="offset points")
+    axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="central interval [%]")
+    axes.set(ylabel="cells with the true value inside [%]", title="Coverage")
+    axes.legend(loc="upper left")

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pvi_hpc.report.catalogue import CATALOGUE
 from pvi_hpc.report.models import comparison
-from pvi_hpc.report.style import png
+from pvi_hpc.report.style import DPI, png
 from pvi_hpc.report.tables import comparison_rows, fact_rows, provenance_rows, score_rows
 from pvi_hpc.report.view import RunView
 from pvi_hpc.store.atomic import atomic_path, write_text
@@ -27,12 +28,12 @@ class Page(NamedTuple):
 def build_report(view: RunView) -> Page:
     """Draw all figures that the view has the data for, and the page that shows them."""
     entries = [entry for entry in CATALOGUE if entry.possible(view)]
-    figures = {entry.name: png(lambda entry=entry: entry.draw(view)) for entry in entries}
+    figures = {entry.name: png(partial(entry.draw, view)) for entry in entries}
     html = _render(
         "run.html",
         title=f"{view.project}: {view.run}",
         view=view,
-        figures=[(e.name, e.title, e.caption, _embed(figures[e.name])) for e in entries],
+        figures=[(e.name, e.title, e.caption, *_embed(figures[e.name])) for e in entries],
         facts=fact_rows(view),
         scores=score_rows(view),
         provenance=provenance_rows(view),
@@ -47,10 +48,7 @@ def build_comparison(views: Sequence[RunView]) -> Page:
     lead to `<run>.html` beside the page.
     """
     alike = [view for view in views if view.summary.grid == views[0].summary.grid]
-    figures = {
-        name: png(lambda name=name: comparison(alike, name))  # type: ignore[misc]
-        for name in ("mean", "sd")
-    }
+    figures = {name: png(partial(comparison, alike, name)) for name in ("mean", "sd")}
     html = _render(
         "comparison.html",
         title=views[0].project,
@@ -79,8 +77,11 @@ def write_site(views: Sequence[RunView], folder: str | Path) -> list[Path]:
     return [folder / f"{name}.html" for name in pages]
 
 
-def _embed(picture: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
+def _embed(picture: bytes) -> tuple[str, int]:
+    """Return a PNG as a URL, and the width [CSS pixels] that keeps its letters one size."""
+    pixels = int.from_bytes(picture[16:20], "big")
+    url = "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
+    return url, round(pixels * 96 / DPI)
 
 
 def _render(template: str, **values: Any) -> str:

@@ -19,9 +19,9 @@ __all__ = ["Column", "Sheet", "draw_positions", "draw_sections", "thin"]
 
 #: Lengths in inches.
 LEFT, GAP, HEADING, AXIS, TOP, BAR = 0.62, 0.14, 0.24, 0.34, 0.3, 0.62
-PAGE, WIDEST, TALLEST = 12.6, 3.0, 3.2
+PAGE, WIDEST, TALLEST, TALLER = 12.6, 3.0, 3.2, 6.6
 #: More symbols than this hide what lies under them.
-N_SYMBOLS: Final = 400
+N_SYMBOLS: Final = 10_000
 
 
 class Column(NamedTuple):
@@ -55,6 +55,8 @@ class Sheet:
     def size(self) -> tuple[float, float]:
         """Width and height of the figure [in]."""
         height = TOP + sum(self.heights) + 3 * (HEADING + AXIS) + BAR
+        if self.free:  # room for two plots above each other
+            height = max(height, TALLER)
         return max(LEFT + self.n * (self.width + GAP) + self.free, 4.0), height
 
     def box(self, row: int, column: int, width_m: float) -> tuple[float, float, float, float]:
@@ -97,14 +99,17 @@ def draw_sections(
 def draw_positions(axes: Any, positions: NDArray[Any], plane: Plane, symbol: str) -> None:
     """Draw sources (`*`) or receivers (`v`) projected onto a plane."""
     points = np.unique(positions[:, [plane.horizontal, plane.vertical]], axis=0) * KM
-    size = 42 if symbol == "*" else 9
+    largest = 36.0 if symbol == "*" else 8.0
+    # Symbols cover a twentieth of a map at most, however many there are.
+    w, h = axes.get_position().size * axes.figure.get_size_inches() * 72
+    size = np.clip(0.05 * w * h / max(len(points), 1), 0.8, largest)
     axes.scatter(
         *thin(points).T,
         marker=symbol,
         s=size,
         c="white",
         edgecolors="black",
-        linewidths=0.5,
+        linewidths=min(0.5, 0.12 * size**0.5),
         zorder=3 if symbol == "*" else 2,
         clip_on=False,
     )
@@ -141,6 +146,7 @@ def _draw_panel(
     grid = view.summary.grid
     width_m = grid.shape[plane.horizontal] * grid.spacing[plane.horizontal]
     axes = figure.add_axes(sheet.box(*cell, width_m))
+    axes.set_facecolor("#dddddd")  # shows through where a field is nan
     axes.imshow(
         np.take(column.field, indices[plane.normal], axis=plane.normal),
         cmap=column.scale.cmap,
@@ -154,8 +160,9 @@ def _draw_panel(
     draw_positions(axes, view.receivers, plane, "v")
     draw_positions(axes, view.sources, plane, "*")
     axes.set_xlabel(f"{'zyx'[plane.horizontal]} [km]", labelpad=1)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.yaxis.set_major_locator(MaxNLocator(4))
+    w, h = axes.get_position().size * np.asarray(sheet.size)
+    axes.xaxis.set_major_locator(MaxNLocator(int(np.clip(w / 0.5, 1, 4))))
+    axes.yaxis.set_major_locator(MaxNLocator(int(np.clip(h / 0.3, 1, 4))))
     axes.tick_params(labelleft=cell[1] == 0, length=2.5)
     return axes
 
@@ -163,6 +170,7 @@ def _draw_panel(
 def _draw_bars(figure: Figure, columns: Sequence[Column], sheet: Sheet) -> None:
     w, h = sheet.size
     first = 0
+    bottom = sheet.box(2, 0, 1.0)[1] - (BAR - 0.42 + AXIS + 0.02) / h
     for i, column in enumerate(columns):
         following = columns[i + 1].scale if i + 1 < len(columns) else None
         if following is column.scale:
@@ -170,7 +178,7 @@ def _draw_bars(figure: Figure, columns: Sequence[Column], sheet: Sheet) -> None:
         count = i + 1 - first
         length = min(count * (sheet.width + GAP) - GAP, 5.0)
         middle = LEFT + (first + i + 1) / 2 * (sheet.width + GAP) - GAP / 2
-        axes = figure.add_axes(((middle - length / 2) / w, 0.42 / h, length / w, 0.11 / h))
+        axes = figure.add_axes(((middle - length / 2) / w, bottom, length / w, 0.11 / h))
         _draw_bar(figure, axes, column.scale)
         first = i + 1
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.colors import BoundaryNorm, Normalize
+from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -19,6 +19,7 @@ from pvi_hpc.store.results import PosteriorSummary
 
 __all__ = [
     "COLOURS",
+    "DPI",
     "Scale",
     "png",
     "ratio_scale",
@@ -55,7 +56,7 @@ COLOURS: Final = {
 class Scale:
     """A colour scale: what two panels share when they share a colour bar."""
 
-    cmap: str
+    cmap: Any
     norm: Any
     label: str
     extend: str = "neither"
@@ -82,7 +83,9 @@ def velocity_scale(*summaries: PosteriorSummary) -> Scale:
 def sd_scale(*fields: NDArray[Any]) -> Scale:
     """Return the scale of standard deviations [m/s], from 0, pale for certain."""
     high = _range(fields, 0, 99.5)[1]
-    return Scale("magma_r", Normalize(0, high), "standard deviation [m/s]", "max")
+    # The dark end of magma is black, in which nothing drawn on top can be seen.
+    cmap = ListedColormap(mpl.colormaps["magma_r"](np.linspace(0, 0.85, 256)))
+    return Scale(cmap, Normalize(0, high), "standard deviation [m/s]", "max")
 
 
 def ratio_scale() -> Scale:

@@ -26,8 +26,9 @@ def well_logs(view: RunView) -> Figure:
     figure.set_layout_engine("constrained")
     panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
     bands = [(p, alpha, *central_interval(view.summary, p)) for p, alpha in BANDS]
-    for axes, well in zip(panels.flat, chosen, strict=False):
+    for i, (axes, well) in enumerate(zip(panels.flat, chosen, strict=False), 1):
         _draw_well(axes, view, well, bands)
+        axes.set_title(f"{i}: {well.label}", fontsize=9)
     for axes in panels.flat[len(chosen) :]:
         axes.set_visible(False)
     for axes in panels[:, 0]:
@@ -50,8 +51,9 @@ def _draw_well(axes: Any, view: RunView, well: Well, bands: list[Any]) -> None:
         axes.fill_betweenx(
             depth, log(low), log(high), color=COLOURS["mean"], alpha=alpha, lw=0, label=label
         )
-    for field, label in ((summary.prior_lower, "prior bounds"), (summary.prior_upper, None)):
-        axes.plot(log(field), depth, color=COLOURS["prior"], ls=":", lw=1.2, label=label)
+    bounds: Any = {"color": COLOURS["prior"], "ls": ":", "lw": 1.2}
+    axes.plot(log(summary.prior_lower), depth, label="prior bounds", **bounds)
+    axes.plot(log(summary.prior_upper), depth, **bounds)
     axes.plot(
         log(summary.prior_mean), depth, color=COLOURS["prior"], lw=0.9, label="prior mean"
     )
@@ -59,5 +61,5 @@ def _draw_well(axes: Any, view: RunView, well: Well, bands: list[Any]) -> None:
     axes.plot(log(summary.mean), depth, color=COLOURS["mean"], label="posterior mean")
     if summary.true is not None:
         axes.step(log(summary.true), depth, color="black", lw=1.1, where="mid", label="true")
-    axes.set(title=well.label, xlabel="velocity [km/s]")
+    axes.set(xlabel="velocity [km/s]")
     axes.margins(y=0)

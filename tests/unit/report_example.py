@@ -23,7 +23,7 @@ def layered_model(grid):
     """Folded layers with a fault and a channel [m/s], under 100 m of water."""
     z, y, x = np.meshgrid(*(grid.axis(i) for i in range(3)), indexing="ij")
     lx, ly = grid.upper[2] - grid.origin[2], grid.upper[1] - grid.origin[1]
-    bend = 60 * np.sin(2 * np.pi * (x - grid.origin[2]) / lx) * np.cos(np.pi * y / ly)
+    bend = 150 * np.sin(2 * np.pi * (x - grid.origin[2]) / lx) * np.cos(np.pi * y / ly)
     throw = 80 * (x - grid.origin[2] > 0.55 * lx + 0.2 * (y - grid.origin[1]))
     steps = np.floor((z + bend - throw) / 130)
     model = 1900 + 220 * steps + 150 * np.sin(steps * 2.1) + 0.4 * z

@@ -6,6 +6,7 @@
  *
  * zeta_z runs eight planes ahead, psi_z four. */
 #include "adjoint_row.h"
+#include "denormals.h"
 #include "stencil.h"
 #include "steps.h"
 
@@ -55,13 +56,14 @@ static void across(const PVI(plan) *plan, const real *w, int axis, const int32_t
   }
 }
 
-static void plane(const PVI(plan) *plan, const PVI(tile) *t, const real *w, int32_t z,
-                  PVI(memory_kind) kind) {
-  if (z >= t->z1)
-    return;
+/* zeta or psi of z in planes [z0, z1), row by row. */
+static void planes(const PVI(plan) *plan, const PVI(tile) *t, const real *w, const int32_t range[2],
+                   PVI(memory_kind) kind) {
   for (int32_t y = t->y0; y < t->y1; y++) {
-    const int32_t at[2] = {z, y};
-    across(plan, w, 0, at, kind);
+    for (int32_t z = range[0]; z < range[1]; z++) {
+      const int32_t at[2] = {z, y};
+      across(plan, w, 0, at, kind);
+    }
   }
 }
 
@@ -135,31 +137,47 @@ static void layer_of_plane(const PVI(plan) *plan, const PVI(tile) *t, const real
   }
 }
 
+static void retreat_row(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step) *step,
+                        const int32_t where[2]) {
+  const ptrdiff_t at = PVI(in_field)(&plan->g, where[0], where[1]);
+  const ptrdiff_t cell = PVI(in_cells)(&plan->g, where[0], where[1]);
+  layer_of_x(plan, where, t->extra);
+  const PVI(adjoint_row_data) row = {.n = plan->g.nx_loop,
+                                .p = step->p + at,
+                                .swap = step->swap + at,
+                                .v = plan->v + at,
+                                .extra = t->extra,
+                                .rhs = step->rhs + cell,
+                                .gradient = plan->gradient + cell,
+                                .z = look_up(plan, 0, where),
+                                .y = look_up(plan, 1, where)};
+  PVI(adjoint_row)(plan, &row);
+}
+
+/* Bring zeta_z or psi_z up to plane `to`; `done` is how far it was. */
+static void reach(const PVI(plan) *plan, const PVI(tile) *t, const real *w, int32_t to,
+                  PVI(memory_kind) kind,
+                  int32_t *done) {
+  const int32_t range[2] = {*done, PVI(smaller)(to, t->z1)};
+  planes(plan, t, w, range, kind);
+  *done = range[1];
+}
+
 void PVI(adjoint_tile)(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step) *step) {
-  const PVI(geometry) *g = &plan->g;
-  const int32_t z0 = t->z0, lead = PVI_HALO;
-  for (int32_t z = z0; z < z0 + 2 * lead; z++)
-    plane(plan, t, step->p, z, ZETA);
-  for (int32_t z = z0; z < z0 + lead; z++)
-    plane(plan, t, step->p, z, PSI);
-  for (int32_t z = z0; z < t->z1; z++) {
-    plane(plan, t, step->p, z + 2 * lead, ZETA);
-    plane(plan, t, step->p, z + lead, PSI);
-    layer_of_plane(plan, t, step->p, z);
+  const unsigned mode = pvi_flush_denormals();
+  int32_t zeta = t->z0, psi = t->z0;
+  for (int32_t z0 = t->z0; z0 < t->z1; z0 += PVI_MARCH) {
+    const int32_t z1 = PVI(smaller)(z0 + PVI_MARCH, t->z1);
+    reach(plan, t, step->p, z1 + 2 * PVI_HALO, ZETA, &zeta);
+    reach(plan, t, step->p, z1 + PVI_HALO, PSI, &psi);
+    for (int32_t z = z0; z < z1; z++)
+      layer_of_plane(plan, t, step->p, z);
     for (int32_t y = t->y0; y < t->y1; y++) {
-      const int32_t where[2] = {z, y};
-      const ptrdiff_t at = PVI(in_field)(g, z, y), cell = PVI(in_cells)(g, z, y);
-      layer_of_x(plan, where, t->extra);
-      const PVI(adjoint_row_data) row = {.n = g->nx_loop,
-                                    .p = step->p + at,
-                                    .swap = step->swap + at,
-                                    .v = plan->v + at,
-                                    .extra = t->extra,
-                                    .rhs = step->rhs + cell,
-                                    .gradient = plan->gradient + cell,
-                                    .z = look_up(plan, 0, where),
-                                    .y = look_up(plan, 1, where)};
-      PVI(adjoint_row)(plan, &row);
+      for (int32_t z = z0; z < z1; z++) {
+        const int32_t where[2] = {z, y};
+        retreat_row(plan, t, step, where);
+      }
     }
   }
+  pvi_restore_denormals(mode);
 }

@@ -6,6 +6,7 @@
  *   p_next = 2 p - p_previous + c^2 dt^2 rhs
  *
  * A tile marches along z, psi_z four planes ahead, so that all it reads stays in cache. */
+#include "denormals.h"
 #include "forward_row.h"
 #include "stencil.h"
 #include "steps.h"
@@ -34,11 +35,12 @@ static void psi_across(const PVI(plan) *plan, const real *p, int axis, int32_t z
   }
 }
 
-static void psi_plane(const PVI(plan) *plan, const PVI(tile) *t, const real *p, int32_t z) {
-  if (z >= t->z1)
-    return;
+/* psi_z of planes [z0, z1), all planes of a row before the next row: the rows they share
+ * are still in the first-level cache. */
+static void psi_planes(const PVI(plan) *plan, const PVI(tile) *t, const real *p, int32_t z0, int32_t z1) {
   for (int32_t y = t->y0; y < t->y1; y++)
-    psi_across(plan, p, 0, z, y);
+    for (int32_t z = z0; z < z1; z++)
+      psi_across(plan, p, 0, z, y);
 }
 
 /* What the layer of x adds to a row: whole vectors, a = b = 0 outside the layer. */
@@ -104,28 +106,39 @@ static PVI(across) look_up(const PVI(plan) *plan, int axis, int32_t z, int32_t y
   return (PVI(across)){.kind = PVI_NO_LAYER};
 }
 
+static void advance_row(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step) *step, int32_t z,
+                        int32_t y) {
+  const ptrdiff_t at = PVI(in_field)(&plan->g, z, y);
+  layer_of_x(plan, step->p + at, z, y, t->extra);
+  const PVI(
+      row) row = {.n = plan->g.nx_loop,
+                   .p = step->p + at,
+                   .swap = step->swap + at,
+                   .v = plan->v + at,
+                   .extra = t->extra,
+                   .rhs = step->rhs ? step->rhs + PVI(in_cells)(&plan->g, z, y) : t->unused,
+                   .z = look_up(plan, 0, z, y),
+                   .y = look_up(plan, 1, z, y)};
+  PVI(forward_row)(plan, &row);
+}
+
 void PVI(forward_tile)(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step) *step) {
-  const PVI(geometry) *g = &plan->g;
-  for (int32_t z = t->z0; z < t->z0 + PVI_HALO; z++)
-    psi_plane(plan, t, step->p, z);
-  for (int32_t z = t->z0; z < t->z1; z++) {
-    psi_plane(plan, t, step->p, z + PVI_HALO);
-    for (int32_t y = t->y0; y < t->y1; y++) {
-      psi_across(plan, step->p, 1, z, y);
-      psi_of_x(plan, step->p + PVI(in_field)(g, z, y), z, y);
+  const unsigned mode = pvi_flush_denormals();
+  int32_t ahead = t->z0; /* planes below this have their psi_z */
+  for (int32_t z0 = t->z0; z0 < t->z1; z0 += PVI_MARCH) {
+    const int32_t z1 = PVI(smaller)(z0 + PVI_MARCH, t->z1);
+    const int32_t wanted = PVI(smaller)(z1 + PVI_HALO, t->z1);
+    psi_planes(plan, t, step->p, ahead, wanted);
+    ahead = wanted;
+    for (int32_t z = z0; z < z1; z++) {
+      for (int32_t y = t->y0; y < t->y1; y++) {
+        psi_across(plan, step->p, 1, z, y);
+        psi_of_x(plan, step->p + PVI(in_field)(&plan->g, z, y), z, y);
+      }
     }
-    for (int32_t y = t->y0; y < t->y1; y++) {
-      const ptrdiff_t at = PVI(in_field)(g, z, y);
-      layer_of_x(plan, step->p + at, z, y, t->extra);
-      const PVI(row) row = {.n = g->nx_loop,
-                       .p = step->p + at,
-                       .swap = step->swap + at,
-                       .v = plan->v + at,
-                       .extra = t->extra,
-                       .rhs = step->rhs ? step->rhs + PVI(in_cells)(g, z, y) : t->unused,
-                       .z = look_up(plan, 0, z, y),
-                       .y = look_up(plan, 1, z, y)};
-      PVI(forward_row)(plan, &row);
-    }
+    for (int32_t y = t->y0; y < t->y1; y++)
+      for (int32_t z = z0; z < z1; z++)
+        advance_row(plan, t, step, z, y);
   }
+  pvi_restore_denormals(mode);
 }

@@ -9,6 +9,7 @@ from pvi_hpc.report.view import RunView
 __all__ = ["Row", "comparison_rows", "fact_rows", "provenance_rows", "score_rows"]
 
 MISSING = "–"
+NARROW = "\u202f"  # a narrow space that does not break the line
 
 
 class Row(NamedTuple):
@@ -51,7 +52,7 @@ def score_rows(view: RunView) -> list[Row]:
         _row(found, "chi_squared_start", "Reduced chi-squared, start", "{:.3f}", aim),
         _row(found, "chi_squared_mean", "Reduced chi-squared, mean model", "{:.3f}", aim),
         _row(found, "chi_squared_draws", "Reduced chi-squared, draws", "{:.3f}", _range(found)),
-        _row(found, "p_value", "Posterior predictive p-value", "{:.2g}", _P_NOTE),
+        _row(found, "p_value", "Posterior predictive p-value", "probability", _P_NOTE),
         _row(found, "correlation_mean", "Correlation of mean with true", "{:.3f}", _vs(found)),
         _row(
             found,
@@ -61,8 +62,8 @@ def score_rows(view: RunView) -> list[Row]:
             _vs(found, "anomaly_"),
         ),
         _row(found, "rms_mean", "Rms error of mean [m/s]", "{:.1f}", _rms_note(found)),
-        _row(found, "coverage_50", "Cells inside the 50 % interval", "{:.1%}", "ideal: 50 %"),
-        _row(found, "coverage_90", "Cells inside the 90 % interval", "{:.1%}", "ideal: 90 %"),
+        _row(found, "coverage_50", "Cells inside the 50 % interval", "percent", "ideal: 50 %"),
+        _row(found, "coverage_90", "Cells inside the 90 % interval", "percent", "ideal: 90 %"),
         _row(found, "sd_ratio", "Posterior / prior sd, mean", "{:.3f}", "1: nothing learnt"),
     ]
     return [row for row in rows if row is not None]
@@ -94,8 +95,8 @@ def _comparison_row(view: RunView, found: Mapping[str, float]) -> dict[str, str]
         "chi² draws": _number(found.get("chi_squared_draws"), "{:.3f}"),
         "correlation": _number(found.get("correlation_mean"), "{:.3f}"),
         "rms error [m/s]": _number(found.get("rms_mean"), "{:.1f}"),
-        "in 50 %": _number(found.get("coverage_50"), "{:.1%}"),
-        "in 90 %": _number(found.get("coverage_90"), "{:.1%}"),
+        f"in 50{NARROW}%": _number(found.get("coverage_50"), "percent"),
+        f"in 90{NARROW}%": _number(found.get("coverage_90"), "percent"),
         "sd / prior sd": _number(found.get("sd_ratio"), "{:.3f}"),
         "simulations": _count(facts.get("simulations", {}).get("done")),
         "core-hours": _number(facts.get("core_hours"), "{:.3g}"),
@@ -104,7 +105,7 @@ def _comparison_row(view: RunView, found: Mapping[str, float]) -> dict[str, str]
 
 
 def _row(found: Mapping[str, float], key: str, name: str, form: str, note: str) -> Row | None:
-    return Row(name, form.format(found[key]), note) if key in found else None
+    return Row(name, _number(found[key], form), note) if key in found else None
 
 
 def _elbo_note(found: Mapping[str, float]) -> str:
@@ -127,7 +128,14 @@ def _rms_note(found: Mapping[str, float]) -> str:
 
 
 def _number(value: Any, form: str) -> str:
-    return MISSING if value is None else form.format(value)
+    """Return a number in a format, as "percent", or as a "probability"."""
+    if value is None:
+        return MISSING
+    if form == "percent":
+        return f"{100 * value:.1f}{NARROW}%"
+    if form == "probability":
+        return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return form.format(value)
 
 
 def _count(value: Any) -> str:

@@ -47,7 +47,7 @@ def _draw_well(axes: Any, view: RunView, well: Well, bands: list[Any]) -> None:
         return np.asarray(field[:, well.iy, well.ix] * KM)
 
     for p, alpha, low, high in bands:
-        label = f"posterior, central {p:.0%}"
+        label = f"posterior, central {100 * p:.0f} %"
         axes.fill_betweenx(
             depth, log(low), log(high), color=COLOURS["mean"], alpha=alpha, lw=0, label=label
         )

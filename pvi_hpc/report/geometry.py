@@ -65,11 +65,10 @@ def _draw(axes: Any, view: RunView, vertical: int) -> None:
     )
     if vertical == 1:
         grid = view.summary.grid
-        box = {"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.8}
         for i, well in enumerate(wells(grid, view.settings), 1):
             y, x = grid.axis(1)[well.iy] * KM, grid.axis(2)[well.ix] * KM
             label = "wells" if i == 1 else None
-            axes.plot(x, y, "o", mfc="white", mec="black", ms=7, label=label, zorder=4)
+            axes.plot(x, y, "o", mfc="white", mec="black", ms=11, label=label, zorder=4)
             axes.annotate(
                 str(i), (x, y), (5, 5), textcoords="offset points", weight="bold", bbox=box
             )

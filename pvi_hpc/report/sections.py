@@ -82,7 +82,7 @@ def draw_sections(
     w, h = sheet.size
     for row, plane in enumerate(PLANES):
         panels = [
-            _draw_panel(figure, view, plane, indices, sheet, (row, i), column)
+            _draw_panel(figure, view, plane, sheet, (row, i), column)
             for i, column in enumerate(columns)
         ]
         box = panels[0].get_position()
@@ -138,12 +138,12 @@ def _draw_panel(
     figure: Figure,
     view: RunView,
     plane: Plane,
-    indices: tuple[int, int, int],
     sheet: Sheet,
     cell: tuple[int, int],
     column: Column,
 ) -> Any:
     grid = view.summary.grid
+    indices = slice_indices(grid, view.settings)
     width_m = grid.shape[plane.horizontal] * grid.spacing[plane.horizontal]
     axes = figure.add_axes(sheet.box(*cell, width_m))
     axes.set_facecolor("#dddddd")  # shows through where a field is nan

@@ -107,6 +107,8 @@ class AcousticSolver:
         self._suffix = "f64" if settings.dtype == "float64" else "f32"
         self._real = "double" if settings.dtype == "float64" else "float"
         self._stored: StoredRun | None = None
+        if self.comm.size > 1 and len(set(self.comm.allgather(settings))) > 1:
+            raise SolverError("the ranks were given different settings.")
         # Names the largest usable number of ranks if this one is not.
         decomposition(settings, self.comm.size)
         plan = self._native.ffi.new(f"pvi_plan_{self._suffix} **")
@@ -286,7 +288,7 @@ def _raise_for(status: int, name: str) -> None:
     ffi, lib, _ = load()
     if status == lib.PVI_OK:
         return
-    code = ffi.string(ffi.cast("pvi_status", status)).decode()
+    code = str(ffi.string(ffi.cast("pvi_status", status)))
     kind = NonFiniteError if status == lib.PVI_NOT_FINITE else SolverError
     error = kind(f"acoustic {name}: {WHAT_FAILED.get(code, code)} ({code}).")
     error.status = code  # type: ignore[attr-defined]

@@ -94,7 +94,7 @@ def _kaiser_sinc(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     inside = np.sqrt(np.clip(1 - (distance / half) ** 2, 0, None))
     weights = np.sinc(distance) * np.i0(KAISER_SHAPE * inside) / np.i0(KAISER_SHAPE)
     on_cell = distance == np.rint(distance)  # sin(pi k) is not exactly zero
-    exact: NDArray[np.float64] = np.where(on_cell, (distance == 0).astype(float), weights)
+    exact: NDArray[np.float64] = np.where(on_cell, (distance == 0).astype(np.float64), weights)
     return exact
 
 

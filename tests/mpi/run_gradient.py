@@ -1,0 +1,42 @@
+"""Traces and gradient of one shot; arguments: nz,ny,nx, free surface (0 or 1), output."""
+
+import sys
+
+import numpy as np
+from mpi4py import MPI
+
+from pvi_hpc.simulate.acoustic_solver import AcousticSolver, SolverSettings, decomposition
+
+NT = 90
+
+
+def main(shape_text: str, free_surface: str, output: str) -> None:
+    """Same problem on any number of ranks."""
+    shape = tuple(int(n) for n in shape_text.split(","))
+    settings = SolverSettings(
+        shape,
+        (10.0, 12.0, 11.0),
+        1.2e-3,
+        pml_velocity=2500.0,
+        pml_frequency=15.0,
+        n_pml=4,
+        free_surface=bool(int(free_surface)),
+        dtype="float64",
+    )
+    rng = np.random.default_rng(0)
+    extent = (np.array(shape) - 1) * settings.spacing
+    model = rng.uniform(1800.0, 2900.0, shape)
+    source, receivers = rng.uniform(0.1, 1, 3) * extent, rng.uniform(0.1, 1, (6, 3)) * extent
+    with AcousticSolver(settings, MPI.COMM_WORLD) as solver:
+        solver.set_model(model)
+        wavelet = rng.standard_normal(NT)
+        traces = solver.forward(source, wavelet, receivers, store=True)
+        gradient, by_wavelet = solver.gradients(rng.standard_normal(traces.shape))
+    if MPI.COMM_WORLD.rank == 0:
+        dims = decomposition(settings, MPI.COMM_WORLD.size)
+        np.savez(
+            output, traces=traces, gradient=gradient, by_wavelet=by_wavelet, dims=np.array(dims)
+        )
+
+
+main(*sys.argv[1:])

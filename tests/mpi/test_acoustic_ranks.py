@@ -1,0 +1,50 @@
+"""The number of ranks changes neither traces nor gradient, and no fault hangs a run."""
+
+import numpy as np
+import pytest
+
+from pvi_hpc.errors import SolverError
+from pvi_hpc.simulate.acoustic_solver import SolverSettings, decomposition, estimate_memory
+
+CASES = [  # shape, free surface, ranks, blocks along z, y, x
+    ("19,22,17", 0, 2, (1, 2, 1)),
+    ("19,22,17", 1, 4, (2, 2, 1)),
+    ("37,15,16", 1, 3, (3, 1, 1)),
+    ("11,15,49", 0, 3, (1, 1, 3)),
+    ("12,17,33", 1, 4, (1, 2, 2)),
+]
+
+
+@pytest.mark.parametrize(("shape", "free_surface", "n_ranks", "dims"), CASES)
+def test_ranks_do_not_change_the_gradient(mpirun, shape, free_surface, n_ranks, dims):
+    arguments = ("run_gradient.py", shape, str(free_surface))
+    alone, shared = mpirun(1, *arguments), mpirun(n_ranks, *arguments)
+    assert tuple(shared["dims"]) == dims
+    for name in ("traces", "gradient", "by_wavelet"):
+        difference = np.abs(shared[name] - alone[name]).max()
+        assert difference <= 1e-12 * np.abs(alone[name]).max(), name
+
+
+@pytest.mark.parametrize("n_ranks", [2, 3])
+def test_every_rank_notices_a_fault_of_one(mpirun, n_ranks):
+    result = mpirun(n_ranks, "run_faults.py")
+    np.testing.assert_array_equal(result["counts"], n_ranks)
+    assert result["finite"]
+
+
+def settings(shape=(40, 45, 50), **changes):
+    return SolverSettings(shape, (10.0,) * 3, 1e-3, 2000.0, 10.0, **changes)
+
+
+def test_too_many_ranks_are_refused_with_the_largest_number_that_fits():
+    with pytest.raises(SolverError, match="at most 2 ranks"):
+        decomposition(settings((8, 8, 8)), 3)
+    with pytest.raises(SolverError, match=r"at most \d+ ranks"):
+        decomposition(settings(), 1009)  # prime: one axis would have to take them all
+
+
+def test_ranks_share_the_memory_of_the_stored_wavefield():
+    whole = estimate_memory(settings(), 500, 1, 100)
+    half = estimate_memory(settings(), 500, 2, 100)
+    assert 60 * 65 * 70 * 4 * 499 < whole < 1.4 * 60 * 65 * 70 * 4 * 499
+    assert 0.45 * whole < half < 0.65 * whole

@@ -6,7 +6,6 @@ normal, :math:`m = F^{-1}(\Phi(\theta))` is a velocity inside the bounds, and th
 """
 
 from abc import ABC, abstractmethod
-from math import log, pi
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
@@ -19,11 +18,10 @@ from pvi_hpc.config.inference import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.reproducible import exp
 
-__all__ = ["HALF_LOG_2PI", "THETA_MAX", "IndependentPrior", "Prior"]
+__all__ = ["THETA_MAX", "IndependentPrior", "Prior"]
 
 Array = NDArray[np.float64]
 
-HALF_LOG_2PI: Final = 0.5 * log(2 * pi)
 
 #: `to_normal` returns no larger values: in float64 the bounds themselves lie just beyond.
 THETA_MAX: Final = 8.0

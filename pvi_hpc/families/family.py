@@ -1,0 +1,72 @@
+"""What every variational family can do.
+
+A family holds no parameters: they are a dictionary of float64 tensors, made by `initial`,
+that the optimiser updates and checkpoints hold.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["LOCATION", "Family", "Parameters"]
+
+Parameters: TypeAlias = dict[str, Tensor]
+
+#: Every family calls its mean `(n,)` so; the MAP phase moves nothing else.
+LOCATION: Final = "mu"
+
+
+class Family(Protocol):
+    """A density `q` of `theta` `(n,)`, sampled by a map of `eps ~ N(0, I)` `(n,)`.
+
+    `S` counts samples; densities are returned without gradient.
+    """
+
+    n: int
+
+    @classmethod
+    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`.
+
+        ConfigError if an option is unknown or impossible.
+        """
+        ...
+
+    def initial(self, mean: Tensor, sd: float) -> Parameters:
+        """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
+        ...
+
+    def sample(self, parameters: Parameters, eps: Tensor) -> Tensor:
+        """Return `theta` `(S, n)` of `eps` `(S, n)`, differentiable by the parameters."""
+        ...
+
+    def standardise(self, parameters: Parameters, theta: Tensor) -> Tensor:
+        """Return the `eps` `(S, n)` that `sample` maps to `theta` `(S, n)`."""
+        ...
+
+    def score(self, parameters: Parameters, eps: Tensor) -> Tensor:
+        """Return the gradient `(S, n)` of `log q` by `theta` at `sample(eps)`."""
+        ...
+
+    def log_q(self, parameters: Parameters, eps: Tensor) -> Tensor:
+        """Return `log q` `(S,)` at `sample(eps)`."""
+        ...
+
+    def log_prob(self, parameters: Parameters, theta: Tensor) -> Tensor:
+        """Return `log q` `(S,)` at any `theta` `(S, n)`."""
+        ...
+
+    def entropy(self, parameters: Parameters) -> float:
+        """Return `-E[log q]`."""
+        ...
+
+    def mean(self, parameters: Parameters) -> Tensor:
+        """Return the mean of `theta` `(n,)`."""
+        ...
+
+    def sd(self, parameters: Parameters) -> Tensor:
+        """Return the marginal standard deviations of `theta` `(n,)`."""
+        ...

@@ -69,6 +69,4 @@ def _draw(axes: Any, view: RunView, vertical: int) -> None:
             y, x = grid.axis(1)[well.iy] * KM, grid.axis(2)[well.ix] * KM
             label = "wells" if i == 1 else None
             axes.plot(x, y, "o", mfc="white", mec="black", ms=11, label=label, zorder=4)
-            axes.annotate(
-                str(i), (x, y), (5, 5), textcoords="offset points", weight="bold", bbox=box
-            )
+            axes.text(x, y, str(i), fontsize=7, ha="center", va="center_baseline", zorder=5)

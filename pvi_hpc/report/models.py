@@ -141,9 +141,7 @@ def _reliability(axes: Any, view: RunView, values: NDArray[Any]) -> None:
     found = [100 * coverage(view.summary, level) for level in (0.5, 0.9)]
     axes.plot((50, 90), found, "o", color=COLOURS["start"], label="posterior quantiles")
     for level, value in zip((50, 90), found, strict=True):
-        axes.annotate(
-            f"{value:.0f} %", (level, value), (0, -16), textcoords="offset points", ha="center"
-        )
+        axes.text(level, value - 8, f"{value:.0f} %", ha="center", va="top")
     axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="central interval [%]")
     axes.set(ylabel="cells with the true value inside [%]", title="Coverage")
     axes.legend(loc="upper left")

@@ -94,6 +94,10 @@ def test_a_good_run_passes_and_its_cost_is_told():
             r".*'prior\.lower_m_s'",
         ),
         (
+            {"start__model": {"depth_m": [0, 950], "velocity_m_s": [2600, 4100]}},
+            r"start\.model: must lie between.*at z = \d+ m it is .*, and \d+\.00% of the model",
+        ),
+        (
             {"start__model": {"file": "absent.h5"}},
             r"start\.model: Model file 'absent\.h5' does not exist",
         ),
@@ -164,6 +168,11 @@ def test_the_fixed_water_layer_counts_among_the_velocities():
 def test_a_true_model_too_fast_for_the_time_step_is_refused():
     findings = check_run(make_run(survey__synthetic__model__velocity_bottom_m_s=7000))
     assert "survey.synthetic.model: the time step" in only_error(findings)
+
+
+def test_points_at_an_absorbing_top_are_fine():
+    findings = check_run(make_run(survey__synthetic__receivers__depth_m=0))
+    assert {f.level for f in findings} == {"ok"}, render(findings)
 
 
 def test_every_fault_is_found_at_once():

@@ -124,6 +124,20 @@ def test_little_endian_segy_is_read(tmp_path):
     np.testing.assert_array_equal(shot.data, survey.shots[0].data)
 
 
+def test_extended_text_headers_are_skipped(tmp_path):
+    survey = make_survey(ids=(3,), n_receivers=(2,), n_samples=21)
+    # 21 samples: two headers of 3200 bytes must not be a whole number of traces.
+    spec = segyio.spec()
+    spec.format, spec.tracecount, spec.ext_headers = 5, 2, 2
+    spec.samples = np.arange(21) * 4.0
+    with segyio.create(str(tmp_path / "s.sgy"), spec) as file:
+        file.bin.update({segyio.BinField.Interval: 4000, segyio.BinField.ExtendedHeaders: 2})
+        for i in range(2):
+            file.header[i] = {9: 3, 13: i + 1}
+            file.trace[i] = survey.shots[0].data[i]
+    np.testing.assert_array_equal(read(tmp_path / "s.sgy").shots[0].data, survey.shots[0].data)
+
+
 def test_ibm_floats_are_read(tmp_path):
     survey = make_survey(ids=(1,), n_receivers=(1,))
     spec = segyio.spec()

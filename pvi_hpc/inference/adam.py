@@ -1,0 +1,40 @@
+"""Adam (Kingma & Ba 2015, arXiv 1412.6980) with a step that falls along a cosine."""
+
+from math import cos, pi, sqrt
+from typing import Final
+
+from torch import Tensor
+
+from pvi_hpc.config.inference import Optimiser
+
+__all__ = ["adam_update", "cosine_step"]
+
+EPSILON: Final = 1e-8
+
+
+def cosine_step(settings: Optimiser, i: int, n: int) -> float:
+    """Return the step of update `i` of `n`, from `step` down to `step * final`."""
+    progress = i / (n - 1) if n > 1 else 0.0
+    fraction = settings.final + (1 - settings.final) * 0.5 * (1 + cos(pi * progress))
+    return settings.step * fraction
+
+
+def adam_update(
+    x: Tensor,
+    gradient: Tensor,
+    moments: tuple[Tensor, Tensor],
+    i: int,
+    step: float,
+    settings: Optimiser,
+) -> None:
+    """Descend: change `x` and its two `moments` in place, by update `i` = 0, 1, ...
+
+    Only one rounding an operation, none fused, so that the bits do not depend on threads.
+    """
+    first, second = moments
+    beta1, beta2 = settings.beta1, settings.beta2
+    first.mul_(beta1).add_(gradient * (1 - beta1))
+    second.mul_(beta2).add_(gradient * gradient * (1 - beta2))
+    scale = step / (1 - beta1 ** (i + 1))
+    root = second.sqrt().mul_(1 / sqrt(1 - beta2 ** (i + 1))).add_(EPSILON)
+    x.sub_(first / root * scale)

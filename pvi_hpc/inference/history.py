@@ -1,0 +1,68 @@
+"""What happened in each iteration, as arrays that only grow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.inference.info import Info
+
+__all__ = ["History"]
+
+
+@dataclass(frozen=True)
+class History:
+    """Arrays by name, one value an iteration, named and meant as in `record`."""
+
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of iterations."""
+        return len(self.arrays.get("iteration", ()))
+
+    def append(self, info: Info, seconds: float = 0.0) -> "History":
+        """Return the history with one more iteration, which took `seconds`."""
+        row = record(info, seconds)
+        old = {name: self.arrays.get(name, value[:0]) for name, value in row.items()}
+        return History({name: np.append(old[name], value) for name, value in row.items()})
+
+    def last(self, name: str) -> float | None:
+        """Return the newest value; None where there is none or it is not finite."""
+        values = self.arrays.get(name, np.empty(0))
+        return float(values[-1]) if values.size and np.isfinite(values[-1]) else None
+
+    def to_tree(self) -> dict[str, Any]:
+        """Return the arrays for a checkpoint."""
+        return dict(self.arrays)
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any]) -> "History":
+        """Return the history that `to_tree` was made of."""
+        return cls({name: np.asarray(value) for name, value in tree.items()})
+
+
+def record(info: Info, seconds: float) -> dict[str, NDArray[Any]]:
+    """Return an iteration's values, arrays `(1,)`; phase 0 is MAP, 1 variational.
+
+    Densities are means over samples; simulations are of one shot; `worker_seconds` is their
+    time on the workers, `seconds` that of the iteration here.
+    """
+    values: dict[str, int | float] = {
+        "iteration": info.iteration,
+        "phase": int(info.phase == "vi"),
+        "elbo": info.elbo,
+        "chi_squared": info.chi_squared,
+        "log_likelihood": float(info.log_likelihood.mean()),
+        "log_prior": float(info.log_prior.mean()),
+        "log_q": float(info.log_q.mean()),
+        "gradient_norm": info.gradient_norm,
+        "step": info.step,
+        "done": info.count.done,
+        "failed": info.count.failed,
+        "retried": info.count.retried,
+        "worker_seconds": info.count.seconds,
+        "seconds": seconds,
+    }
+    return {name: np.array([value]) for name, value in values.items()}

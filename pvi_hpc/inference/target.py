@@ -1,0 +1,67 @@
+"""The density that is approximated: log likelihood plus log prior of `theta`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from pvi_hpc.likelihood import Likelihood, Shots
+from pvi_hpc.simulate.simulator import SimulationCount
+from pvi_hpc.standard_normal import log_density
+from pvi_hpc.transforms import ModelMap
+
+__all__ = ["Posterior", "Target", "TargetValue"]
+
+
+@dataclass(frozen=True)
+class TargetValue:
+    """Log densities `(S,)`, their summed gradient by `theta` `(S, n)`, misfit and cost."""
+
+    log_likelihood: Tensor
+    log_prior: Tensor
+    gradient: Tensor
+    chi_squared: Tensor
+    count: SimulationCount
+
+
+class Target(Protocol):
+    """An unnormalised log density of `theta`."""
+
+    def batches(self, iteration: int, n: int) -> Sequence[Shots]:
+        """Return the shots that the `n` samples of an iteration are compared with."""
+        ...
+
+    def value(self, theta: Tensor, batches: Sequence[Shots] | None = None) -> TargetValue:
+        """Evaluate at `theta` `(S, n)`, with a batch each or all shots."""
+        ...
+
+
+class Posterior:
+    """The posterior of `theta` under a prior that makes `theta ~ N(0, I)`.
+
+    The log prior is `log p(m(theta)) + log |dm/dtheta| = log N(theta; 0, I)`, exactly, so
+    that its gradient is `-theta` however far in a tail.
+    """
+
+    def __init__(self, model_map: ModelMap, likelihood: Likelihood) -> None:
+        self.map, self.likelihood = model_map, likelihood
+
+    def batches(self, iteration: int, n: int) -> Sequence[Shots]:
+        """Return the shots that the `n` samples of an iteration are compared with."""
+        return [self.likelihood.batch(iteration, i) for i in range(n)]
+
+    def value(self, theta: Tensor, batches: Sequence[Shots] | None = None) -> TargetValue:
+        """Evaluate at `theta` `(S, n)`, with a batch each or all shots."""
+        leaf = theta.detach().requires_grad_()
+        fit = self.likelihood.fit(self.map.models(leaf), batches)
+        ones = torch.ones_like(fit.log_likelihood)
+        (by_data,) = torch.autograd.grad(fit.log_likelihood, leaf, ones)
+        return TargetValue(
+            fit.log_likelihood.detach(),
+            log_density(leaf),
+            by_data - leaf.detach(),
+            fit.chi_squared,
+            fit.count,
+        )

@@ -1,0 +1,1 @@
+"""Execution: Dask workers that own MPI gangs, what they are sent, and who may send it."""

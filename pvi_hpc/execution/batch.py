@@ -1,0 +1,87 @@
+"""What the controller knows about the samples and chunks of one batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.execution.failures import Failure
+from pvi_hpc.execution.identity import model_hash, task_identity
+from pvi_hpc.execution.tasks import ChunkTask, Model, Summary
+from pvi_hpc.simulate.shots import Want
+
+__all__ = ["Chunk", "Sample", "make_samples"]
+
+
+@dataclass(eq=False)
+class Chunk:
+    """One task: where it stands and how often it was tried.
+
+    `result` is the future of what stays on the worker, `summary` that of what comes back,
+    `report` what came. `placed` is the worker it was sent to, `avoid` the one it failed on.
+    """
+
+    task: ChunkTask
+    result: Any = None
+    summary: Any = None
+    report: Summary | None = None
+    placed: str = ""
+    avoid: str = ""
+    failures: list[Failure] = field(default_factory=list)
+    losses: int = 0
+    submissions: int = 0
+    due: float = 0.0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it must be sent."""
+        return self.result is None
+
+    def forget(self) -> None:
+        """Drop what was sent or came back, so that it is sent again."""
+        self.result = self.summary = self.report = None
+        self.placed = ""
+
+
+@dataclass(eq=False)
+class Sample:
+    """One model, its chunks and what is made of them."""
+
+    model: Model
+    chunks: list[Chunk]
+    scattered: Any = None
+    parts: list[Any] = field(default_factory=list)
+    reduced: Any = None
+    reductions: int = 0
+    answer: Any = None
+    complete: bool = False
+
+    @property
+    def misfit(self) -> float:
+        """Sum over the chunks, in their order."""
+        return float(sum(c.report.misfit for c in self.chunks if c.report is not None))
+
+
+def make_samples(
+    models: NDArray[np.float32],
+    shots: Sequence[Sequence[int]],
+    size: int,
+    want: Want,
+    fingerprint: str,
+) -> list[Sample]:
+    """Split a batch into tasks of at most `size` shots of one sample.
+
+    The cut depends on `size` only, so the sums over it do not depend on the workers.
+    """
+    samples = []
+    for i, (velocity, indices) in enumerate(zip(models, shots, strict=True)):
+        name = model_hash(velocity)
+        chunks = []
+        for start in range(0, len(indices), size):
+            part = tuple(int(index) for index in indices[start : start + size])
+            identity = task_identity(name, part, fingerprint, want)
+            chunks.append(Chunk(ChunkTask(i, len(chunks), part, want, identity)))
+        samples.append(Sample(Model(name, velocity), chunks))
+    return samples

@@ -1,0 +1,165 @@
+"""The MPI side of a worker: `mpiexec -n R python -m mpi4py -m pvi_hpc.execution.gang DIR`.
+
+Started once, it serves one request after another with the same solver. Rank 0 talks to the
+worker; the others sleep between requests instead of polling a core warm.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from mpi4py import MPI
+
+from pvi_hpc.errors import NonFiniteError, PviError
+from pvi_hpc.execution.channel import Channel, Message
+from pvi_hpc.execution.identity import model_hash, task_identity
+from pvi_hpc.execution.watch import watch_owner
+from pvi_hpc.simulate.setup import SimulationSetup
+from pvi_hpc.simulate.shots import ShotResult, Solver, simulate_shots
+from pvi_hpc.store.survey_file import SurveyFile
+
+__all__ = ["SolverFactory", "main"]
+
+SolverFactory = Callable[[SimulationSetup, MPI.Comm], Solver]
+LONGEST_SLEEP_S: Final = 1e-3
+
+
+def acoustic(setup: SimulationSetup, comm: MPI.Comm) -> Solver:
+    """Return the native acoustic solver."""
+    from pvi_hpc.simulate.acoustic_solver import AcousticSolver, SolverSettings
+
+    settings = SolverSettings(
+        shape=setup.grid.shape,
+        spacing=setup.grid.spacing,
+        dt=setup.dt,
+        pml_velocity=setup.pml_velocity,
+        pml_frequency=setup.pml_frequency,
+        n_pml=setup.n_pml,
+        free_surface=setup.free_surface,
+        dtype=setup.precision,
+        threads=setup.threads,
+    )
+    return AcousticSolver(settings, comm)
+
+
+def main(make_solver: SolverFactory = acoustic) -> None:
+    """Serve the worker that made the folder until it says stop."""
+    watch_owner()
+    comm, folder = MPI.COMM_WORLD, Path(sys.argv[1])
+    if comm.rank > 0:
+        _serve(comm, folder, None, make_solver)
+        return
+    with Channel.connect(folder / "socket") as channel:
+        _serve(comm, folder, channel, make_solver)
+
+
+def _serve(
+    comm: MPI.Comm, folder: Path, channel: Channel | None, make_solver: SolverFactory
+) -> None:
+    try:
+        gang = Gang(comm, folder, make_solver)
+    except PviError as error:
+        if channel:
+            channel.send({"error": "start", "message": str(error)})
+        return
+    if channel:
+        channel.send({"ranks": comm.size, "library": library_hash()})
+    while (request := _next_request(comm, channel)) is not None:
+        answer = gang.answer(request)
+        if channel:
+            channel.send(answer)
+    gang.solver.close()
+
+
+class Gang:
+    """One solver on all ranks, and the model it holds."""
+
+    def __init__(self, comm: MPI.Comm, folder: Path, make_solver: SolverFactory) -> None:
+        self.comm, self.folder = comm, folder
+        self.setup = SimulationSetup.from_json((folder / "setup.json").read_text())
+        self.fingerprint = self.setup.fingerprint()
+        self.survey = SurveyFile(self.setup.survey)
+        self.solver = make_solver(self.setup, comm)
+        self.model = ""
+
+    def answer(self, request: Message) -> Message:
+        """Do what the worker asks; errors of any rank become an answer, not an exception."""
+        start = time.perf_counter()
+        kind, message, result = "", "", ShotResult()
+        try:
+            kind = "bad_model"
+            self._use(request["model"])
+            kind = "solver_error"
+            result = simulate_shots(
+                self.solver, self.setup, self.survey, request["shots"], request["want"]
+            )
+        except PviError as error:
+            is_finite = kind == "bad_model" or not isinstance(error, NonFiniteError)
+            kind, message = kind if is_finite else "non_finite", str(error)
+            self.model = "" if kind == "bad_model" else self.model
+        failed = [f for f in self.comm.allgather((kind, message)) if f[1]]
+        if failed:
+            return {"error": failed[0][0], "message": failed[0][1]}
+        answer = self._save(result) if self.comm.rank == 0 else {}
+        identity = task_identity(
+            self.model, request["shots"], self.fingerprint, request["want"]
+        )
+        return {**answer, "identity": identity, "seconds": time.perf_counter() - start}
+
+    def _use(self, name: str) -> None:
+        """Load a model, unless the solver holds it already; `name` is its hash."""
+        if name == self.model:
+            return
+        velocity = np.empty(self.setup.grid.shape, np.float32)
+        loaded = ""
+        if self.comm.rank == 0:
+            velocity = np.load(self.folder / f"model-{name}.npy", allow_pickle=False)
+            loaded = model_hash(velocity)
+        self.comm.Bcast(velocity)
+        loaded = self.comm.bcast(loaded)
+        self.solver.set_model(velocity)
+        self.model = loaded
+
+    def _save(self, result: ShotResult) -> dict[str, Any]:
+        if result.gradient is not None:
+            np.save(self.folder / "gradient.npy", result.gradient)
+        for i, traces in enumerate(result.traces):
+            np.save(self.folder / f"traces-{i}.npy", traces)
+        return {"misfit": result.misfit}
+
+
+def _next_request(comm: MPI.Comm, channel: Channel | None) -> Message | None:
+    """Wait, asleep, for what the worker sends; None: it wants us to end."""
+    data = b""
+    if channel:
+        data = json.dumps(channel.receive()).encode()
+    size = np.array([len(data)])
+    _sleep_until_done(comm.Ibcast(size))
+    buffer = np.frombuffer(data, np.uint8).copy() if channel else np.empty(size[0], np.uint8)
+    comm.Bcast(buffer)
+    request: Message | None = json.loads(buffer.tobytes())
+    return request
+
+
+def _sleep_until_done(request: MPI.Request) -> None:
+    pause = 2e-5
+    while not request.Test():
+        time.sleep(pause)
+        pause = min(LONGEST_SLEEP_S, 1.2 * pause)
+
+
+def library_hash() -> str:
+    """Return the hash of the sources the native library was built from."""
+    from pvi_hpc.simulate.native import load
+
+    native = load()
+    text: bytes = native.ffi.string(native.lib.pvi_source_hash())
+    return text.decode()
+
+
+if __name__ == "__main__":
+    main()

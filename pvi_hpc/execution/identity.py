@@ -1,0 +1,29 @@
+"""What a result belongs to: the model, the shots and the forward problem it came from."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["model_hash", "task_identity"]
+
+
+def model_hash(model: NDArray[Any]) -> str:
+    """Return the hash of a model's shape, type and bytes."""
+    array = np.ascontiguousarray(model)
+    digest = hashlib.blake2b(f"{array.shape} {array.dtype}".encode(), digest_size=16)
+    digest.update(array.data)
+    return digest.hexdigest()
+
+
+def task_identity(model: str, shots: Sequence[int], fingerprint: str, want: str) -> str:
+    """Return the identity of a task.
+
+    Both sides compute it, each from what it has: the controller from what it asked for, the
+    gang from the model it loaded, the shots it ran and the settings it was started with.
+    """
+    text = json.dumps([model, [int(shot) for shot in shots], fingerprint, want])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,60 @@
+"""Runs mpiexec for a worker and kills all of it the moment the worker is gone.
+
+The worker holds the other end of this process's standard input: the kernel closes it
+however the worker dies, also in the middle of a system call or of C code. Hydra gives each
+rank a session of its own, so ranks are found as descendants, not by their session.
+"""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+from pvi_hpc.execution.processes import ProcessId, become_subreaper, kill_descendants
+from pvi_hpc.execution.watch import WATCHED
+
+__all__ = ["main"]
+
+POLL_S = 0.05
+
+
+def main() -> None:
+    """Run `keeper FOLDER COMMAND...`; exit as the command did, 128 + n for signal n."""
+    folder, command = sys.argv[1], sys.argv[2:]
+    # Ctrl-C and SIGTERM are the worker's business; it says so by closing the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    become_subreaper()
+    watched = [ProcessId.of(os.getppid()), ProcessId.of(os.getpid())]
+    names = [socket.gethostname(), *map(str, watched)]
+    environment = {**os.environ, WATCHED: " ".join(names)}
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, env=environment, preexec_fn=_default_signals
+    )
+    owner_gone = _wait(child)
+    kill_descendants(os.getpid())
+    if owner_gone:
+        shutil.rmtree(folder, ignore_errors=True)
+    code = child.wait()
+    sys.exit(code if code >= 0 else 128 - code)
+
+
+def _wait(child: subprocess.Popen[bytes]) -> bool:
+    """Wait for the command or the worker to end; tell whether it was the worker."""
+    while child.poll() is None:
+        readable, _, _ = select.select([sys.stdin.fileno()], [], [], POLL_S)
+        if readable and not os.read(sys.stdin.fileno(), 1):
+            return True
+    return False
+
+
+def _default_signals() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+if __name__ == "__main__":
+    main()

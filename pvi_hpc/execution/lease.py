@@ -1,0 +1,162 @@
+"""One controller a run: a lease with an epoch that fences off whoever lost it.
+
+Every owner makes the file `NAME.EPOCH` beside the lease, which only one process can
+(a hard link, atomic on NFS too). The highest epoch owns the run; a stale owner is overtaken
+by making the next one and learns so at its next `check`. `NAME` itself is for readers.
+"""
+
+import json
+import os
+import socket
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from pvi_hpc.errors import LeaseError
+from pvi_hpc.execution.processes import ProcessId
+from pvi_hpc.store.atomic import write_text
+
+__all__ = ["Lease"]
+
+HEARTBEAT_S = 10.0
+EXPIRES_S = 60.0
+
+
+class Lease:
+    """The right to write into a run's folder, as a context manager.
+
+    Parameters
+    ----------
+    path
+        The lease file, in a folder that all controllers of the run share.
+    expires_s
+        Silence after which the lease of another host is stale [s].
+
+    Raises
+    ------
+    LeaseError
+        On entry, if a live controller holds it.
+    """
+
+    def __init__(self, path: Path, expires_s: float = EXPIRES_S) -> None:
+        self.path, self.expires_s = path, expires_s
+        self.epoch = 0
+        self._stop = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def acquire(self) -> None:
+        """Take the lease, from a dead controller if need be."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        epoch = self._newest()
+        if epoch:
+            self._refuse_if_alive(epoch)
+        if not self._claim(epoch + 1) or self._newest() != epoch + 1:
+            raise LeaseError(
+                f"Another controller took '{self.path}' at this moment; try again."
+            )
+        self.epoch = epoch + 1
+        for old in range(epoch, 0, -1):
+            self._file(old).unlink(missing_ok=True)
+        write_text(self.path, json.dumps(_me()))
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def check(self) -> None:
+        """Raise `LeaseError` if another controller has taken over."""
+        newest = self._newest()
+        if newest != self.epoch:
+            raise LeaseError(
+                f"The lease '{self.path}' went from epoch {self.epoch} to {newest}: another "
+                "controller took this run over. This one stops and writes nothing more."
+            )
+
+    def release(self) -> None:
+        """Give the lease back; the epoch stays, so that it never runs backwards."""
+        self._stop.set()
+        if self.epoch and self._newest() == self.epoch:
+            self._file(self.epoch).write_text("{}")
+            self.path.unlink(missing_ok=True)
+
+    def _refuse_if_alive(self, epoch: int) -> None:
+        owner = self._read(epoch)
+        if not owner:
+            return
+        if owner["host"] == _host():
+            alive = ProcessId(owner["pid"], owner["birth"]).alive
+            remedy = f"wait for it, or stop it with 'kill {owner['pid']}'"
+        else:
+            alive = self._silence(epoch) < self.expires_s
+            remedy = f"stop it there, or wait {self.expires_s:g} s after it died"
+        if alive:
+            raise LeaseError(
+                f"'{self.path.parent}' is being worked on by process {owner['pid']} on "
+                f"{owner['name']} (epoch {epoch}); {remedy}."
+            )
+
+    def _claim(self, epoch: int) -> bool:
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        with os.fdopen(handle, "w") as file:
+            json.dump(_me(), file)
+        try:
+            os.link(name, self._file(epoch))
+        except FileExistsError:
+            return False
+        finally:
+            Path(name).unlink()
+        return True
+
+    def _newest(self) -> int:
+        suffixes = (p.name.rpartition(".")[2] for p in self.path.parent.glob(self._glob()))
+        return max((int(s) for s in suffixes if s.isdigit()), default=0)
+
+    def _glob(self) -> str:
+        return f"{self.path.name}.*"
+
+    def _file(self, epoch: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{epoch:06d}")
+
+    def _read(self, epoch: int) -> dict[str, Any]:
+        try:
+            owner: dict[str, Any] = json.loads(self._file(epoch).read_text() or "{}")
+        except FileNotFoundError:
+            return {}
+        return owner
+
+    def _silence(self, epoch: int) -> float:
+        """Seconds since the last heartbeat, by the file system's clock, not by ours."""
+        with tempfile.NamedTemporaryFile(dir=self.path.parent) as probe:
+            now = os.stat(probe.fileno()).st_mtime
+        return now - self._file(epoch).stat().st_mtime
+
+    def _beat(self) -> None:
+        while not self._stop.wait(min(HEARTBEAT_S, self.expires_s / 4)):
+            with suppress(OSError):
+                os.utime(self._file(self.epoch))
+
+
+def _host() -> str:
+    """Name this host, this boot and this space of pids."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{socket.gethostname()}/{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+
+
+def _me() -> dict[str, Any]:
+    me = ProcessId.of(os.getpid())
+    started = psutil.Process().create_time()
+    name = socket.gethostname()
+    return {"pid": me.pid, "birth": me.birth, "started": started, "host": _host(), "name": name}

@@ -1,0 +1,53 @@
+"""What happened to the simulations of a run: an append-only file of events, and totals."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from pvi_hpc.simulate.simulator import SimulationCount
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Events as JSON lines, written once a batch.
+
+    Parameters
+    ----------
+    path
+        File to append to; None keeps the totals only.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.count = SimulationCount()
+        self._lines: list[str] = []
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+    def record(self, event: str, **details: Any) -> None:
+        """Note an event: failed, retried, worker_lost, gang_restarted, ..."""
+        tree = {"time": round(time.time(), 3), "event": event, **details}
+        self._lines.append(json.dumps(tree))
+
+    def add(self, count: SimulationCount) -> None:
+        """Add a finished batch to the totals, and write all that is noted."""
+        self.count += count
+        self.record(
+            "batch",
+            done=count.done,
+            failed=count.failed,
+            retried=count.retried,
+            seconds=round(count.seconds, 3),
+        )
+        self.flush()
+
+    def flush(self) -> None:
+        """Append what is noted to the file."""
+        lines, self._lines = self._lines, []
+        if self.path is None or not lines:
+            return
+        # One write, so that a kill leaves at most one torn line at the end.
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")

@@ -1,0 +1,65 @@
+"""Workers on this machine."""
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import Client, LocalCluster
+
+from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS
+
+__all__ = ["LocalExecutor"]
+
+
+class LocalExecutor:
+    """A Dask LocalCluster: scheduler and nannies in this process, workers as its children.
+
+    A nanny replaces a worker that dies; with this process all workers end.
+    """
+
+    def __init__(self, scratch: Path | None = None) -> None:
+        self._scratch = scratch
+        self._cluster: Any = None
+        self._client: Any = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    def start(self, workers: int) -> Any:
+        """Start the workers and wait for them."""
+        if self._scratch is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="pvi-dask-")
+        folder = self._temporary.name if self._temporary else str(self._scratch)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with dask.config.set(SCHEDULER_SETTINGS):
+            self._cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=2,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                memory_limit=None,
+                resources={RESOURCE: 1},
+                local_directory=folder,
+                silence_logs=logging.CRITICAL,
+            )
+            self._client = Client(self._cluster, set_as_default=False)
+        self._client.wait_for_workers(workers, timeout=120)
+        return self._client
+
+    def scale(self, workers: int) -> None:
+        """Ask for `workers` workers."""
+        if self._cluster is not None:
+            self._cluster.scale(workers)
+
+    def close(self) -> None:
+        """End the workers; their gangs end with them."""
+        client, self._client = self._client, None
+        cluster, self._cluster = self._cluster, None
+        if client is not None:
+            client.close()
+        if cluster is not None:
+            cluster.close(timeout=10)
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None

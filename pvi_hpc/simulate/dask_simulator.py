@@ -1,0 +1,152 @@
+"""A simulator that spreads shots over Dask workers, each with its own MPI gang."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.config.project import Execution
+from pvi_hpc.errors import SimulationError
+from pvi_hpc.execution.batch import Sample, make_samples
+from pvi_hpc.execution.dispatch import Dispatcher, Policy
+from pvi_hpc.execution.executor import Executor
+from pvi_hpc.execution.gang_client import GangSettings
+from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.execution.plugin import GangPlugin
+from pvi_hpc.execution.pool import WorkerPool
+from pvi_hpc.simulate.setup import SimulationSetup
+from pvi_hpc.simulate.shots import Want
+from pvi_hpc.simulate.simulator import BatchResult, SimulationCount
+
+__all__ = ["DaskSimulator"]
+
+Models = NDArray[np.float32]
+Shots = Sequence[Sequence[int]]
+
+#: How long a batch waits for a worker when all are gone [s].
+PATIENCE_S: Final = 120.0
+
+
+class DaskSimulator:
+    """Implements `Simulator`; used as a context manager, which owns workers and gangs.
+
+    Results are bitwise independent of the number of workers, of the order in which tasks
+    finish, and of failures on the way. They depend on `execution.shots_per_task` to
+    rounding, because it says where sums are cut.
+
+    Parameters
+    ----------
+    executor
+        Where workers come from; started and closed by this object.
+    setup
+        The forward problem.
+    execution
+        Workers, ranks, threads, chunk size, retries and time limit.
+    ledger
+        Where failures are noted.
+    gang_module
+        What the ranks of a gang run, if not the native solver.
+    patience_s
+        How long to wait for a worker when all are gone [s].
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        setup: SimulationSetup,
+        execution: Execution,
+        ledger: Ledger | None = None,
+        *,
+        gang_module: str = "pvi_hpc.execution.gang",
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.executor, self.execution = executor, execution
+        # Workers have a working directory of their own.
+        survey = str(Path(setup.survey).resolve())
+        self.setup = replace(setup, survey=survey, threads=execution.threads)
+        self.ledger = ledger if ledger is not None else Ledger()
+        self._fingerprint = self.setup.fingerprint()
+        self._gang_module, self._patience_s = gang_module, patience_s
+        self._client: Any = None
+        self._pool: WorkerPool | None = None
+
+    def __enter__(self) -> Self:
+        settings = GangSettings(
+            ranks=self.execution.ranks,
+            threads=self.execution.threads,
+            timeout_s=self.execution.timeout_s,
+            module=self._gang_module,
+        )
+        try:
+            self._client = self.executor.start(self.execution.workers)
+            self._client.register_plugin(GangPlugin(self.setup, settings))
+        except BaseException:
+            self.close()
+            raise
+        self._pool = WorkerPool(
+            self._client, self.executor, self.execution.workers, self.ledger, self._patience_s
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End workers and gangs; safe to call twice."""
+        self._pool = self._client = None
+        self.ledger.flush()
+        self.executor.close()
+
+    def misfit_and_gradient(self, models: Models, shots: Shots) -> BatchResult:
+        """Simulate `models` `(n, nz, ny, nx)` and compare; see `Simulator`.
+
+        Raises
+        ------
+        SimulationError
+            If a task failed more often than `execution.retries` allows.
+        """
+        samples, count = self._run(models, shots, "gradient")
+        zero = np.zeros(self.setup.grid.shape)
+        gradients = [zero if s.answer is None else s.answer for s in samples]
+        stacked = np.stack(gradients) if gradients else np.empty((0, *zero.shape))
+        return BatchResult(np.array([s.misfit for s in samples]), stacked, count)
+
+    def misfits(self, models: Models, shots: Shots) -> BatchResult:
+        """Return misfits only, at the price of forward runs; `gradients` is empty."""
+        samples, count = self._run(models, shots, "misfit")
+        return BatchResult(np.array([s.misfit for s in samples]), np.empty((0,)), count)
+
+    def simulate(self, models: Models, shots: Shots) -> list[list[NDArray[np.float32]]]:
+        """Return the traces `(n_rec, n_samples)` of each shot of each model."""
+        samples, _ = self._run(models, shots, "traces")
+        return [sample.answer or [] for sample in samples]
+
+    def _run(
+        self, models: Models, shots: Shots, want: Want
+    ) -> tuple[list[Sample], SimulationCount]:
+        if self._pool is None:
+            raise SimulationError("The simulator is not running: use it in a 'with' block.")
+        models = np.ascontiguousarray(models, dtype=np.float32)
+        if models.shape != (len(shots), *self.setup.grid.shape):
+            raise SimulationError(
+                f"'models' must have shape {(len(shots), *self.setup.grid.shape)}, one model "
+                f"for each list of shots, got {models.shape}."
+            )
+        size = self.execution.shots_per_task
+        samples = make_samples(models, shots, size, want, self._fingerprint)
+        policy = Policy(retries=self.execution.retries)
+        dispatcher = Dispatcher(self._client, self._pool, self.ledger, policy, samples)
+        try:
+            dispatcher.run()
+        finally:
+            self.ledger.add(dispatcher.count)
+        return samples, dispatcher.count

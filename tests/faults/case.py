@@ -1,0 +1,59 @@
+"""A tiny survey, a setup for it and models, shared by the tests of the execution."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pvi_hpc.config.project import Execution
+from pvi_hpc.grid import Grid
+from pvi_hpc.simulate.setup import SimulationSetup
+from pvi_hpc.store.survey_file import file_hash, write_survey
+from pvi_hpc.survey import Shot, Survey, Wavelet
+
+GRID = Grid((12, 14, 16), (10.0, 10.0, 10.0), (0.0, 100.0, 200.0))
+N_SAMPLES = 21
+STEPS = 2
+DT = 0.002
+
+
+def make_survey(n_shots=6):
+    rng = np.random.default_rng(3)
+    t = np.arange(N_SAMPLES) * DT - 0.016
+    a = (np.pi * 25.0 * t) ** 2
+    shots = []
+    for i in range(n_shots):
+        receivers = np.array([[20.0, 110.0 + 20 * k, 215.0 + 10 * k] for k in range(5)])
+        data = rng.standard_normal((5, N_SAMPLES)).astype(np.float32)
+        sd = np.array([1.0, 2.0, np.inf, 0.5, 1.0])
+        source = np.array([30.0, 120.0 + 10 * i, 230.0 + 15 * i])
+        shots.append(Shot(i + 1, source, receivers, data, sd))
+    return Survey(tuple(shots), Wavelet(1e3 * (1 - 2 * a) * np.exp(-a), DT), DT, N_SAMPLES)
+
+
+def make_setup(folder: Path, precision="float32"):
+    path = folder / "survey.h5"
+    if not path.exists():
+        write_survey(make_survey(), path)
+    return SimulationSetup(
+        survey=str(path),
+        survey_hash=file_hash(path),
+        grid=GRID,
+        dt=DT / STEPS,
+        n_steps=(N_SAMPLES - 1) * STEPS + 1,
+        steps_per_sample=STEPS,
+        n_pml=6,
+        free_surface=True,
+        precision=precision,
+        pml_velocity=2500.0,
+        pml_frequency=25.0,
+    )
+
+
+def make_models(n):
+    rng = np.random.default_rng(5)
+    return (2000 + 200 * rng.random((n, *GRID.shape))).astype(np.float32)
+
+
+def make_execution(**changes):
+    settings = {"workers": 2, "shots_per_task": 2, "timeout_s": 20.0}
+    return Execution(**{**settings, **changes})

@@ -86,7 +86,7 @@ def _cells(
             f"point {i} at z, y, x = {x[i].tolist()} m lies outside the grid, which ends at "
             f"{((np.asarray(shape) - 1) * np.asarray(spacing)).tolist()} m."
         )
-    return cells
+    return np.asarray(cells, dtype=np.float64)
 
 
 def _kaiser_sinc(distance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 #include "decompose.h"
 #include <math.h>
 
-enum { REACH = 4 };
+enum { REACH = 4, VECTOR = 16 };
 
 static int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
 
@@ -10,6 +10,9 @@ void pvi_ends(const pvi_config *config, int axis, int32_t ends[2]) {
   const int mirrored = axis == 0 && config->free_surface;
   ends[0] = mirrored ? REACH + 1 : config->n_pml + REACH;
   ends[1] = config->n_pml + REACH;
+  if (axis == 2 && config->n_pml > 0) { /* the layer of x is computed in whole vectors */
+    ends[0] = ends[1] = (ends[1] + VECTOR - 1) / VECTOR * VECTOR;
+  }
 }
 
 int32_t pvi_padded(const pvi_config *config, int axis) {

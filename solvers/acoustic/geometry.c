@@ -19,7 +19,8 @@ static void locate_axis(const pvi_config *config, int axis, int32_t parts, int32
  * layer of x itself one short row for each (z, y). */
 static void locate_slab(const pvi_config *config, int axis, int side, PVI(geometry) *g) {
   PVI(slab) *s = &g->slab[axis][side];
-  const int32_t n = g->n[axis], width = config->n_pml + PVI_HALO;
+  const int32_t n = g->n[axis], reach = config->n_pml + PVI_HALO;
+  const int32_t width = axis == 2 ? (int32_t)round_up(reach) : reach; /* whole vectors */
   const int at_end = side ? g->offset[axis] + n == g->padded[axis] : g->offset[axis] == 0;
   s->present = at_end && config->n_pml > 0 && (side || g->before[axis] > 0);
   if (!s->present)
@@ -37,7 +38,7 @@ static void locate_slab(const pvi_config *config, int axis, int side, PVI(geomet
     s->sy = s->cell = g->row, s->sz = stored * g->row;
     s->size = g->n[0] * s->sz;
   } else {
-    s->cell = 1, s->sy = round_up(width) + 2 * PVI_HALO, s->sz = g->n[1] * s->sy;
+    s->cell = 1, s->sy = stored, s->sz = g->n[1] * s->sy;
     s->size = g->n[0] * s->sz;
   }
   s->origin = axis == 2 ? PVI_HALO : first * s->cell;

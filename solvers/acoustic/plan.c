@@ -30,6 +30,8 @@ static pvi_status check(const pvi_config *c) {
     if (!(c->spacing[axis] > 0))
       return PVI_BAD_VALUE;
   }
+  if (c->n_pml > 0 && c->shape[2] + 2 * c->n_pml < 16)
+    return PVI_BAD_SHAPE;
   if (c->n_pml < 0)
     return PVI_BAD_SHAPE;
   if (!(c->dt > 0) || !(c->pml_velocity > 0) || !(c->pml_frequency > 0))
@@ -83,7 +85,7 @@ static pvi_status allocate_layer(PVI(plan) *plan, int axis, int side) {
   layer->b = PVI(zeros)(width + PVI_LANES);
   if (!layer->psi || !layer->zeta || !layer->a || !layer->b)
     return PVI_NO_MEMORY;
-  for (int32_t i = 0; i < width; i++) {
+  for (int32_t i = s->layer_begin - s->begin; i < s->layer_end - s->begin; i++) {
     double a, b;
     pvi_cpml(&plan->config, axis, plan->g.offset[axis] + s->begin + i, &a, &b);
     layer->a[i] = (real)a;

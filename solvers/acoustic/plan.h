@@ -8,7 +8,6 @@
  * touches the layer owns all cells it acts on, as a block does. */
 typedef struct {
   int32_t z0, z1, y0, y1;
-  real *extra;  /* one row: what the layer of x adds; zero in between */
   real *unused; /* one row: right-hand sides nobody stores */
 } PVI(tile);
 
@@ -51,6 +50,8 @@ struct PVI(plan) {
 
   PVI(tile) *tile;
   int32_t n_tiles;
+  int32_t march;    /* planes advanced together */
+  int32_t prefetch; /* whether a step's arrays come from memory rather than the cache */
   real *scratch;
 };
 

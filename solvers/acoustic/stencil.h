@@ -13,3 +13,12 @@ static inline real PVI(first)(const real *p, ptrdiff_t s, const real *d) {
   return d[1] * (p[s] - p[-s]) + d[2] * (p[2 * s] - p[-2 * s]) + d[3] * (p[3 * s] - p[-3 * s]) +
          d[4] * (p[4 * s] - p[-4 * s]);
 }
+
+/* Rows a kernel asks for in advance. */
+enum { PVI_AHEAD = 2 };
+
+/* Ask for a row that comes from memory. Reaching beyond an array is harmless. */
+static inline void PVI(prefetch)(ptrdiff_t n, const real *row) {
+  for (ptrdiff_t x = 0; x < n; x += PVI_LANES)
+    __builtin_prefetch(row + x);
+}

@@ -2,11 +2,6 @@
 #pragma once
 #include "plan.h"
 
-/* Planes advanced together: their rows share most of what they read. */
-enum { PVI_MARCH = 4 };
-
-static inline int32_t PVI(smaller)(int32_t a, int32_t b) { return a < b ? a : b; }
-
 /* p at this step; `swap` holds the step before and takes the step after. rhs [cells] takes
  * the right-hand side, or is NULL. */
 typedef struct {

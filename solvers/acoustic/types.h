@@ -4,10 +4,10 @@
 
 typedef enum {
   PVI_OK = 0,
-  PVI_BAD_SHAPE,        /* fewer than 8 cells on an axis, or nt, n_rec < 1 */
-  PVI_BAD_VALUE,        /* a spacing, speed, frequency or time step is not positive */
-  PVI_BAD_POINTER,      /* a required argument is NULL */
-  PVI_NO_MEMORY,        /* an allocation failed */
+  PVI_BAD_SHAPE,   /* fewer than 8 cells on an axis, 16 along x with the layer; nt, n_rec < 1 */
+  PVI_BAD_VALUE,   /* a spacing, speed, frequency or time step is not positive */
+  PVI_BAD_POINTER, /* a required argument is NULL */
+  PVI_NO_MEMORY,   /* an allocation failed */
   PVI_NO_DECOMPOSITION, /* the grid cannot be cut into that many blocks */
   PVI_UNSTABLE,         /* the time step is beyond the limit of this model */
   PVI_NOT_FINITE,       /* the wavefield overflowed */

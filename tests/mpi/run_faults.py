@@ -52,4 +52,5 @@ def main(output: str) -> None:
         np.savez(output, counts=counts, finite=np.isfinite(traces).all())
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -39,4 +39,5 @@ def main(shape_text: str, free_surface: str, output: str) -> None:
         )
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

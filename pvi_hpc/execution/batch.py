@@ -78,7 +78,7 @@ def make_samples(
     samples = []
     for i, (velocity, indices) in enumerate(zip(models, shots, strict=True)):
         name = model_hash(velocity)
-        chunks = []
+        chunks: list[Chunk] = []
         for start in range(0, len(indices), size):
             part = tuple(int(index) for index in indices[start : start + size])
             identity = task_identity(name, part, fingerprint, want)

@@ -257,10 +257,9 @@ class Dispatcher:
                 f"A task killed every worker it ran on, {error.last_worker} last: {error}. "
                 "Probably it needs more memory than a worker has."
             ) from error
-        if not isinstance(error, CancelledError | OSError | TimeoutError):
-            # Our own code raised: a bug, which trying again would hide.
-            if type(error).__module__.partition(".")[0] != "distributed":
-                raise error
+        from_dask = type(error).__module__.partition(".")[0] == "distributed"
+        if not from_dask and not isinstance(error, CancelledError | OSError | TimeoutError):
+            raise error  # Our own code raised: a bug, which trying again would hide.
 
     def _drop(self) -> None:
         futures = [c.result for s in self.samples for c in s.chunks]

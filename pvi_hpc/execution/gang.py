@@ -17,6 +17,7 @@ from mpi4py import MPI
 from pvi_hpc.errors import NonFiniteError, PviError
 from pvi_hpc.execution.channel import Channel, Message
 from pvi_hpc.execution.identity import model_hash, task_identity
+from pvi_hpc.execution.scratch import SEGMENTS
 from pvi_hpc.execution.watch import watch_owner
 from pvi_hpc.simulate.setup import SimulationSetup
 from pvi_hpc.simulate.shots import ShotResult, Solver, simulate_shots
@@ -53,6 +54,7 @@ def main(make_solver: SolverFactory = acoustic) -> None:
     if comm.rank > 0:
         _serve(comm, folder, None, make_solver)
         return
+    (folder / SEGMENTS).write_text("\n".join(_shared_memory()))
     with Channel.connect(folder / "socket") as channel:
         _serve(comm, folder, channel, make_solver)
 
@@ -150,6 +152,13 @@ def _sleep_until_done(request: MPI.Request) -> None:
     while not request.Test():
         time.sleep(pause)
         pause = min(LONGEST_SLEEP_S, 1.2 * pause)
+
+
+def _shared_memory() -> set[str]:
+    """Return the files through which the ranks of this node share memory."""
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    names = (line.split(maxsplit=5)[-1] for line in maps if "/dev/shm/mpich" in line)
+    return {name for name in names if not name.endswith("(deleted)")}
 
 
 def library_hash() -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.execution.channel import Channel, Message, listen
 from pvi_hpc.execution.failures import GangError
-from pvi_hpc.execution.scratch import make_scratch
+from pvi_hpc.execution.scratch import make_scratch, remove_scratch
 from pvi_hpc.simulate.setup import SimulationSetup
 from pvi_hpc.simulate.shots import ShotResult, Want
 
@@ -216,7 +216,7 @@ class _Running:
         self._server.close()
         if self.channel is not None:
             self.channel.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_scratch(self.folder)
 
     def _take(self, name: str) -> NDArray[Any]:
         path = self.folder / name

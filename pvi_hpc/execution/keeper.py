@@ -7,13 +7,14 @@ rank a session of its own, so ranks are found as descendants, not by their sessi
 
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 from pvi_hpc.execution.processes import ProcessId, become_subreaper, kill_descendants
+from pvi_hpc.execution.scratch import remove_scratch
 from pvi_hpc.execution.watch import WATCHED
 
 __all__ = ["main"]
@@ -37,7 +38,7 @@ def main() -> None:
     owner_gone = _wait(child)
     kill_descendants(os.getpid())
     if owner_gone:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_scratch(Path(folder))
     code = child.wait()
     sys.exit(code if code >= 0 else 128 - code)
 

@@ -140,7 +140,7 @@ class Lease:
     def _silence(self, epoch: int) -> float:
         """Seconds since the last heartbeat, by the file system's clock, not by ours."""
         with tempfile.NamedTemporaryFile(dir=self.path.parent) as probe:
-            now = os.stat(probe.fileno()).st_mtime
+            now = Path(probe.name).stat().st_mtime
         return now - self._file(epoch).stat().st_mtime
 
     def _beat(self) -> None:

@@ -4,13 +4,17 @@ import os
 import secrets
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from pvi_hpc.execution.processes import ProcessId
 
-__all__ = ["make_scratch", "sweep"]
+__all__ = ["SEGMENTS", "make_scratch", "remove_scratch", "sweep"]
 
-PREFIX = "pvi-gang"
+PREFIX: Final = "pvi-gang"
+#: File in a folder that lists the shared memory MPI leaves behind when it is killed.
+SEGMENTS: Final = "segments"
 
 
 def make_scratch(n_bytes: int) -> Path:
@@ -28,10 +32,18 @@ def make_scratch(n_bytes: int) -> Path:
     return folder
 
 
+def remove_scratch(folder: Path) -> None:
+    """Remove a folder, and the shared memory of the MPI that used it."""
+    with suppress(OSError):
+        for line in (folder / SEGMENTS).read_text().splitlines():
+            Path(line).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def sweep() -> None:
     """Remove the folders of this user's processes that have died."""
     for root in {Path("/dev/shm"), Path(tempfile.gettempdir())}:
         for folder in root.glob(f"{PREFIX}-{os.getuid()}-*"):
             _, _, _, pid, birth, _ = folder.name.split("-")
             if not ProcessId(int(pid), int(birth)).alive:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_scratch(folder)

@@ -1,0 +1,84 @@
+"""A gang whose solver fails on purpose: `PVI_FAULT=kind@call`, counted in each gang.
+
+With `PVI_FAULT_ONCE` (a folder) the fault comes once in all gangs that share the folder.
+`PVI_FAULT_RANK` chooses the rank, 0 if not given. Kinds that change a result change it on
+every rank, as a broken solver would.
+"""
+
+import ctypes
+import os
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pvi_hpc.errors import SolverError
+from pvi_hpc.execution import gang
+
+KIND, _, CALL = os.environ.get("PVI_FAULT", "none@0").partition("@")
+RANK = int(os.environ.get("PVI_FAULT_RANK", "0"))
+
+
+def due(n_calls, rank):
+    once = os.environ.get("PVI_FAULT_ONCE")
+    if n_calls < int(CALL) or KIND == "none":
+        return False
+    if once is None:
+        return n_calls == int(CALL) or int(CALL) == 0
+    try:
+        (Path(once) / f"done-{rank}").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+class FaultySolver:
+    def __init__(self, setup, comm):
+        self.solver, self.comm, self.n_calls = gang.acoustic(setup, comm), comm, 0
+        self.faulty = False
+
+    def set_model(self, velocity):
+        self.solver.set_model(velocity)
+
+    def forward(self, source, wavelet, receivers, *, store=False):
+        self.n_calls += 1
+        self.faulty = due(self.n_calls, self.comm.rank)
+        if self.faulty and self.comm.rank == RANK:
+            self.die()
+        if KIND == "slow":
+            time.sleep(float(CALL) * (0.5 + random.random()))
+        traces = self.solver.forward(source, wavelet, receivers, store=store)
+        if self.faulty and KIND == "error":
+            raise SolverError("made to fail")
+        return traces * np.nan if self.faulty and KIND == "nan" else traces
+
+    def gradient(self, adjoint_source):
+        gradient = self.solver.gradient(adjoint_source)
+        if gradient is not None and self.faulty and KIND == "shape":
+            return gradient[:-1]
+        if gradient is not None and self.faulty and KIND == "nan_gradient":
+            return gradient * np.nan
+        return gradient
+
+    def die(self):
+        if KIND == "segfault":
+            ctypes.string_at(0)
+        elif KIND == "abort":
+            os.abort()
+        elif KIND == "exit":
+            os._exit(3)
+        elif KIND == "exception":
+            raise RuntimeError("a bug")
+        elif KIND == "hang":
+            # PyDLL keeps the interpreter's lock: no thread of this rank can run meanwhile.
+            ctypes.PyDLL(None).sleep(1000)
+        elif KIND == "stale":
+            gang.model_hash = lambda model: "0" * 32
+
+    def close(self):
+        self.solver.close()
+
+
+if __name__ == "__main__":
+    gang.main(FaultySolver)

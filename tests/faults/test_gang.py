@@ -1,0 +1,231 @@
+"""One gang and its worker, without Dask: real mpiexec, real solver, real signals."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from execution_case import GRID, make_models, make_setup
+
+from pvi_hpc.execution.failures import GangError
+from pvi_hpc.execution.gang_client import Gang, GangSettings
+from pvi_hpc.execution.identity import model_hash, task_identity
+from pvi_hpc.execution.processes import ProcessId, _descendants
+from pvi_hpc.execution.scratch import PREFIX, sweep
+from pvi_hpc.simulate.shots import simulate_shots
+from pvi_hpc.store.survey_file import SurveyFile
+
+pytestmark = pytest.mark.usefixtures("no_orphans")
+MODEL = make_models(1)[0]
+
+
+@pytest.fixture
+def make_gang(tmp_path):
+    gangs = []
+
+    def make(precision="float32", **settings):
+        setup = make_setup(tmp_path, precision)
+        gangs.append(Gang(setup, GangSettings(**{"timeout_s": 20.0, **settings})))
+        return gangs[-1]
+
+    yield make
+    for gang in gangs:
+        gang.close()
+
+
+def ask(gang, shots=(0, 1, 2), want="gradient", model=MODEL):
+    return gang.simulate(model_hash(model), model, shots, want)
+
+
+def members(gang):
+    """Return the processes of a gang by what they are: keeper, mpiexec, ranks."""
+    keeper = gang._running._process.pid
+    found = {"keeper": [keeper], "mpiexec": [], "ranks": []}
+    for pid in _descendants(keeper):
+        command = psutil.Process(pid).cmdline()
+        kind = {"mpi4py": "ranks"}.get(command[2] if len(command) > 2 else "", "")
+        if not kind and command[0].endswith("mpiexec"):
+            kind = "mpiexec"
+        found.setdefault(kind, []).append(pid)
+    return found
+
+
+def wait_dead(pids, seconds):
+    births = [ProcessId.of(pid) for pid in pids]
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(b.alive for b in births):
+        time.sleep(0.02)
+    return not any(b.alive for b in births)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_gang_gives_what_the_solver_gives_in_this_process(make_gang, tmp_path, ranks):
+    from pvi_hpc.execution.gang import acoustic
+
+    setup = make_setup(tmp_path, "float64")
+    solver = acoustic(setup, None)
+    solver.set_model(MODEL)
+    expected = simulate_shots(solver, setup, SurveyFile(setup.survey), [0, 1, 2], "gradient")
+    answer = ask(make_gang("float64", ranks=ranks))
+    assert answer.result.misfit == pytest.approx(expected.misfit, rel=1e-12)
+    scale = np.abs(expected.gradient).max()
+    np.testing.assert_allclose(answer.result.gradient, expected.gradient, atol=1e-12 * scale)
+    fingerprint = setup.fingerprint()
+    identity = task_identity(model_hash(MODEL), [0, 1, 2], fingerprint, "gradient")
+    assert answer.identity == identity
+
+
+def test_traces_come_back_shot_by_shot_at_the_samples_of_the_data(make_gang):
+    traces = ask(make_gang(), [3, 1], "traces").result.traces
+    assert [t.shape for t in traces] == [(5, 21)] * 2
+    assert all(t.dtype == np.float32 for t in traces)
+    assert not np.array_equal(*traces)
+
+
+def test_a_gang_keeps_running_and_changes_its_model(make_gang):
+    gang, other = make_gang(), MODEL + 50
+    first = ask(gang).result.misfit
+    assert ask(gang, model=other).result.misfit != first
+    assert ask(gang).result.misfit == first
+    assert gang.starts == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "text"),
+    [
+        ("segfault@2", "crash", "11"),
+        ("abort@2", "crash", "6"),
+        ("exit@2", "crash", "exit code 3"),
+        ("exception@2", "crash", "RuntimeError: a bug"),
+        ("hang@2", "hang", "No answer within 3 s"),
+        ("nan@2", "non_finite", "traces of shot 2 are not finite"),
+        ("nan_gradient@2", "non_finite", "gradient of shots [0, 1, 2]"),
+        ("error@2", "solver_error", "made to fail"),
+    ],
+)
+def test_a_failure_has_its_class_and_the_next_request_succeeds(
+    make_gang, fault, what, kind, text
+):
+    fault(what)
+    gang = make_gang(module="faulty_gang", timeout_s=3.0, ranks=2)
+    with pytest.raises(GangError) as caught:
+        ask(gang)
+    assert caught.value.kind == kind
+    assert text in caught.value.message
+    assert ask(gang).result.misfit == ask(make_gang(ranks=2)).result.misfit
+
+
+def test_a_crash_of_another_rank_is_a_crash_too(make_gang, fault):
+    fault("segfault@2", rank=1)
+    with pytest.raises(GangError, match="crash"):
+        ask(make_gang(module="faulty_gang", ranks=2))
+
+
+def test_a_gradient_of_the_wrong_shape_is_refused(make_gang, fault):
+    fault("shape@1")
+    with pytest.raises(GangError, match=r"wrong_result.*\(11, 14, 16\)"):
+        ask(make_gang(module="faulty_gang"), [0])
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0, 1e5])
+def test_an_impossible_model_is_a_bad_model_and_the_gang_survives(make_gang, value):
+    gang, bad = make_gang(ranks=2), MODEL.copy()
+    bad[3, 4, 5] = value
+    with pytest.raises(GangError, match="bad_model"):
+        ask(gang, model=bad)
+    ask(gang)
+    assert gang.starts == 1
+
+
+@pytest.mark.parametrize("who", ["keeper", "mpiexec", "ranks"])
+def test_a_killed_member_takes_the_gang_with_it_and_a_new_one_starts(make_gang, who):
+    gang = make_gang(ranks=2)
+    expected, found = ask(gang), members(gang)
+    assert len(found["ranks"]) == 2
+    os.kill(found[who][-1], signal.SIGKILL)
+    assert wait_dead(sum(found.values(), []), 2.0)
+    with pytest.raises(GangError, match="crash"):
+        ask(gang)
+    np.testing.assert_array_equal(ask(gang).result.gradient, expected.result.gradient)
+    assert gang.starts == 2
+
+
+def test_closing_during_a_hang_ends_it(make_gang, fault):
+    import threading
+
+    fault("hang@1", always=True)
+    gang, errors = make_gang(module="faulty_gang", timeout_s=60.0), []
+
+    def run():
+        try:
+            ask(gang)
+        except GangError as error:
+            errors.append(error.kind)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    time.sleep(1.5)
+    gang.close()
+    thread.join(5)
+    assert errors == ["crash"]
+
+
+def test_too_few_ranks_are_noticed(make_gang, tmp_path):
+    launcher = tmp_path / "singletons"
+    launcher.write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
+    launcher.chmod(0o755)
+    with pytest.raises(GangError, match=r"start: Asked for 2 ranks, got 1"):
+        ask(make_gang(ranks=2, launcher=(str(launcher),)))
+
+
+def test_idle_ranks_sleep_and_still_answer_at_once(make_gang):
+    gang = make_gang(ranks=2)
+    ask(gang)
+    ranks = [psutil.Process(pid) for pid in members(gang)["ranks"]]
+    before = [sum(r.cpu_times()[:2]) for r in ranks]
+    time.sleep(2.0)
+    used = [sum(r.cpu_times()[:2]) - b for r, b in zip(ranks, before, strict=True)]
+    assert max(used) < 0.2, used
+
+
+OWNER = """
+import sys, threading
+sys.path.insert(0, {here!r})
+from pathlib import Path
+from execution_case import make_models, make_setup
+from pvi_hpc.execution.gang_client import Gang, GangSettings
+gang = Gang(make_setup(Path({folder!r})), GangSettings(ranks=2, module="faulty_gang"))
+gang.simulate("m", make_models(1)[0], [0], "misfit")
+print(gang._running._process.pid, gang._running.folder, flush=True)
+gang.simulate("m", make_models(1)[0], [0], "misfit")
+"""
+
+
+def test_a_gang_dies_with_its_owner_in_the_middle_of_c_code(fault, tmp_path):
+    fault("hang@2", always=True)
+    code = OWNER.format(here=str(Path(__file__).parent), folder=str(tmp_path))
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    keeper, folder = owner.stdout.readline().split()
+    time.sleep(0.5)
+    gang = [int(keeper), *_descendants(int(keeper))]
+    assert len(gang) >= 4
+    owner.kill()
+    owner.wait()
+    assert wait_dead(gang, 2.0)
+    assert not Path(folder).exists()
+
+
+def test_folders_of_dead_owners_are_swept():
+    dead = Path(f"/dev/shm/{PREFIX}-{os.getuid()}-{2**22 - 3}-1-abc")
+    dead.mkdir()
+    sweep()
+    assert not dead.exists()
+
+
+def test_the_grid_of_the_case_is_not_cubic():
+    assert len(set(GRID.shape)) == 3

@@ -27,6 +27,9 @@ class Family(Protocol):
 
     n: int
 
+    #: Adam's step of a parameter relative to the others; 1 where it is not named.
+    step_scales: Mapping[str, float]
+
     @classmethod
     def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
         """Return the family of the `active` cells of a grid `(nz, ny, nx)`.
@@ -61,6 +64,10 @@ class Family(Protocol):
 
     def entropy(self, parameters: Parameters) -> float:
         """Return `-E[log q]`."""
+        ...
+
+    def entropy_gradient(self, parameters: Parameters) -> Parameters:
+        """Return the gradient of `entropy` by the parameters that change it."""
         ...
 
     def mean(self, parameters: Parameters) -> Tensor:

@@ -1,6 +1,7 @@
 """What Gaussian families share: `theta = mu + L eps` with `diag(L) = exp(log_sd)`."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from math import log
 from typing import Any
 
@@ -19,6 +20,7 @@ class GaussianFamily(ABC):
 
     def __init__(self, n: int) -> None:
         self.n = n
+        self.step_scales: Mapping[str, float] = {}
 
     def initial(self, mean: Tensor, sd: float) -> Parameters:
         """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
@@ -53,6 +55,10 @@ class GaussianFamily(ABC):
         """Return `-E[log q] = n / 2 (1 + log 2 pi) + log det L`."""
         log_det = float(row_sums(parameters["log_sd"][None]))
         return self.n * (0.5 + HALF_LOG_2PI) + log_det
+
+    def entropy_gradient(self, parameters: Parameters) -> Parameters:
+        """Return the gradient of `entropy`: 1 for every `log_sd`."""
+        return {"log_sd": torch.ones_like(parameters["log_sd"])}
 
     def mean(self, parameters: Parameters) -> Tensor:
         """Return the mean of `theta` `(n,)`."""

@@ -32,6 +32,9 @@ class Structured(GaussianFamily):
     def __init__(self, stencil: Stencil) -> None:
         super().__init__(int(stencil.active.sum()))
         self.stencil = stencil
+        # K couplings that move at random then change a cell's sd as much as its log_sd does.
+        # With the full step and a 5 x 5 x 5 stencil L^{-1} grows without bound.
+        self.step_scales = {"coefficients": max(1, len(stencil.offsets)) ** -0.5}
 
     @classmethod
     def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:

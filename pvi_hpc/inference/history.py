@@ -58,6 +58,7 @@ def record(info: Info, seconds: float) -> dict[str, NDArray[Any]]:
         "log_prior": float(info.log_prior.mean()),
         "log_q": float(info.log_q.mean()),
         "gradient_norm": info.gradient_norm,
+        "score_weight": info.score_weight,
         "step": info.step,
         "done": info.count.done,
         "failed": info.count.failed,

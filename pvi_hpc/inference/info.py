@@ -29,6 +29,9 @@ class Info:
         Mean reduced chi-squared; NaN without data.
     gradient_norm
         Euclidean norm of the loss's gradient by all parameters that moved.
+    score_weight
+        Weight of the score in the path gradient; 1 sticks the landing (see
+        `control_variate`).
     step
         Adam's step.
     """
@@ -41,6 +44,7 @@ class Info:
     log_q: Array
     chi_squared: float
     gradient_norm: float
+    score_weight: float
     step: float
     count: SimulationCount
 

@@ -5,7 +5,6 @@ number is that of `(seed, purpose, iteration, sample)`, so an iteration can be r
 the bit.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +15,7 @@ from pvi_hpc.config.inference import Inference
 from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.families.family import LOCATION, Family, Parameters
 from pvi_hpc.inference.adam import adam_update, cosine_step
+from pvi_hpc.inference.control_variate import stick_landing
 from pvi_hpc.inference.info import ElboEstimate, Info, Phase
 from pvi_hpc.inference.state import VariationalState
 from pvi_hpc.inference.target import Target, TargetValue
@@ -76,15 +76,20 @@ class VariationalInference:
         theta = self.family.sample(leaves, eps)
         value = self.target.value(theta, self.target.batches(state.iteration, len(eps)))
         _check_values(value, state.iteration)
-        ascent, log_q = value.gradient, torch.full((len(eps),), torch.nan)
+        ascent, weight, entropy = value.gradient, 0.0, {}
+        log_q = torch.full_like(value.log_prior, torch.nan)
         if phase == "vi":
-            ascent = ascent - self.family.score(parameters, eps)
             log_q = self.family.log_q(parameters, eps)
-        descent = -ascent / len(eps)
-        gradients = torch.autograd.grad(theta, [leaves[k] for k in moving], descent)
-        _check_gradients(moving, gradients, state.iteration)
-        step = self._update(state, dict(zip(moving, gradients, strict=True)))
-        info = _info(state.iteration, phase, value, log_q, _norm(gradients), step)
+            ascent, weight = stick_landing(ascent, self.family.score(parameters, eps))
+            entropy = self.family.entropy_gradient(parameters)
+        descent = torch.autograd.grad(theta, [leaves[k] for k in moving], -ascent / len(eps))
+        gradients = dict(zip(moving, descent, strict=True))
+        for name, gradient in entropy.items():
+            gradients[name] = gradients[name] - (1 - weight) * gradient
+        _check_gradients(gradients, state.iteration)
+        step = self._update(state, gradients)
+        numbers = {"gradient_norm": _norm(gradients), "score_weight": weight, "step": step}
+        info = _info(state.iteration, phase, value, log_q, numbers)
         return replace(state, iteration=state.iteration + 1), info
 
     def sample(self, state: VariationalState, n: int, first: int = 0) -> Tensor:
@@ -142,13 +147,13 @@ class VariationalInference:
             if i == 0:
                 for moment in moments:
                     moment.zero_()
-            x = state.parameters[name]
-            adam_update(x, gradient, moments, i, step, self.settings.optimiser)
+            x, scale = state.parameters[name], self.family.step_scales.get(name, 1.0)
+            adam_update(x, gradient, moments, i, step * scale, self.settings.optimiser)
         return step
 
 
 def _info(
-    iteration: int, phase: Phase, value: TargetValue, log_q: Tensor, norm: float, step: float
+    iteration: int, phase: Phase, value: TargetValue, log_q: Tensor, numbers: dict[str, float]
 ) -> Info:
     terms = value.log_likelihood + value.log_prior
     return Info(
@@ -159,14 +164,13 @@ def _info(
         log_prior=value.log_prior.numpy(),
         log_q=log_q.numpy(),
         chi_squared=float(value.chi_squared.numpy().mean()),
-        gradient_norm=norm,
-        step=step,
         count=value.count,
+        **numbers,
     )
 
 
-def _norm(gradients: Sequence[Tensor]) -> float:
-    return float(np.sqrt(sum(np.sum(g.numpy() ** 2) for g in gradients)))
+def _norm(gradients: Parameters) -> float:
+    return float(np.sqrt(sum(np.sum(g.numpy() ** 2) for g in gradients.values())))
 
 
 def _check_values(value: TargetValue, iteration: int) -> None:
@@ -181,8 +185,8 @@ def _check_values(value: TargetValue, iteration: int) -> None:
         )
 
 
-def _check_gradients(names: Sequence[str], gradients: Sequence[Tensor], iteration: int) -> None:
-    for name, gradient in zip(names, gradients, strict=True):
+def _check_gradients(gradients: Parameters, iteration: int) -> None:
+    for name, gradient in gradients.items():
         if not gradient.isfinite().all():
             raise NonFiniteError(
                 f"Iteration {iteration}, all samples together: the gradient of '{name}' is "

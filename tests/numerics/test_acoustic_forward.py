@@ -34,7 +34,7 @@ def test_a_homogeneous_medium_gives_the_analytic_wave(offset):
     source = np.array([160.0, 150.0, 140.0]) + offset
     receivers = np.add(source, [[0.0, 110.0, 0.0], [80.0, 60.0, 50.0], [-70.0, 90.0, 103.0]])
     traces = simulate((33, 34, 35), source, receivers, 2000)
-    assert relative_error(traces, spherical(source, receivers, 2000)) < 0.01
+    assert relative_error(traces, spherical(source, receivers, 2000)) < 0.005
 
 
 @pytest.mark.parametrize("offset", [0.0, 3.3], ids=["on grid", "off grid"])
@@ -45,10 +45,10 @@ def test_a_free_surface_adds_the_negative_image(offset):
     expected = spherical(source, receivers, 2000) - spherical(
         source * [-1, 1, 1], receivers, 2000
     )
-    assert relative_error(traces, expected) < 0.015
+    assert relative_error(traces, expected) < 0.005
 
 
-def test_the_layer_reflects_less_than_a_hundredth():
+def test_the_layer_reflects_less_than_a_thousandth():
     source, near = np.array([100.0, 110.0, 120.0]), np.array([[100.0, 160.0, 120.0]])
     far = np.array([[20.0, 200.0, 220.0]])
     receivers, shift = np.concatenate([near, far]), 40 * H
@@ -57,21 +57,21 @@ def test_the_layer_reflects_less_than_a_hundredth():
         (104, 104, 104), source + shift, receivers + shift, 1500, n_pml=10, dtype="float32"
     )
     peak = np.abs(large).max(axis=1)
-    assert np.all(np.abs(small - large).max(axis=1) < 0.01 * peak)
+    assert np.all(np.abs(small - large).max(axis=1) < 1e-3 * peak)
 
 
 @pytest.mark.parametrize("free_surface", [False, True], ids=["absorbing", "free"])
 def test_source_and_receiver_can_be_exchanged(free_surface):
     rng = np.random.default_rng(5)
     grid = settings(free_surface=free_surface)
-    # Scaled by c^2 the operator is symmetric only inside the box: keep off the layer.
+    # Both points keep their weights out of the layer, where the operator is not symmetric.
     a, b = np.array([75.0, 110.0, 133.0]), np.array([95.0, 125.0, 99.0])
     wavelet = ricker(25.0, np.arange(200) * grid.dt)
     with AcousticSolver(grid) as solver:
         solver.set_model(model(rng, grid))
         there = solver.forward(a, wavelet, b[None])
         back = solver.forward(b, wavelet, a[None])
-    assert relative_error(there, back) < 1e-3
+    assert relative_error(there, back) < 1e-12
 
 
 def test_traces_are_linear_in_the_wavelet():

@@ -9,9 +9,10 @@ import yaml
 from pvi_hpc.config import Project, Run
 from pvi_hpc.errors import CheckpointError
 from pvi_hpc.store.atomic import write_text
-from pvi_hpc.store.layout import ProjectPaths
+from pvi_hpc.store.layout import ProjectPaths, RunPaths
 
 __all__ = [
+    "claim_run",
     "refuse_changed_runs",
     "segment_ends",
     "total_iterations",
@@ -43,6 +44,13 @@ def write_project(project: Project, path: Path) -> None:
     write_text(path, yaml.safe_dump(tree, sort_keys=False))
 
 
+def claim_run(run: Run, paths: RunPaths) -> None:
+    """Write down, once, which settings a run was begun with."""
+    if not paths.claim.exists():
+        tree = {"fingerprint": run.fingerprint(), "settings": run.model_dump(mode="json")}
+        write_text(paths.claim, json.dumps(tree, indent=1))
+
+
 def refuse_changed_runs(project: Project) -> None:
     """Stop where a run was begun with other settings, so that nothing of it is overwritten.
 
@@ -53,7 +61,7 @@ def refuse_changed_runs(project: Project) -> None:
     """
     paths = ProjectPaths.of(project.name)
     for run in project.resolved:
-        claim = paths.run(run.name).folder / "settings.json"
+        claim = paths.run(run.name).claim
         if not claim.exists():
             continue
         old = json.loads(claim.read_text())

@@ -6,12 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.checks.finding import Finding, error, warning
-from pvi_hpc.config.inference import Profile
 from pvi_hpc.config.project import Run
-from pvi_hpc.config.survey import ModelFile
 from pvi_hpc.errors import PviError
 from pvi_hpc.prepare import true_model
-from pvi_hpc.store.model_file import read_model
+from pvi_hpc.starting_model import starting_model
 
 __all__ = ["check_prior", "check_start", "check_true_model", "velocity_range"]
 
@@ -48,11 +46,9 @@ def check_prior(run: Run) -> Iterator[Finding]:
 def check_start(run: Run) -> Iterator[Finding]:
     """Check that the starting model lies within the prior's bounds where cells are free."""
     try:
-        model = _start(run)
+        model = starting_model(run)
     except PviError as fault:
         yield error("start.model", str(fault))
-        return
-    if model is None:
         return
     worst = _outside(run, model)
     if worst is not None:
@@ -88,23 +84,13 @@ def velocity_range(run: Run) -> tuple[float, float]:
     """
     low, high = min(run.prior.lower_m_s), max(run.prior.upper_m_s)
     try:
-        model = None if run.prior.fixed_above_m is None else _start(run)
+        model = None if run.prior.fixed_above_m is None else starting_model(run)
     except PviError:
         model = None  # `check_start` reports it
     if model is None:
         return low, high
     fixed = model[~_free(run)]
     return min(low, fixed.min(initial=low)), max(high, fixed.max(initial=high))
-
-
-def _start(run: Run) -> Array | None:
-    """Return the starting model, `(nz, ny, nx)` or `(nz, 1, 1)`; None for the prior's mean."""
-    start, grid = run.start.model, run.grid.grid
-    if isinstance(start, Profile):
-        return _by_depth(run, start.depth_m, start.velocity_m_s)
-    if isinstance(start, ModelFile):
-        return read_model(start, grid).astype(np.float64)
-    return None
 
 
 def _free(run: Run) -> NDArray[np.bool_]:

@@ -40,6 +40,9 @@ def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = F
         process = subprocess.Popen(
             command, stdout=stream, stderr=subprocess.STDOUT, env=_environment()
         )
+        # Who ends this process means the whole workflow: its jobs stop at a checkpoint.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: process.send_signal(signal.SIGTERM))
         code = _follow(process, project, log, start)
     _conclude(project, log, start, code)
     return code

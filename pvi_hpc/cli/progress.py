@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import Progress, TextColumn
 from rich.table import Table
 
 from pvi_hpc.config import Project, load_project
@@ -117,13 +116,11 @@ class Display:
         statuses = read_statuses(self.project)
         if self.live is not None:
             table = status_table(statuses)
-            bar = Progress(TextColumn(step), auto_refresh=False)
-            bar.add_task("")
             table.caption, table.caption_justify = step, "left"
             self.live.update(table)
             return
         if step != self._step:
-            self.console.print(f"{time.strftime('%H:%M:%S')} {step}", markup=False)
+            print(f"{time.strftime('%H:%M:%S')} {step}", flush=True)
             self._step = step
         for status in statuses:
             self._line(status)
@@ -134,7 +131,7 @@ class Display:
         changed = shown is None or shown.state != status.state
         moved = shown is not None and shown.iteration != status.iteration
         if status.state != "waiting" and (changed or (due and moved)):
-            self.console.print(status_line(status), markup=False)
+            print(status_line(status), flush=True)
             self._shown[status.run] = (time.monotonic(), status)
 
 

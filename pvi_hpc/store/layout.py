@@ -18,6 +18,11 @@ class RunPaths:
         return self.folder / "checkpoints"
 
     @property
+    def claim(self) -> Path:
+        """The settings that the run was begun with."""
+        return self.folder / "settings.json"
+
+    @property
     def status(self) -> Path:
         """What `pvi status` reads; rewritten every iteration."""
         return self.folder / "status.json"
@@ -31,11 +36,6 @@ class RunPaths:
     def ledger(self) -> Path:
         """Events of the simulations: failures, retries, lost workers."""
         return self.folder / "ledger.jsonl"
-
-    @property
-    def scratch(self) -> Path:
-        """Files of the workers that nobody needs after them."""
-        return self.folder / "scratch"
 
     @property
     def posterior(self) -> Path:

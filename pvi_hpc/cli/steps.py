@@ -1,0 +1,114 @@
+"""What the rules of the workflow call: each reads files, does one step, writes files."""
+
+import logging
+import sys
+from pathlib import Path
+
+from pvi_hpc.check import check_run, refuse, render
+from pvi_hpc.cli.progress import find_project
+from pvi_hpc.config import load_project
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.interrupt import EXIT_STOPPED, StopFlag
+from pvi_hpc.store.layout import ProjectPaths
+from pvi_hpc.store.survey_file import read_survey, write_survey
+
+__all__ = [
+    "check_config",
+    "prepare_project",
+    "run_segment",
+    "write_posterior_files",
+    "write_predictive_files",
+    "write_report",
+]
+
+
+def check_config(config: str | None, name: str | None, only: str | None) -> None:
+    """Print the findings of every run; a fault of any run is an error."""
+    if (config is None) == (name is None):
+        raise ConfigError("Give a configuration file, or --project and the name of a project.")
+    project = load_project(config) if config is not None else find_project(str(name))
+    survey = read_survey(ProjectPaths.of(project.name).survey) if name is not None else None
+    runs = [run for run in project.resolved if only in (None, run.name)]
+    if not runs:
+        raise ConfigError(f"'{project.name}' has no run called '{only}'.")
+    results = {run.name: check_run(run, survey) for run in runs}
+    for run, findings in results.items():
+        print(f"run '{run}'")
+        for line in render(findings):
+            print(f"  {line}")
+    for run, findings in results.items():
+        refuse(findings, run)
+
+
+def prepare_project(name: str) -> None:
+    """Write the internal survey file of a project."""
+    from pvi_hpc.prepare import prepare_survey
+    from pvi_hpc.workers import simulate_survey
+
+    _log_to_stdout()
+    project = find_project(name)
+    run, paths = project.resolved[0], ProjectPaths.of(name)
+    # A synthetic survey is simulated: what cannot work is refused first.
+    refuse(check_run(run), run.name)
+    survey = prepare_survey(run, lambda geometry, model: simulate_survey(run, geometry, model))
+    write_survey(survey, paths.survey)
+    print(f"{len(survey.shots)} shots, {survey.n_traces} traces, {survey.n_samples} samples")
+
+
+def run_segment(name: str, run_name: str, until: int, manifest: Path) -> int:
+    """Advance a run; return the exit code."""
+    from pvi_hpc.segment import advance_run, write_manifest
+
+    _log_to_stdout()
+    project = find_project(name)
+    paths = ProjectPaths.of(name)
+    with StopFlag() as stop:
+        progress = advance_run(
+            project.run(run_name), paths.survey, paths.run(run_name), until, stop
+        )
+    if progress.state.iteration < until:
+        print(f"Stopped by {stop.received} at iteration {progress.state.iteration}.")
+        return EXIT_STOPPED
+    write_manifest(manifest, project.run(run_name), progress)
+    return 0
+
+
+def write_posterior_files(name: str, run_name: str) -> None:
+    """Write samples, posterior and VTKHDF of a run."""
+    from pvi_hpc.posterior import write_posterior_files as write
+    from pvi_hpc.problem import Problem
+    from pvi_hpc.segment import load_progress
+
+    project, paths = find_project(name), ProjectPaths.of(name)
+    run = project.run(run_name)
+    problem = Problem.build(run, paths.survey)
+    progress = load_progress(run, paths.survey, paths.run(run_name))
+    write(problem, problem.method(None), progress.state, paths.run(run_name))
+
+
+def write_predictive_files(name: str, run_name: str) -> None:
+    """Write simulated data of posterior draws, the final ELBO and the summary of a run."""
+    from pvi_hpc.conclude import conclude_run
+
+    _log_to_stdout()
+    project, paths = find_project(name), ProjectPaths.of(name)
+    run = project.run(run_name)
+    conclude_run(run, paths.survey, paths.run(run_name), project.report.shot)
+
+
+def write_report(name: str) -> None:
+    """Write the HTML report and its figures."""
+    from pvi_hpc.conclude import write_project_report
+
+    project = find_project(name)
+    write_project_report(project, ProjectPaths.of(name))
+
+
+def _log_to_stdout() -> None:
+    logging.basicConfig(
+        stream=sys.stdout,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname).1s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    logging.getLogger("distributed").setLevel(logging.WARNING)

@@ -1,0 +1,130 @@
+"""The last figures of a run: predictive data, final ELBO, cost; and the report of all."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pvi_hpc.config import Project, Run
+from pvi_hpc.controller import Progress
+from pvi_hpc.execution.lease import Lease
+from pvi_hpc.predict import Models, Traces, predict
+from pvi_hpc.prepare import make_setup
+from pvi_hpc.problem import Problem
+from pvi_hpc.provenance import machine, versions
+from pvi_hpc.report.pages import write_site
+from pvi_hpc.report.view import load_view
+from pvi_hpc.segment import load_progress
+from pvi_hpc.standard_normal import log_density
+from pvi_hpc.store.atomic import write_text
+from pvi_hpc.store.layout import ProjectPaths, RunPaths
+from pvi_hpc.store.predictive import Predictive, write_predictive
+from pvi_hpc.store.results import read_posterior
+from pvi_hpc.store.survey_file import read_survey
+from pvi_hpc.workers import workers_of
+
+__all__ = ["conclude_run", "write_project_report"]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Posterior draws `(S, n)` and their models `(S, nz, ny, nx)` [m/s]."""
+
+    theta: torch.Tensor
+    models: NDArray[np.float32]
+
+
+def conclude_run(run: Run, survey: Path, paths: RunPaths, shown: int | None) -> None:
+    """Simulate data from posterior draws, and write what a run amounts to.
+
+    `shown` is the id of a shot whose traces the report shows.
+    """
+    problem = Problem.build(run, survey)
+    progress = load_progress(run, survey, paths)
+    draws = _draw(problem, progress)
+    summary = read_posterior(paths.posterior)
+    models = Models(summary.start, summary.mean, draws.models)
+    start = time.monotonic()
+    with Lease(paths.lease), workers_of(run, make_setup(run, survey), paths) as simulator:
+
+        def simulate(batch: NDArray[np.float32], shots: Sequence[int]) -> list[list[Traces]]:
+            return simulator.simulate(batch, [shots] * len(batch))
+
+        predictive = predict(read_survey(survey), simulate, models, shown)
+    write_predictive(paths.predictive, predictive)
+    facts = {
+        **_final_elbo(problem, progress, draws, predictive),
+        **_cost(run, progress, predictive, time.monotonic() - start),
+        "iterations": progress.state.iteration,
+        "seed": run.seed,
+        "versions": versions(),
+        **machine(),
+    }
+    write_text(paths.summary, json.dumps(facts, indent=1) + "\n")
+
+
+def write_project_report(project: Project, paths: ProjectPaths) -> None:
+    """Write the pages and figures of all runs."""
+    views = []
+    for run in project.resolved:
+        progress = load_progress(run, paths.survey, paths.run(run.name))
+        views.append(
+            load_view(
+                paths.run(run.name).folder,
+                paths.survey,
+                project,
+                run,
+                history=progress.history.arrays,
+            )
+        )
+    write_site(views, paths.report)
+
+
+def _draw(problem: Problem, progress: Progress) -> Draws:
+    n = problem.run.posterior.predictive_draws
+    theta = problem.method(None).sample(progress.state, n)
+    return Draws(theta, problem.models(theta))
+
+
+def _final_elbo(
+    problem: Problem, progress: Progress, draws: Draws, predictive: Predictive
+) -> dict[str, float]:
+    """Return the ELBO of the draws that were simulated anyway, all shots, and its error."""
+    parameters = progress.state.parameters
+    misfits = predictive.misfits
+    log_likelihood = -0.5 * misfits.draws @ misfits.n_data
+    if not problem.run.inference.use_data:
+        log_likelihood = np.zeros(len(draws.theta))
+    log_prior = log_density(draws.theta)
+    log_q = problem.family.log_prob(parameters, draws.theta)
+    terms = log_likelihood + (log_prior - log_q).detach().numpy()
+    error = terms.std(ddof=1) / np.sqrt(len(terms)) if len(terms) > 1 else np.inf
+    return {"elbo": float(terms.mean()), "elbo_se": float(error)}
+
+
+def _cost(
+    run: Run, progress: Progress, predictive: Predictive, seconds: float
+) -> dict[str, Any]:
+    execution, count = run.execution, progress.count
+    cores = execution.workers * execution.ranks * execution.threads
+    predicted = predictive.misfits.draws.size + 2 * len(predictive.misfits.ids)
+    wall = progress.seconds + seconds
+    return {
+        "simulations": {
+            "done": count.done + predicted,
+            "failed": count.failed,
+            "retried": count.retried,
+            "for the posterior": count.done,
+            "for the predictive check": predicted,
+        },
+        "wall_seconds": wall,
+        "core_hours": wall * cores / 3600,
+        "execution": f"{execution.executor}: {execution.workers} workers x "
+        f"{execution.ranks} ranks x {execution.threads} threads",
+    }

@@ -1,0 +1,94 @@
+"""One segment of a run: lease, workers, newest checkpoint, iterations, manifest."""
+
+import json
+import logging
+from pathlib import Path
+
+from pvi_hpc.config import Run
+from pvi_hpc.controller import Controller, Progress, from_tree
+from pvi_hpc.errors import CheckpointError
+from pvi_hpc.execution.lease import Lease
+from pvi_hpc.inference.history import History
+from pvi_hpc.interrupt import StopFlag
+from pvi_hpc.plan import claim_run
+from pvi_hpc.prepare import make_setup
+from pvi_hpc.problem import Problem
+from pvi_hpc.simulate.simulator import SimulationCount
+from pvi_hpc.store.atomic import write_text
+from pvi_hpc.store.checkpoint import CheckpointStore
+from pvi_hpc.store.layout import RunPaths
+from pvi_hpc.store.survey_file import file_hash
+from pvi_hpc.workers import workers_of
+
+__all__ = ["advance_run", "load_progress", "write_manifest"]
+
+log = logging.getLogger(__name__)
+
+
+def advance_run(
+    run: Run, survey: Path, paths: RunPaths, until: int, stop: StopFlag
+) -> Progress:
+    """Advance a run to iteration `until`, from its newest checkpoint or from its start.
+
+    Raises
+    ------
+    LeaseError
+        If another controller works on the run.
+    CheckpointError
+        If the checkpoints belong to other settings or another survey.
+    SimulationError, NonFiniteError
+        If simulations fail for good; the newest checkpoint stays.
+    """
+    with Lease(paths.lease) as lease:
+        claim_run(run, paths)
+        store = _store(run, survey, paths)
+        problem = Problem.build(run, survey)
+        progress = _newest(store) or Progress(
+            problem.start(), History(), SimulationCount(), 0.0
+        )
+        if progress.state.iteration >= until:
+            return progress
+        if not run.inference.use_data:
+            controller = Controller(run, paths, problem.method(None), store, lease)
+            return controller.advance(progress, until, stop)
+        with workers_of(run, make_setup(run, survey), paths) as simulator:
+            controller = Controller(run, paths, problem.method(simulator), store, lease)
+            return controller.advance(progress, until, stop)
+
+
+def load_progress(run: Run, survey: Path, paths: RunPaths) -> Progress:
+    """Return the newest checkpoint of a run that has one; errors as `advance_run`."""
+    progress = _newest(_store(run, survey, paths))
+    if progress is None:
+        raise CheckpointError(
+            f"'{paths.checkpoints}' has no checkpoint that verifies; run the inversion again."
+        )
+    return progress
+
+
+def write_manifest(path: Path, run: Run, progress: Progress) -> None:
+    """Write the file that tells Snakemake that a segment is done."""
+    tree = {
+        "run": run.name,
+        "fingerprint": run.fingerprint(),
+        "iteration": progress.state.iteration,
+        "simulations": progress.count.done,
+        "seconds": progress.seconds,
+    }
+    write_text(path, json.dumps(tree, indent=1) + "\n")
+
+
+def _store(run: Run, survey: Path, paths: RunPaths) -> CheckpointStore:
+    # Other data are another problem, also where the settings are the same.
+    fingerprint = f"{run.fingerprint()}-{file_hash(survey)[:16]}"
+    return CheckpointStore(paths.checkpoints, fingerprint)
+
+
+def _newest(store: CheckpointStore) -> Progress | None:
+    checkpoint = store.load_latest()
+    if checkpoint is None:
+        return None
+    for line in checkpoint.skipped:
+        log.warning("Skipped checkpoint: %s", line)
+    log.info("Going on at iteration %d (%s)", checkpoint.iteration, checkpoint.path)
+    return from_tree(checkpoint.tree)

@@ -1,0 +1,41 @@
+"""The velocity model that an inversion starts from."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from pvi_hpc.config import Run
+from pvi_hpc.config.inference import Profile
+from pvi_hpc.priors.load import load_prior
+from pvi_hpc.store.model_file import read_model
+
+__all__ = ["starting_model"]
+
+
+def starting_model(run: Run) -> NDArray[np.float64]:
+    """Return the starting model `(nz, ny, nx)` [m/s], smoothed where the settings ask for it.
+
+    Raises
+    ------
+    ConfigError
+        If its file does not fit the grid.
+    """
+    grid = run.grid.grid
+    model = run.start.model
+    if model == "prior_mean":
+        prior = load_prior(run.prior, grid.axis(0))
+        values = prior.from_normal(torch.zeros(1, grid.shape[0], dtype=torch.float64))[
+            0
+        ].numpy()
+        values = np.broadcast_to(values[:, None, None], grid.shape)
+    elif isinstance(model, Profile):
+        depths = np.interp(grid.axis(0), model.depth_m, model.velocity_m_s)
+        values = np.broadcast_to(depths[:, None, None], grid.shape)
+    else:
+        values = read_model(model, grid)
+    lengths = [run.start.smooth_m / h for h in grid.spacing]
+    smooth: NDArray[np.float64] = gaussian_filter(
+        values.astype(np.float64), lengths, mode="nearest"
+    )
+    return smooth

@@ -1,0 +1,41 @@
+"""The workers of a run, as the simulator that its inference uses."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.config import Run
+from pvi_hpc.execution.executor import load_executor
+from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.prepare import make_setup
+from pvi_hpc.simulate.dask_simulator import DaskSimulator
+from pvi_hpc.simulate.setup import SimulationSetup
+from pvi_hpc.store.layout import RunPaths
+from pvi_hpc.store.survey_file import write_survey
+from pvi_hpc.survey import Survey
+
+__all__ = ["simulate_survey", "workers_of"]
+
+
+@contextmanager
+def workers_of(run: Run, setup: SimulationSetup, paths: RunPaths) -> Iterator[DaskSimulator]:
+    """Yield a simulator whose workers are up; they are gone when the block is left."""
+    executor = load_executor(run.execution.executor)
+    with DaskSimulator(executor, setup, run.execution, Ledger(paths.ledger)) as simulator:
+        yield simulator
+
+
+def simulate_survey(
+    run: Run, geometry: Survey, model: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """Return the clean traces of a model, `(n_receivers, n_samples)` a shot."""
+    with tempfile.TemporaryDirectory(prefix="pvi-survey-") as folder:
+        paths = RunPaths(Path(folder))
+        file = paths.folder / "geometry.h5"
+        write_survey(geometry, file)
+        with workers_of(run, make_setup(run, file), paths) as simulator:
+            return simulator.simulate(model[None], [range(len(geometry.shots))])[0]

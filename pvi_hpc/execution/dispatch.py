@@ -97,10 +97,10 @@ class Dispatcher:
                 self._reduce(sample)
 
     def _submit(self, sample: Sample, chunk: Chunk) -> None:
-        if sample.scattered is None or sample.scattered.status != "finished":
-            (sample.scattered,) = self.client.scatter(
-                [sample.model], hash=False, workers=[chunk.placed]
-            )
+        if not self._scatter(sample, chunk.placed):
+            self.pool.forget(chunk.placed)
+            chunk.forget()
+            return
         key = f"{self.name}-{chunk.task.sample}-{chunk.task.chunk}-{chunk.submissions}"
         chunk.submissions += 1
         chunk.result = self.client.submit(
@@ -118,6 +118,17 @@ class Dispatcher:
         )
         self._watch(chunk.summary, lambda value: self._on_summary(chunk, value),
                     lambda: self._on_loss(chunk))  # fmt: skip
+
+    def _scatter(self, sample: Sample, worker: str) -> bool:
+        """Make sure a worker holds the model; False if that one is gone."""
+        if sample.scattered is None or sample.scattered.status != "finished":
+            try:
+                (sample.scattered,) = self.client.scatter(
+                    [sample.model], hash=False, workers=[worker]
+                )
+            except (KeyError, OSError, TimeoutError):
+                return False
+        return True
 
     def _reduce(self, sample: Sample) -> None:
         """Join the chunks of a sample, on the workers, in their fixed order."""

@@ -53,10 +53,9 @@ class GangSettings:
 
 @dataclass(frozen=True)
 class Answer:
-    """A result and what it says it is the result of."""
+    """A result, what it cost and what made it."""
 
     result: ShotResult
-    identity: str
     seconds: float
     library: str
 
@@ -72,9 +71,14 @@ class Gang:
         self._closed = False
 
     def simulate(
-        self, name: str, model: NDArray[np.float32], shots: Sequence[int], want: Want
+        self,
+        name: str,
+        model: NDArray[np.float32],
+        shots: Sequence[int],
+        want: Want,
+        identity: str,
     ) -> Answer:
-        """Simulate `shots` with the model whose hash is `name`.
+        """Simulate `shots` with the model whose hash is `name`; refuse any other `identity`.
 
         Raises
         ------
@@ -88,7 +92,7 @@ class Gang:
                 running.put_model(name, model)
                 request = {"model": name, "shots": list(map(int, shots)), "want": want}
                 answer = running.ask(request, self.settings.timeout_s)
-                return running.read(answer, len(shots), want)
+                return running.read(answer, len(shots), want, identity)
             except GangError as error:
                 if error.kind in ("crash", "hang", "wrong_result"):
                     self._discard()
@@ -180,8 +184,13 @@ class _Running:
             raise self._crash() from error
         return self._receive(deadline)
 
-    def read(self, answer: Message, n_shots: int, want: Want) -> Answer:
+    def read(self, answer: Message, n_shots: int, want: Want, identity: str) -> Answer:
         """Fetch the arrays of an answer; they are used once."""
+        if answer["identity"] != identity:
+            raise self._failure(
+                "wrong_result",
+                f"The result is of task {answer['identity']}, expected {identity}.",
+            )
         gradient, traces = None, []
         if want == "gradient":
             gradient = self._take("gradient.npy")
@@ -194,7 +203,7 @@ class _Running:
         if want == "traces":
             traces = [self._take(f"traces-{i}.npy") for i in range(n_shots)]
         result = ShotResult(float(answer["misfit"]), gradient, tuple(traces))
-        return Answer(result, answer["identity"], answer["seconds"], self.library)
+        return Answer(result, answer["seconds"], self.library)
 
     def say_goodbye(self) -> None:
         """Let the ranks finalise, if they still listen."""

@@ -37,7 +37,7 @@ class LocalExecutor:
                 threads_per_worker=2,
                 processes=True,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 memory_limit=None,
                 resources={RESOURCE: 1},
                 local_directory=folder,

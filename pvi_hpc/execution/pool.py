@@ -56,6 +56,10 @@ class WorkerPool:
         self.workers = found
         self._judge(now)
 
+    def forget(self, worker: str) -> None:
+        """Send nothing more to a worker that does not answer, until it is seen again."""
+        self.workers.discard(worker)
+
     def saw(self, worker: str, starts: int) -> None:
         """Note how often a worker has started its gang."""
         if starts > self._starts.get(worker, 1):

@@ -49,7 +49,6 @@ class Summary:
     """All of a result but its arrays: what the controller wants to know at once."""
 
     misfit: float
-    identity: str
     seconds: float
     worker: str
     library: str
@@ -69,18 +68,14 @@ def run_chunk(model: Model, task: ChunkTask) -> ChunkResult | Failure:
     gang, start = worker_gang(), time.monotonic()
     worker = str(get_worker().address)
     try:
-        answer = gang.simulate(model.name, model.velocity, task.shots, task.want)
+        answer = gang.simulate(model.name, model.velocity, task.shots, task.want, task.identity)
     except GangError as error:
         seconds = time.monotonic() - start
         return Failure(
             error.kind, error.message, worker, seconds, task.chunk, max(gang.starts, 1)
         )
-    if answer.identity != task.identity:
-        message = f"The result is of task {answer.identity}, not of {task.identity}."
-        return Failure("wrong_result", message, worker, answer.seconds, task.chunk)
     summary = Summary(
         misfit=answer.result.misfit,
-        identity=answer.identity,
         seconds=answer.seconds,
         worker=worker,
         library=answer.library,

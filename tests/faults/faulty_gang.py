@@ -22,7 +22,7 @@ RANK = int(os.environ.get("PVI_FAULT_RANK", "0"))
 
 def due(n_calls, rank):
     once = os.environ.get("PVI_FAULT_ONCE")
-    if n_calls < int(CALL) or KIND == "none":
+    if KIND in ("none", "slow") or n_calls < int(CALL):
         return False
     if once is None:
         return n_calls == int(CALL) or int(CALL) == 0

@@ -1,0 +1,216 @@
+"""The whole way from a batch to its gradients, with workers and gangs that fail."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from execution_case import GRID, make_execution, make_models, make_setup
+
+from pvi_hpc.errors import SimulationError
+from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.execution.local import LocalExecutor
+from pvi_hpc.execution.processes import ProcessId, _descendants
+from pvi_hpc.simulate.dask_simulator import DaskSimulator
+from pvi_hpc.simulate.shots import simulate_shots
+from pvi_hpc.store.survey_file import SurveyFile
+
+pytestmark = pytest.mark.usefixtures("no_orphans")
+MODELS = make_models(3)
+SHOTS = [range(6), [4, 1, 5], [2]]
+
+
+@pytest.fixture
+def simulator(tmp_path):
+    """Return a factory of running simulators; all are closed at the end."""
+    made = []
+
+    def make(*, module="faulty_gang", patience_s=60.0, **changes):
+        ledger = Ledger(tmp_path / "ledger.jsonl")
+        made.append(
+            DaskSimulator(
+                LocalExecutor(tmp_path / "scratch"),
+                make_setup(tmp_path),
+                make_execution(**changes),
+                ledger,
+                gang_module=module,
+                patience_s=patience_s,
+            )
+        )
+        return made[-1].__enter__()
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """Return what one process without Dask gives, cut into chunks of two shots."""
+    from pvi_hpc.execution.gang import acoustic
+
+    setup = make_setup(tmp_path_factory.mktemp("expected"))
+    solver, survey = acoustic(setup, None), SurveyFile(setup.survey)
+    misfits, gradients = [], []
+    for model, shots in zip(MODELS, SHOTS, strict=True):
+        solver.set_model(model)
+        chunks = [list(shots)[i : i + 2] for i in range(0, len(shots), 2)]
+        parts = [simulate_shots(solver, setup, survey, c, "gradient") for c in chunks]
+        misfits.append(sum(part.misfit for part in parts))
+        gradients.append(sum(part.gradient for part in parts[1:]) + parts[0].gradient
+                         if len(parts) < 3 else (parts[0].gradient + parts[1].gradient)
+                         + parts[2].gradient)  # fmt: skip
+    return np.array(misfits), np.stack(gradients)
+
+
+def assert_same_bits(batch, expected):
+    np.testing.assert_array_equal(batch.misfits, expected[0])
+    np.testing.assert_array_equal(batch.gradients, expected[1])
+
+
+def events(tmp_path):
+    lines = (tmp_path / "ledger.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def processes(kind):
+    """Return the pids of this process's workers, mpiexecs or ranks."""
+    found = []
+    for pid in _descendants(os.getpid()):
+        try:
+            command = psutil.Process(pid).cmdline()
+        except psutil.Error:
+            continue
+        text = " ".join(command)
+        is_kind = {
+            "worker": "spawn_main" in text,
+            "mpiexec": bool(command) and command[0].endswith("mpiexec"),
+            "rank": "-m mpi4py" in text and command[0] == sys.executable and "keeper" not in text,
+        }  # fmt: skip
+        if is_kind[kind]:
+            found.append(pid)
+    return found
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_and_the_order_of_completion_do_not_change_a_bit(
+    simulator, fault, expected, workers
+):
+    fault("slow@0.02", always=True)
+    running = simulator(workers=workers)
+    for _ in range(2):
+        batch = running.misfit_and_gradient(MODELS, SHOTS)
+        assert_same_bits(batch, expected)
+    assert (batch.count.done, batch.count.failed, batch.count.retried) == (10, 0, 0)
+    assert batch.count.seconds > 0.1
+
+
+def test_traces_misfits_and_empty_lists_of_shots(simulator, expected):
+    running = simulator(module="pvi_hpc.execution.gang", ranks=2)
+    traces = running.simulate(MODELS, [[0, 3, 1], [5], []])
+    assert [len(t) for t in traces] == [3, 1, 0]
+    assert traces[0][2].shape == (5, 21)
+    np.testing.assert_allclose(running.misfits(MODELS, SHOTS).misfits, expected[0], rtol=1e-6)
+    batch = running.misfit_and_gradient(MODELS[:1], [[]])
+    assert batch.misfits == 0
+    assert not batch.gradients.any()
+    with pytest.raises(SimulationError, match=r"must have shape \(1, 12, 14, 16\)"):
+        running.misfit_and_gradient(MODELS[0], [[0]])
+
+
+@pytest.mark.parametrize("kind", ["worker", "mpiexec", "rank"])
+def test_a_kill_in_mid_batch_does_not_change_a_bit(simulator, fault, expected, tmp_path, kind):
+    fault("slow@0.1", always=True)
+    running = simulator(ranks=2 if kind == "rank" else 1)
+    running.misfits(MODELS[:2], [[0], [1]])
+    victim = processes(kind)[-1]
+    threading.Timer(0.4, os.kill, (victim, signal.SIGKILL)).start()
+    assert_same_bits(running.misfit_and_gradient(MODELS, SHOTS), expected)
+    seen = {event["event"] for event in events(tmp_path)}
+    assert seen & ({"worker_lost", "lost"} if kind == "worker" else {"failed"})
+
+
+def test_all_workers_killed_at_once_lose_models_but_not_the_batch(simulator, fault, expected):
+    fault("slow@0.1", always=True)
+    running = simulator()
+    running.misfits(MODELS[:2], [[0], [1]])
+
+    def kill_all():
+        for pid in processes("worker"):
+            os.kill(pid, signal.SIGKILL)
+
+    threading.Timer(0.5, kill_all).start()
+    assert_same_bits(running.misfit_and_gradient(MODELS, SHOTS), expected)
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [
+        ("segfault@2", "crash"),
+        ("hang@2", "hang"),
+        ("stale@0", "wrong_result"),
+    ],
+)
+def test_a_failure_is_retried_and_counted(simulator, fault, expected, tmp_path, what, kind):
+    fault(what)
+    running = simulator(timeout_s=3.0, workers=1)
+    batch = running.misfit_and_gradient(MODELS, SHOTS)
+    assert_same_bits(batch, expected)
+    failed = [event for event in events(tmp_path) if event["event"] == "failed"]
+    assert [event["kind"] for event in failed] == [kind]
+    assert batch.count.done == 10
+    assert batch.count.failed == batch.count.retried == len(failed[0]["shots"])
+
+
+def test_exhausted_retries_end_the_batch_with_a_clear_message(simulator, fault, tmp_path):
+    fault("segfault@0", always=True)
+    running = simulator(retries=1)
+    with pytest.raises(SimulationError, match=r"(?s)sample \d failed 2 times.*crash.*11"):
+        running.misfit_and_gradient(MODELS, SHOTS)
+    assert events(tmp_path)[-1]["failed"] >= 4
+
+
+def test_a_model_no_solver_can_take_is_not_tried_again(simulator, tmp_path):
+    running, bad = simulator(), MODELS.copy()
+    bad[1, 2, 3, 4] = np.nan
+    with pytest.raises(SimulationError, match="of sample 1 failed 1 times.*bad_model"):
+        running.misfit_and_gradient(bad, SHOTS)
+    running.misfit_and_gradient(MODELS[:1], [[0]])
+
+
+def test_no_workers_for_too_long_end_the_batch(simulator):
+    running = simulator(patience_s=1.5, workers=1)
+    running.executor.scale(0)
+    with pytest.raises(SimulationError, match=r"gone for 1\.5 s"):
+        running.misfit_and_gradient(MODELS[:1], [[0]])
+
+
+def test_nothing_survives_a_killed_controller(tmp_path):
+    script = Path(__file__).with_name("run_controller.py")
+    controller = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert controller.stdout.readline()
+    family = [ProcessId.of(pid) for pid in _descendants(controller.pid)]
+    assert len(family) >= 10
+    controller.kill()
+    controller.wait()
+    deadline = time.monotonic() + 5
+    while any(p.alive for p in family) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [p for p in family if p.alive]
+    owners = {str(p.pid) for p in family}
+    assert not [
+        f for f in Path("/dev/shm").glob("pvi-gang-*") if f.name.split("-")[3] in owners
+    ]
+
+
+def test_the_case_fits_the_survey():
+    assert MODELS.shape[1:] == GRID.shape

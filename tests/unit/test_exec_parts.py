@@ -1,0 +1,136 @@
+"""The parts of the execution that need no processes."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from pvi_hpc.errors import ConfigError, NonFiniteError, SurveyError
+from pvi_hpc.execution.batch import make_samples
+from pvi_hpc.execution.dispatch import Policy
+from pvi_hpc.execution.executor import load_executor
+from pvi_hpc.execution.failures import Failure
+from pvi_hpc.execution.identity import model_hash, task_identity
+from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.execution.local import LocalExecutor
+from pvi_hpc.execution.placement import place
+from pvi_hpc.execution.processes import ProcessId
+from pvi_hpc.execution.tasks import add_up
+from pvi_hpc.simulate.shots import compare
+from pvi_hpc.simulate.simulator import SimulationCount
+from pvi_hpc.survey import Shot
+
+
+def make_shot(sd, data):
+    n = len(sd)
+    return Shot(7, np.zeros(3), np.zeros((n, 3)), data.astype(np.float32), np.asarray(sd))
+
+
+def test_the_misfit_counts_residuals_in_noise_units_and_leaves_out_infinite_ones(rng=None):
+    rng = np.random.default_rng(1)
+    data = rng.standard_normal((3, 8)).astype(np.float32)
+    simulated = rng.standard_normal((3, 8))
+    got = compare(simulated, make_shot([1.0, np.inf, 0.5], data))
+    scaled = (simulated - data)[[0, 2]] / np.array([[1.0], [0.5]])
+    assert got.misfit == pytest.approx(0.5 * np.sum(scaled**2), rel=1e-14)
+    assert not got.derivative[1].any()
+
+
+def test_the_derivative_of_the_misfit_is_its_derivative():
+    rng = np.random.default_rng(2)
+    shot = make_shot([0.7, 2.0], rng.standard_normal((2, 9)))
+    x, dx = rng.standard_normal((2, 2, 9))
+    h = 1e-4
+    measured = (compare(x + h * dx, shot).misfit - compare(x - h * dx, shot).misfit) / (2 * h)
+    assert np.vdot(compare(x, shot).derivative, dx) == pytest.approx(measured, rel=1e-7)
+
+
+def test_a_trace_left_out_may_hold_nan_but_no_other():
+    data = np.zeros((2, 4))
+    data[0] = np.nan
+    assert compare(np.ones((2, 4)), make_shot([np.inf, 1.0], data)).misfit == 2.0
+    with pytest.raises(NonFiniteError, match="shot 7"):
+        compare(np.ones((2, 4)), make_shot([1.0, 1.0], data))
+
+
+def test_data_of_another_length_are_refused():
+    with pytest.raises(SurveyError, match="shot 7|Shot 7"):
+        compare(np.ones((2, 5)), make_shot([1.0, 1.0], np.zeros((2, 4))))
+
+
+def test_identity_changes_with_all_that_changes_a_result():
+    model = np.ones((2, 3, 4), np.float32)
+    other = model.copy()
+    other[1, 2, 3] = np.nextafter(np.float32(1), np.float32(2))
+    base = (model_hash(model), (0, 1), "f", "gradient")
+    changed = [
+        (model_hash(other), (0, 1), "f", "gradient"),
+        (model_hash(model), (1, 0), "f", "gradient"),
+        (model_hash(model), (0, 1), "g", "gradient"),
+        (model_hash(model), (0, 1), "f", "misfit"),
+    ]
+    assert len({task_identity(*arguments) for arguments in [base, *changed]}) == 5
+    assert model_hash(model) != model_hash(model.reshape(4, 3, 2))
+
+
+def test_a_batch_is_cut_by_size_only():
+    models = np.ones((2, 2, 2, 2), np.float32)
+    first, second = make_samples(models, [range(5), [7, 3]], 2, "gradient", "f")
+    assert [c.task.shots for c in first.chunks] == [(0, 1), (2, 3), (4,)]
+    assert [c.task.shots for c in second.chunks] == [(7, 3)]
+
+
+def test_workers_keep_their_sample_and_get_one_chunk_ahead():
+    samples = make_samples(np.ones((2, 1, 1, 1), np.float32), [range(8)] * 2, 1, "misfit", "f")
+    sent = place(samples, ["a", "b"], 0.0)
+    assert len(sent) == 4
+    by_worker = {name: {c.task.sample for c in sent if c.placed == name} for name in "ab"}
+    assert by_worker == {"a": {0}, "b": {1}}
+
+
+def test_a_failed_chunk_waits_and_goes_elsewhere():
+    (sample,) = make_samples(np.ones((1, 1, 1, 1), np.float32), [[0]], 1, "misfit", "f")
+    sample.chunks[0].avoid, sample.chunks[0].due = "a", 5.0
+    assert place([sample], ["a", "b"], 4.0) == []
+    assert place([sample], ["a"], 6.0)[0].placed == "a"
+    sample.chunks[0].placed = ""
+    assert place([sample], ["a", "b"], 6.0)[0].placed == "b"
+
+
+def test_waits_grow_up_to_a_limit():
+    policy = Policy(backoff_s=0.1, longest_backoff_s=1.0)
+    assert [policy.delay(n) for n in (1, 2, 3, 9)] == [0.1, 0.2, 0.4, 1.0]
+
+
+def test_sums_keep_their_order_and_pass_failures_on():
+    big, small = np.full(2, 1e16), np.ones(2)
+    np.testing.assert_array_equal(add_up(big, small, small), (big + 1) + 1)
+    failure = Failure("crash", "m", "w", 1.0, 2)
+    assert add_up(big, failure) is failure
+
+
+def test_the_ledger_adds_up_and_appends_once_a_batch(tmp_path):
+    path = tmp_path / "run" / "ledger.jsonl"
+    ledger = Ledger(path)
+    ledger.record("failed", kind="crash")
+    assert not path.exists()
+    for _ in range(2):
+        ledger.add(SimulationCount(3, 1, 1, 0.5))
+    assert ledger.count == SimulationCount(6, 2, 2, 1.0)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["failed", "batch", "batch"]
+
+
+def test_a_process_is_told_from_another_of_the_same_pid():
+    me = ProcessId.of(os.getpid())
+    assert me.alive
+    assert ProcessId.parse(str(me)) == me
+    assert not ProcessId(me.pid, me.birth + 1).alive
+    assert not ProcessId.of(2**22 - 3).alive
+
+
+def test_executors_are_found_by_name():
+    assert isinstance(load_executor("local"), LocalExecutor)
+    with pytest.raises(ConfigError, match="'execution.executor' must be one of"):
+        load_executor("cray")

@@ -170,7 +170,9 @@ def _info(
 
 
 def _norm(gradients: Parameters) -> float:
-    return float(np.sqrt(sum(np.sum(g.numpy() ** 2) for g in gradients.values())))
+    # By name: a checkpoint returns the parameters in another order.
+    squares = [np.sum(gradients[name].numpy() ** 2) for name in sorted(gradients)]
+    return float(np.sqrt(sum(squares)))
 
 
 def _check_values(value: TargetValue, iteration: int) -> None:

@@ -1,0 +1,84 @@
+"""A run without data returns its prior, whatever it starts from."""
+
+import numpy as np
+import pytest
+import torch
+
+from pvi_hpc.config.inference import Family, Inference, Optimiser
+from pvi_hpc.config.inference import Prior as PriorSettings
+from pvi_hpc.families import load_family
+from pvi_hpc.grid import Grid
+from pvi_hpc.inference.target import Posterior
+from pvi_hpc.inference.vi import VariationalInference
+from pvi_hpc.likelihood import NoData
+from pvi_hpc.transforms import ModelMap
+
+GRID = Grid((6, 4, 5), (50.0, 50.0, 50.0))
+TABLES = {
+    "depth_m": (0.0, 200.0),
+    "lower_m_s": (1500.0, 2000.0),
+    "upper_m_s": (2500.0, 4500.0),
+    "fixed_above_m": 40.0,
+}
+PRIORS = {
+    "uniform": PriorSettings(kind="uniform", **TABLES),
+    "normal": PriorSettings(
+        kind="normal", mean_m_s=(1700.0, 4000.0), sd_m_s=(200.0, 900.0), **TABLES
+    ),
+}
+FAMILIES = {
+    "mean_field": Family(),
+    "structured": Family(kind="structured", options={"stencil": [3, 3, 3]}),
+}
+DRAWS = 4000
+
+
+def fit(prior, family, iterations=400):
+    """Fit without data, from a mean of 1 and sds of 0.3 where 0 and 1 are right."""
+    start = np.full(GRID.shape, 2200.0)
+    model_map = ModelMap.build(GRID, PRIORS[prior], start)
+    settings = Inference(
+        iterations=iterations, optimiser=Optimiser(step=0.05, final=0.002), use_data=False
+    )
+    method = VariationalInference(
+        load_family(FAMILIES[family], model_map.active),
+        Posterior(model_map, NoData()),
+        settings,
+        seed=5,
+    )
+    state = method.init(torch.ones(model_map.n, dtype=torch.float64), 0.3)
+    for _ in range(iterations):
+        state, _ = method.step(state)
+    return method, state, model_map
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_mean_and_sd_of_every_cell_are_the_priors(prior, family):
+    method, state, model_map = fit(prior, family)
+    draws = model_map.models(method.sample(state, DRAWS)).numpy()
+    law = model_map.prior
+    cells = draws[:, model_map.active]
+    # Of 100 cells and two moments, the largest of 200 errors is 3.5 standard errors.
+    error = law.sd / np.sqrt(DRAWS)
+    assert (abs(cells.mean(axis=0) - law.mean) < 4.5 * error).all()
+    kurtosis = ((cells - law.mean) ** 4).mean(axis=0) / law.sd**4
+    error = 0.5 * law.sd * np.sqrt((kurtosis - 1) / DRAWS)
+    assert (abs(cells.std(axis=0) - law.sd) < 4.5 * error).all()
+    assert (draws[:, ~model_map.active] == 2200).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_elbo_of_the_prior_is_zero(family):
+    method, state, _ = fit("uniform", family)
+    estimate = method.elbo(state, 50)
+    # With neither data nor evidence to lose: ELBO = -KL(q || prior).
+    assert abs(estimate.mean) < 4 * estimate.standard_error + 1e-6
+    assert estimate.standard_error < 0.02
+    assert np.isnan(estimate.chi_squared)
+
+
+def test_the_mean_field_holds_the_prior_exactly():
+    method, state, _ = fit("normal", "mean_field")
+    np.testing.assert_allclose(method.family.mean(state.parameters), 0, atol=1e-6)
+    np.testing.assert_allclose(method.family.sd(state.parameters), 1, atol=1e-5)

@@ -1,0 +1,191 @@
+"""Runs repeat to the bit: from the same state, after a checkpoint, with other threads."""
+
+import numpy as np
+import pytest
+import torch
+from vi_targets import QuadraticSimulator
+
+from pvi_hpc.config.inference import Inference, Optimiser
+from pvi_hpc.config.inference import Prior as PriorSettings
+from pvi_hpc.errors import NonFiniteError
+from pvi_hpc.families.mean_field import MeanField
+from pvi_hpc.families.structured import Structured
+from pvi_hpc.grid import Grid
+from pvi_hpc.inference.history import History
+from pvi_hpc.inference.state import VariationalState
+from pvi_hpc.inference.target import Posterior
+from pvi_hpc.inference.vi import VariationalInference
+from pvi_hpc.likelihood import GaussianLikelihood, NoData
+from pvi_hpc.store.checkpoint import CheckpointStore
+from pvi_hpc.transforms import ModelMap
+
+N_SHOTS = 6
+
+
+def prior(**changes):
+    tables = {"depth_m": (0.0,), "lower_m_s": (1500.0,), "upper_m_s": (3000.0,)}
+    return PriorSettings(**{"kind": "uniform", **tables, **changes})
+
+
+def method_on(shape, *, stencil=None, map_iterations=0, simulator=None, **settings):
+    grid = Grid(shape, (50.0, 50.0, 50.0))
+    model_map = ModelMap.build(grid, prior(fixed_above_m=40.0), np.full(shape, 2000.0))
+    simulator = simulator or QuadraticSimulator(np.random.default_rng(1), shape, N_SHOTS)
+    likelihood = GaussianLikelihood(simulator, N_SHOTS, N_SHOTS, 3, 4, 2)
+    options = {} if stencil is None else {"stencil": stencil}
+    family = (MeanField if stencil is None else Structured).from_options(
+        model_map.active, options
+    )
+    return VariationalInference(
+        family,
+        Posterior(model_map, likelihood),
+        Inference(**{"iterations": 12, "samples": 4, **settings}),
+        seed=4,
+        map_iterations=map_iterations,
+    )
+
+
+def start(method):
+    return method.init(method.target.map.start_theta(), 0.3)
+
+
+def advance(method, state, until, history=None):
+    history = history or History()
+    while state.iteration < until:
+        state, info = method.step(state)
+        history = history.append(info)
+    return state, history
+
+
+def assert_same_bits(a, b, where=""):
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for name in a:
+            assert_same_bits(a[name], b[name], f"{where}/{name}")
+    else:
+        np.testing.assert_array_equal(a, b, where, strict=isinstance(a, np.ndarray))
+
+
+@pytest.mark.parametrize("stencil", [None, [3, 3, 3]])
+@pytest.mark.parametrize("at", [2, 4, 9])
+def test_a_run_resumed_from_a_checkpoint_ends_in_the_same_bits(tmp_path, stencil, at):
+    method = method_on((4, 3, 5), stencil=stencil, map_iterations=4)
+    whole, history = advance(method, start(method), method.n_iterations)
+
+    store = CheckpointStore(tmp_path, "settings")
+    state, part = advance(method, start(method), at)
+    store.save(at, {"state": state.to_tree(), "history": part.to_tree()})
+    tree = store.load_latest().tree
+    state, history_read = VariationalState.from_tree(tree["state"]), tree["history"]
+    resumed, second = advance(
+        method_on((4, 3, 5), stencil=stencil, map_iterations=4),
+        state,
+        method.n_iterations,
+        History.from_tree(history_read),
+    )
+    assert_same_bits(resumed.to_tree(), whole.to_tree())
+    assert_same_bits(second.to_tree(), history.to_tree())
+    assert len(second) == method.n_iterations == 16
+
+
+@pytest.mark.parametrize("stencil", [None, [1, 3, 3]])
+def test_the_number_of_threads_does_not_change_a_bit(stencil):
+    # More than 32,768 cells, below which torch does not share an array among threads.
+    shape, before, ends = (12, 57, 61), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            method = method_on(shape, stencil=stencil, samples=6)
+            ends.append(advance(method, start(method), 3))
+    finally:
+        torch.set_num_threads(before)
+    for state, history in ends[1:]:
+        assert_same_bits(state.to_tree(), ends[0][0].to_tree())
+        assert_same_bits(history.to_tree(), ends[0][1].to_tree())
+
+
+def test_a_clone_is_not_changed_by_a_step():
+    method = method_on((4, 3, 5))
+    state, _ = advance(method, start(method), 2)
+    copy = state.clone()
+    advance(method, state, 3)
+    fresh, _ = advance(method, start(method), 2)
+    assert_same_bits(copy.to_tree(), fresh.to_tree())
+
+
+def test_the_map_phase_moves_only_the_mean_and_uphill():
+    method = method_on((4, 3, 5), stencil=[3, 3, 3], map_iterations=40)
+    first = start(method)
+    before = first.clone()
+    state, history = advance(method, first, 40)
+    assert not torch.equal(state.parameters["mu"], before.parameters["mu"])
+    for name in ("log_sd", "coefficients"):
+        assert torch.equal(state.parameters[name], before.parameters[name])
+    densities = [
+        float(sum(getattr(v, part)[0] for part in ("log_likelihood", "log_prior")))
+        for v in (method.target.value(s.parameters["mu"][None]) for s in (before, state))
+    ]
+    assert densities[1] > densities[0] + 0.1
+    assert (history.arrays["phase"] == 0).all()
+    assert np.isnan(history.arrays["log_q"]).all()
+    assert (history.arrays["done"] == 3).all()  # one sample, three shots
+
+
+def test_adam_and_its_schedule_start_anew_with_the_variational_phase():
+    method = method_on((4, 3, 5), map_iterations=5, optimiser=Optimiser(step=0.04, final=0.25))
+    before = advance(method, start(method), 5)[0].clone()
+    after, history = advance(method, before.clone(), 6)
+    # The first step of Adam is `step` in every direction.
+    moved = (after.parameters["mu"] - before.parameters["mu"]).abs()
+    np.testing.assert_allclose(moved, 0.04, rtol=1e-3)
+    np.testing.assert_allclose(history.arrays["step"], 0.04)
+    _, history = advance(method, start(method), method.n_iterations)
+    steps = history.arrays["step"]
+    np.testing.assert_allclose(steps[[0, 4, 5, -1]], [0.04, 0.01, 0.04, 0.01])
+
+
+def test_posterior_draws_do_not_depend_on_how_many_are_drawn_at_once():
+    method = method_on((4, 3, 5), stencil=[3, 3, 3])
+    state, _ = advance(method, start(method), 3)
+    together = method.sample(state, 5)
+    apart = torch.cat([method.sample(state, 2), method.sample(state, 3, first=2)])
+    assert torch.equal(together, apart)
+    assert not torch.equal(together[0], together[1])
+
+
+def test_chi_squared_and_cost_are_counted():
+    method = method_on((4, 3, 5))
+    state, info = method.step(start(method))
+    assert info.count.done == 4 * 3
+    expected = -2 * info.log_likelihood.mean() / N_SHOTS
+    assert info.chi_squared == pytest.approx(expected, rel=1e-12)
+    assert method.elbo(state, 10).count.done == 10 * N_SHOTS
+
+
+class BrokenSimulator(QuadraticSimulator):
+    def misfit_and_gradient(self, models, shots):
+        result = super().misfit_and_gradient(models, shots)
+        result.gradients[2, 3, 1, 1] = np.nan
+        return result
+
+
+def test_a_gradient_that_is_not_finite_stops_before_anything_changes():
+    simulator = BrokenSimulator(np.random.default_rng(1), (4, 3, 5), N_SHOTS)
+    method = method_on((4, 3, 5), simulator=simulator)
+    state = start(method)
+    before = state.clone()
+    with pytest.raises(NonFiniteError, match=r"Iteration 0, sample 2: .*not finite"):
+        method.step(state)
+    assert_same_bits(state.to_tree(), before.to_tree())
+
+
+def test_history_is_json_like_for_the_status():
+    method = method_on((4, 3, 5))
+    assert History().last("elbo") is None
+    _, history = advance(method, start(method), 2)
+    assert history.last("elbo") == history.arrays["elbo"][-1]
+    blind = VariationalInference(
+        method.family, Posterior(method.target.map, NoData()), method.settings
+    )
+    _, history = advance(blind, start(blind), 1)
+    assert history.last("chi_squared") is None

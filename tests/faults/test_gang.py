@@ -154,7 +154,7 @@ def test_a_killed_member_takes_the_gang_with_it_and_a_new_one_starts(make_gang, 
     expected, found = ask(gang), members(gang)
     assert len(found["ranks"]) == 2
     os.kill(found[who][-1], signal.SIGKILL)
-    assert wait_dead(sum(found.values(), []), 2.0)
+    assert wait_dead([pid for pids in found.values() for pid in pids], 2.0)
     with pytest.raises(GangError, match="crash"):
         ask(gang)
     np.testing.assert_array_equal(ask(gang).result.gradient, expected.result.gradient)

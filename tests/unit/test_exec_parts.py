@@ -55,7 +55,7 @@ def test_a_trace_left_out_may_hold_nan_but_no_other():
 
 
 def test_data_of_another_length_are_refused():
-    with pytest.raises(SurveyError, match="shot 7|Shot 7"):
+    with pytest.raises(SurveyError, match="Shot 7"):
         compare(np.ones((2, 5)), make_shot([1.0, 1.0], np.zeros((2, 4))))
 
 
@@ -132,5 +132,5 @@ def test_a_process_is_told_from_another_of_the_same_pid():
 
 def test_executors_are_found_by_name():
     assert isinstance(load_executor("local"), LocalExecutor)
-    with pytest.raises(ConfigError, match="'execution.executor' must be one of"):
+    with pytest.raises(ConfigError, match=r"'execution\.executor' must be one of"):
         load_executor("cray")

@@ -10,7 +10,6 @@ import queue
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from distributed.scheduler import KilledWorker
@@ -23,28 +22,16 @@ from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.placement import place
 from pvi_hpc.execution.pool import WorkerPool
+from pvi_hpc.execution.retry import Policy, describe
 from pvi_hpc.simulate.simulator import SimulationCount
 
-__all__ = ["Dispatcher", "Policy"]
+__all__ = ["Dispatcher"]
 
 TICK_S: Final = 0.5
 #: Gradients added in one task: bounds the memory a sum needs on its worker.
 FAN_IN: Final = 8
 #: Times a chunk may vanish with its workers before the batch is given up.
 MAX_LOSSES: Final = 10
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How often, and how soon, a failed chunk is tried again."""
-
-    retries: int = 3
-    backoff_s: float = 0.1
-    longest_backoff_s: float = 10.0
-
-    def delay(self, failures: int) -> float:
-        """Seconds to wait after that many failures."""
-        return float(min(self.backoff_s * 2 ** (failures - 1), self.longest_backoff_s))
 
 
 class Dispatcher:
@@ -276,17 +263,3 @@ class Dispatcher:
         futures = [c.result for s in self.samples for c in s.chunks]
         self._watched.clear()
         self.client.cancel([f for f in futures if hasattr(f, "status") and not f.done()])
-
-
-def describe(chunk: Chunk) -> str:
-    """Say which task was given up, and why."""
-    task, failures = chunk.task, chunk.failures
-    head = (
-        f"Shots {list(task.shots)} of sample {task.sample} failed {len(failures)} times and "
-        f"were lost with their workers {chunk.losses} times; given up."
-    )
-    if not failures:
-        return head
-    kinds = ", ".join(dict.fromkeys(failure.kind for failure in failures))
-    last = replace(failures[-1])
-    return f"{head} Failures: {kinds}. The last one, on {last.worker}: {last.message}"

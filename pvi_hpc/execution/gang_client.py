@@ -1,63 +1,17 @@
-"""The worker's side of a gang: starts it, sends it requests, notices when it fails."""
+"""The gang of a worker: started on first use, and again after it failed."""
 
-import os
-import shutil
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.execution.channel import Channel, Message, listen
 from pvi_hpc.execution.failures import GangError
-from pvi_hpc.execution.scratch import make_scratch, remove_scratch
+from pvi_hpc.execution.gang_process import Answer, GangProcess, GangSettings
 from pvi_hpc.simulate.setup import SimulationSetup
-from pvi_hpc.simulate.shots import ShotResult, Want
+from pvi_hpc.simulate.shots import Want
 
-__all__ = ["Answer", "Gang", "GangSettings"]
-
-START_TIMEOUT_S: Final = 120.0
-STOP_TIMEOUT_S: Final = 2.0
-LOG_LINES: Final = 15
-
-
-@dataclass(frozen=True)
-class GangSettings:
-    """How gangs are run.
-
-    Parameters
-    ----------
-    ranks, threads
-        MPI ranks of a gang and OpenMP threads of a rank.
-    timeout_s
-        A request that takes longer has hung.
-    module
-        What the ranks run; another one may make another solver.
-    launcher
-        Command that takes `-n R PROGRAM`; empty: the mpiexec of this Python, or of PATH.
-    """
-
-    ranks: int = 1
-    threads: int = 1
-    timeout_s: float = 600.0
-    module: str = "pvi_hpc.execution.gang"
-    launcher: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A result, what it cost and what made it."""
-
-    result: ShotResult
-    seconds: float
-    library: str
+__all__ = ["Gang", "GangSettings"]
 
 
 class Gang:
@@ -66,7 +20,7 @@ class Gang:
     def __init__(self, setup: SimulationSetup, settings: GangSettings) -> None:
         self.setup, self.settings = setup, settings
         self.starts = 0
-        self._running: _Running | None = None
+        self._running: GangProcess | None = None
         self._lock = threading.Lock()
         self._closed = False
 
@@ -107,12 +61,12 @@ class Gang:
                 self._running.say_goodbye()
         self._discard()
 
-    def _ready(self) -> "_Running":
+    def _ready(self) -> GangProcess:
         if self._closed:
             raise GangError("crash", "The worker is closing.")
         if self._running is None:
             self.starts += 1
-            self._running = _Running(self.setup, self.settings)
+            self._running = GangProcess(self.setup, self.settings)
             self._running.greet()
         return self._running
 
@@ -120,183 +74,3 @@ class Gang:
         running, self._running = self._running, None
         if running is not None:
             running.kill()
-
-
-class _Running:
-    """The processes, the socket and the folder of a gang that has been started."""
-
-    def __init__(self, setup: SimulationSetup, settings: GangSettings) -> None:
-        self.setup, self.settings = setup, settings
-        self.folder = make_scratch(32 * setup.grid.size)
-        (self.folder / "setup.json").write_text(setup.to_json())
-        self.log = self.folder / "log"
-        self.channel: Channel | None = None
-        self.library = ""
-        self._model: Path | None = None
-        self._server = listen(self.folder / "socket")
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                _command(self.folder, settings),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=_environment(settings),
-                start_new_session=True,
-            )
-
-    def greet(self) -> None:
-        """Wait until all ranks are there."""
-        deadline = time.monotonic() + max(START_TIMEOUT_S, self.settings.timeout_s)
-        self._server.settimeout(0.05)
-        while self.channel is None:
-            with suppress(TimeoutError):
-                self.channel = Channel(self._server.accept()[0])
-            if self._process.poll() is not None:
-                raise self._crash()
-            if time.monotonic() > deadline:
-                raise self._failure("hang", "The gang did not start in time.")
-        hello = self._receive(deadline)
-        if hello["ranks"] != self.settings.ranks:
-            raise self._failure(
-                "start",
-                f"Asked for {self.settings.ranks} ranks, got {hello['ranks']}: the launcher "
-                f"'{_launcher(self.settings)[0]}' does not belong to this MPI.",
-            )
-        self.library = hello["library"]
-
-    def put_model(self, name: str, model: NDArray[np.float32]) -> None:
-        """Write the model where the ranks find it, in place of the last one."""
-        path = self.folder / f"model-{name}.npy"
-        if path == self._model:
-            return
-        if self._model is not None:
-            self._model.unlink(missing_ok=True)
-        np.save(path, model)
-        self._model = path
-
-    def ask(self, request: Message, timeout: float) -> Message:
-        """Send a request and wait for its answer."""
-        assert self.channel is not None
-        deadline = time.monotonic() + timeout
-        try:
-            self.channel.send(request)
-        except OSError as error:
-            raise self._crash() from error
-        return self._receive(deadline)
-
-    def read(self, answer: Message, n_shots: int, want: Want, identity: str) -> Answer:
-        """Fetch the arrays of an answer; they are used once."""
-        if answer["identity"] != identity:
-            raise self._failure(
-                "wrong_result",
-                f"The result is of task {answer['identity']}, expected {identity}.",
-            )
-        gradient, traces = None, []
-        if want == "gradient":
-            gradient = self._take("gradient.npy")
-            if gradient.shape != self.setup.grid.shape or gradient.dtype != np.float64:
-                raise self._failure(
-                    "wrong_result",
-                    f"The gradient has shape {gradient.shape} and type {gradient.dtype}, "
-                    f"expected {self.setup.grid.shape} and float64.",
-                )
-        if want == "traces":
-            traces = [self._take(f"traces-{i}.npy") for i in range(n_shots)]
-        result = ShotResult(float(answer["misfit"]), gradient, tuple(traces))
-        return Answer(result, answer["seconds"], self.library)
-
-    def say_goodbye(self) -> None:
-        """Let the ranks finalise, if they still listen."""
-        if self.channel is not None:
-            self.channel.close()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_TIMEOUT_S)
-
-    def kill(self) -> None:
-        """End all processes and remove the folder."""
-        assert self._process.stdin is not None
-        with suppress(OSError):
-            self._process.stdin.close()  # The keeper takes it from here.
-        try:
-            self._process.wait(2 * STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()  # Then the ranks' own watch ends them.
-            self._process.wait()
-        self._server.close()
-        if self.channel is not None:
-            self.channel.close()
-        remove_scratch(self.folder)
-
-    def _take(self, name: str) -> NDArray[Any]:
-        path = self.folder / name
-        try:
-            array: NDArray[Any] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise self._failure("wrong_result", f"'{name}' cannot be read: {error}") from error
-        path.unlink()
-        return array
-
-    def _receive(self, deadline: float) -> Message:
-        assert self.channel is not None
-        while not self.channel.ready(0.1):
-            if self._process.poll() is not None:
-                raise self._crash()
-            if time.monotonic() > deadline:
-                raise self._failure(
-                    "hang", f"No answer within {self.settings.timeout_s:g} s; killed."
-                )
-        message = self.channel.receive()
-        if message is None:
-            raise self._crash()
-        if "error" in message:
-            raise GangError(message["error"], message["message"])
-        return message
-
-    def _crash(self) -> GangError:
-        # The socket closes before mpiexec has collected the ranks' exit codes.
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_TIMEOUT_S)
-        return self._failure("crash", f"The gang ended with exit code {self._process.poll()}.")
-
-    def _failure(self, kind: str, message: str) -> GangError:
-        try:
-            lines = self.log.read_text(errors="replace").splitlines()
-        except OSError:
-            lines = []
-        lines = [x for x in lines if x.strip(" =")][-LOG_LINES:]
-        return GangError(kind, "\n".join([message, *lines]))
-
-
-def _command(folder: Path, settings: GangSettings) -> list[str]:
-    keeper = [sys.executable, "-m", "pvi_hpc.execution.keeper", str(folder)]
-    launch = [*_launcher(settings), "-n", str(settings.ranks)]
-    return [
-        *keeper,
-        *launch,
-        sys.executable,
-        "-m",
-        "mpi4py",
-        "-m",
-        settings.module,
-        str(folder),
-    ]
-
-
-def _launcher(settings: GangSettings) -> tuple[str, ...]:
-    if settings.launcher:
-        return settings.launcher
-    beside = Path(sys.executable).with_name("mpiexec")
-    found = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if found is None:
-        raise GangError("start", "No 'mpiexec' beside this Python or in PATH; install an MPI.")
-    return (found,)
-
-
-def _environment(settings: GangSettings) -> dict[str, str]:
-    environment = dict(os.environ)
-    environment["OMP_NUM_THREADS"] = str(settings.threads)
-    environment["OPENBLAS_NUM_THREADS"] = "1"
-    # Inside an srun step Hydra would wait for an inner srun that can never start.
-    environment.setdefault("HYDRA_LAUNCHER", "fork")
-    environment.setdefault("HYDRA_RMK", "user")
-    return environment

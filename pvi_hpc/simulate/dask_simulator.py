@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from pvi_hpc.config.project import Execution
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.batch import Sample, make_samples
-from pvi_hpc.execution.dispatch import Dispatcher, Policy
+from pvi_hpc.execution.dispatch import Dispatcher
 from pvi_hpc.execution.executor import Executor
 from pvi_hpc.execution.gang_client import GangSettings
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.plugin import GangPlugin
 from pvi_hpc.execution.pool import WorkerPool
+from pvi_hpc.execution.retry import Policy
 from pvi_hpc.simulate.setup import SimulationSetup
 from pvi_hpc.simulate.shots import Want
 from pvi_hpc.simulate.simulator import BatchResult, SimulationCount

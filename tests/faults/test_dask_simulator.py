@@ -125,7 +125,12 @@ def test_traces_misfits_and_empty_lists_of_shots(simulator, expected):
         running.misfit_and_gradient(MODELS[0], [[0]])
 
 
-@pytest.mark.parametrize("kind", ["worker", "mpiexec", "rank"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "kind", ["worker", pytest.param("mpiexec", marks=SLOW), pytest.param("rank", marks=SLOW)]
+)
 def test_a_kill_in_mid_batch_does_not_change_a_bit(simulator, fault, expected, tmp_path, kind):
     fault("slow@0.1", always=True)
     running = simulator(ranks=2 if kind == "rank" else 1)

@@ -8,7 +8,6 @@ import pytest
 
 from pvi_hpc.errors import ConfigError, NonFiniteError, SurveyError
 from pvi_hpc.execution.batch import make_samples
-from pvi_hpc.execution.dispatch import Policy
 from pvi_hpc.execution.executor import load_executor
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.identity import model_hash, task_identity
@@ -16,6 +15,7 @@ from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.local import LocalExecutor
 from pvi_hpc.execution.placement import place
 from pvi_hpc.execution.processes import ProcessId
+from pvi_hpc.execution.retry import Policy
 from pvi_hpc.execution.tasks import add_up
 from pvi_hpc.simulate.shots import compare
 from pvi_hpc.simulate.simulator import SimulationCount

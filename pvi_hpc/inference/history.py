@@ -25,7 +25,9 @@ class History:
     def append(self, info: Info, seconds: float = 0.0) -> "History":
         """Return the history with one more iteration, which took `seconds`."""
         row = record(info, seconds)
-        old = {name: self.arrays.get(name, value[:0]) for name, value in row.items()}
+        # A value that an older version did not record is unknown, not missing.
+        unknown = np.full(len(self), np.nan)
+        old = {name: self.arrays.get(name, unknown) for name in row}
         return History({name: np.append(old[name], value) for name, value in row.items()})
 
     def last(self, name: str) -> float | None:

@@ -112,5 +112,6 @@ def _kind(value: object) -> str:
 
 
 def _digest(array: NDArray[Any]) -> str:
-    description = f"{array.dtype.str} {array.shape}".encode()
-    return blake2b(description + np.ascontiguousarray(array).tobytes()).hexdigest()
+    digest = blake2b(f"{array.dtype.str} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 import resource
 
+import h5py
 import numpy as np
 import pytest
 
@@ -144,8 +145,6 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
 
 
 def test_a_checkpoint_is_plain_hdf5(tmp_path):
-    import h5py
-
     filled(tmp_path, 3)
     with h5py.File(tmp_path / "000003.h5") as file:
         assert dict(file.attrs) == {"schema": 1, "fingerprint": "abc", "iteration": 3}

@@ -1,5 +1,6 @@
 """Progress as a table on a terminal and as plain lines elsewhere."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from pvi_hpc.store.layout import ProjectPaths
 __all__ = ["find_project", "progress_display", "show_status"]
 
 SECONDS_BETWEEN_LINES = 10.0
+#: Columns of a table that goes to a file or a pipe.
+PLAIN_WIDTH = 140
 
 
 def find_project(name: str) -> Project:
@@ -78,7 +81,7 @@ def status_line(s: Status) -> str:
 def show_status(name: str, watch: float) -> None:
     """Print the state of a project once, or again and again."""
     project = find_project(name)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     console.print(status_table(read_statuses(project)))
     for s in read_statuses(project):
         if s.message:

@@ -1,0 +1,89 @@
+"""Bad input is one clear message and a non-zero exit code, before anything runs."""
+
+import numpy as np
+import pytest
+import segyio
+
+from pvi_hpc.store.segy import write_segy
+from pvi_hpc.store.survey_file import read_survey
+
+
+def changed(tree, section, **changes):
+    return {section: {**tree[section], **changes}}
+
+
+CASES = {
+    "unknown key": ({"inference": {"iterations": 6, "sampels": 2}}, "'inference.sampels'"),
+    "missing key": ({"prior": {"kind": "uniform"}}, "'prior.depth_m' is missing"),
+    "grid too coarse": ({"solver": {"min_points_per_wavelength": 6}}, "points per wavelength"),
+    "time step": ({"grid": {"shape": [10, 12, 12], "spacing_m": [20, 60, 60]}}, "time step"),
+    "receivers outside": (
+        {"grid": {"shape": [10, 12, 12], "spacing_m": 60, "origin_m": [0, 300, 0]}},
+        "origin_m",
+    ),
+    "unknown family": (
+        {"inference": {"iterations": 6, "family": {"kind": "flow"}}, "runs": [{"name": "a"}]},
+        "flow",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_check_and_run_refuse(project, case):
+    changes, words = CASES[case]
+    project.write(**changes)
+    text = project.pvi("check", "tiny.yaml", code=2)
+    assert words in text
+    assert not (project.folder / "results").exists()
+    process = project.start("run", "tiny.yaml")
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode != 0 and words in text
+    assert not list(project.folder.glob("results/*/*/checkpoints"))
+
+
+@pytest.fixture
+def segy(project, finished):
+    """The tiny project, with its own survey as SEG-Y."""
+    survey = read_survey(finished.results / "survey.h5")
+    path = project.folder / "survey.sgy"
+    write_segy(survey, path)
+    wavelet = {"ricker": {"peak_hz": 4, "delay_s": 0.3}}
+    project.write(
+        survey={"format": "segy", "files": [path.name], "noise_sd": 1e-3, "wavelet": wavelet}
+    )
+    return path
+
+
+def test_segy_goes_through_check(project, segy):
+    assert "all 2 sources" in project.pvi("check", "tiny.yaml")
+
+
+def test_a_truncated_file_is_named(project, segy):
+    segy.write_bytes(segy.read_bytes()[:-100])
+    text = project.pvi("check", "tiny.yaml", code=2)
+    assert "survey.sgy" in text and "truncated" in text
+
+
+def test_nan_traces_are_named(project, segy):
+    with segyio.open(segy, "r+", ignore_geometry=True) as file:
+        trace = file.trace[4]
+        trace[7] = np.nan
+        file.trace[4] = trace
+    text = project.pvi("check", "tiny.yaml", code=2)
+    assert "survey.sgy" in text and ("NaN" in text or "finite" in text)
+
+
+def test_a_wavelet_of_another_interval_is_refused_with_the_remedy(project, segy):
+    t = np.arange(0, 0.6, 0.002)
+    np.savetxt(project.folder / "w.txt", np.column_stack([t, np.sin(20 * t) * np.exp(-9 * t)]))
+    survey = {**project.tree["survey"], "wavelet": {"file": "w.txt"}}
+    project.write(survey=survey)
+    text = project.pvi("check", "tiny.yaml", code=2)
+    assert "resample" in text
+
+
+def test_init_writes_a_configuration_that_check_understands(project):
+    project.pvi("init", "new.yaml")
+    assert "exists" in project.pvi("init", "new.yaml", code=2)
+    # Its data do not exist: that, and nothing about the keys, is what check says.
+    assert "data/" in project.pvi("check", "new.yaml", code=2)

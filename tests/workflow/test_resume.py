@@ -1,0 +1,130 @@
+"""A run that is killed anywhere and resumed ends with the bits of one that was not."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import psutil
+import pytest
+
+LAST = "000008.h5"
+
+
+def parameters(results: Path, run: str) -> dict[str, np.ndarray]:
+    """Return the variational parameters of the last checkpoint."""
+    with h5py.File(results / run / "checkpoints" / LAST) as file:
+        return {name: value[...] for name, value in file["state/parameters"].items()}
+
+
+def assert_same_bits(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def wait_for_iteration(results: Path, run: str, iteration: int) -> int:
+    """Wait until a run has come so far; return the controller's pid."""
+    deadline = time.monotonic() + 120
+    path = results / run / "status.json"
+    while time.monotonic() < deadline:
+        if path.exists():
+            status = json.loads(path.read_text())
+            if status["iteration"] >= iteration:
+                return int(status["pid"])
+        time.sleep(0.02)
+    raise AssertionError(f"{run} did not come to iteration {iteration}")
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """Return the living processes that work in a folder."""
+    found = []
+    for process in psutil.process_iter(["cwd", "status"]):
+        if process.info["cwd"] == str(folder) and process.info["status"] != "zombie":
+            found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("run", ["mean_field", "psvi"])
+def test_a_killed_controller_resumes_to_the_same_bits(finished, project, run):
+    process = project.start("run", "tiny.yaml")
+    pid = wait_for_iteration(project.results, run, 3)
+    os.kill(pid, signal.SIGKILL)
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode != 0, text
+    assert "pvi resume tiny" in text
+    project.pvi("resume", "tiny")
+    for name in ("mean_field", "psvi"):
+        expected = parameters(finished.results, name)
+        assert_same_bits(parameters(project.results, name), expected)
+
+
+def test_everything_killed_at_once_leaves_nothing_and_resumes(finished, project):
+    process = project.start("run", "tiny.yaml")
+    wait_for_iteration(project.results, "mean_field", 2)
+    for victim in processes_in(project.folder):
+        if any("snakemake" in word or "/pvi" in word for word in victim.cmdline()[:4]):
+            victim.kill()
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 15
+    while processes_in(project.folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not processes_in(project.folder)
+    project.pvi("resume", "tiny")
+    expected = parameters(finished.results, "mean_field")
+    assert_same_bits(parameters(project.results, "mean_field"), expected)
+
+
+def test_stop_ends_at_a_checkpoint_and_resume_goes_on(finished, project):
+    process = project.start("run", "tiny.yaml")
+    wait_for_iteration(project.results, "mean_field", 2)
+    assert "pvi resume tiny" in project.pvi("stop", "tiny")
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "stopped" in project.pvi("status", "tiny")
+    project.pvi("resume", "tiny")
+    expected = parameters(finished.results, "mean_field")
+    assert_same_bits(parameters(project.results, "mean_field"), expected)
+
+
+def test_a_second_workflow_is_refused_while_the_first_one_runs(project):
+    process = project.start("run", "tiny.yaml")
+    wait_for_iteration(project.results, "mean_field", 1)
+    text = project.pvi("resume", "tiny", code=2)
+    assert "still running" in text
+    process.communicate(timeout=300)
+    assert process.returncode == 0
+
+
+def victim_of(controller: int, kind: str) -> psutil.Process:
+    """Return a process of a running controller: a Dask worker, an mpiexec or a rank."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        children = psutil.Process(controller).children(recursive=True)
+        named = [(p, p.cmdline()) for p in children if p.status() != psutil.STATUS_ZOMBIE]
+        ranks = [p for p, words in named if words[-2:-1] == ["pvi_hpc.execution.gang"]]
+        if kind == "rank" and ranks:
+            return ranks[-1]
+        if kind == "mpiexec" and (found := [p for p, w in named if "mpiexec" in w[0]]):
+            return found[0]
+        if kind == "worker" and ranks:
+            owners = [p for p, words in named if any("spawn_main" in word for word in words)]
+            return next(p for p in owners if ranks[0] in p.children(recursive=True))
+        time.sleep(0.05)
+    raise AssertionError(f"no {kind} under process {controller}")
+
+
+@pytest.mark.parametrize("kind", ["worker", "mpiexec", "rank"])
+def test_a_killed_part_is_replaced_and_the_bits_stay(finished, project, kind):
+    process = project.start("run", "tiny.yaml")
+    controller = wait_for_iteration(project.results, "psvi", 1)
+    victim_of(controller, kind).kill()
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, text
+    for run in ("mean_field", "psvi"):
+        expected = parameters(finished.results, run)
+        assert_same_bits(parameters(project.results, run), expected)
+    assert "killed" not in project.pvi("status", "tiny")

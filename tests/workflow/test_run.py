@@ -1,0 +1,119 @@
+"""The whole workflow, from a configuration to the report, on a tiny survey."""
+
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+RUNS = ("mean_field", "psvi")
+
+
+def test_run_ends_with_the_path_of_the_report(finished):
+    assert "results/tiny/report/index.html" in finished.output
+    page = (finished.results / "report" / "index.html").read_text()
+    for run in RUNS:
+        assert run in page
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_every_result_is_there_and_readable(finished, run):
+    folder = finished.results / run
+    with h5py.File(folder / "posterior.h5") as file:
+        assert file["mean"].shape == (10, 12, 12)
+        assert np.all(file["sd"][...] > 0)
+    samples = xr.open_dataset(folder / "samples.nc", group="posterior", engine="h5netcdf")
+    assert dict(samples.sizes) == {"chain": 1, "draw": 20, "z": 10, "y": 12, "x": 12}
+    with h5py.File(folder / "posterior.vtkhdf") as file:
+        assert file["VTKHDF"].attrs["Type"] == b"ImageData"
+    summary = json.loads((folder / "summary.json").read_text())
+    # 2 MAP iterations of one sample and 6 of two, one shot each; 4 models on 2 shots.
+    assert summary["simulations"]["for the posterior"] == 2 + 6 * 2
+    assert summary["simulations"]["for the predictive check"] == 4 * 2
+    assert np.isfinite(summary["elbo"]) and summary["elbo_se"] > 0
+
+
+def test_the_inversion_fits_better_than_its_start(finished):
+    with h5py.File(finished.results / "mean_field" / "predictive.h5") as file:
+        misfits = file["reduced_chi_squared"]
+        assert misfits["mean"][...].mean() < misfits["start"][...].mean()
+
+
+def test_status_tells_how_far_every_run_is(finished):
+    text = finished.pvi("status", "tiny")
+    assert text.count("finished") == 2 and "8/8" in text
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    checkpoints = finished.results / "psvi" / "checkpoints"
+    before = {p.name: p.stat().st_mtime_ns for p in checkpoints.iterdir()}
+    finished.pvi("run", "tiny.yaml")
+    assert {p.name: p.stat().st_mtime_ns for p in checkpoints.iterdir()} == before
+
+
+def test_snakemake_alone_makes_a_report_of_its_own(finished):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "snakemake", "--report", "report.html"),
+            *("--snakefile", str(finished.snakefile), "--configfile", "tiny.yaml"),
+        ],
+        cwd=finished.folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (finished.folder / "report.html").stat().st_size > 100_000
+
+
+def test_other_settings_are_refused_and_nothing_is_overwritten(finished):
+    before = (finished.results / "survey.h5").stat().st_mtime_ns
+    tree = finished.tree
+    finished.write(inference={**tree["inference"], "iterations": 7})
+    try:
+        text = finished.pvi("run", "tiny.yaml", code=2)
+    finally:
+        finished.write(inference=tree["inference"])
+    assert "'inference.iterations' was 6, is 7" in text
+    assert (finished.results / "survey.h5").stat().st_mtime_ns == before
+
+
+def test_two_workers_and_two_ranks_come_to_the_same_distribution(project):
+    """Ranks cut the same arithmetic in two: equal up to the rounding of float32 sums."""
+    one = {"name": "one", "execution": {"workers": 2, "ranks": 1}}
+    two = {"name": "two", "execution": {"workers": 1, "ranks": 2}}
+    project.write(runs=[one, two], segments=1)
+    project.pvi("run", "tiny.yaml")
+    means = []
+    for run in ("one", "two"):
+        with h5py.File(project.results / run / "posterior.h5") as file:
+            means.append(file["mean"][...])
+    np.testing.assert_allclose(means[0], means[1], rtol=2e-4)
+
+
+def test_without_data_the_workflow_returns_the_prior(project):
+    inference = {
+        "iterations": 300,
+        "samples": 2,
+        "use_data": False,
+        "optimiser": {"step": 0.05},
+    }
+    project.write(
+        inference=inference,
+        start={"sd": 0.3, "model": {"depth_m": [0], "velocity_m_s": [2300]}},
+        runs=[{"name": "prior"}],
+        posterior={"samples": 400, "predictive_draws": 2},
+    )
+    project.pvi("run", "tiny.yaml")
+    with h5py.File(project.results / "prior" / "posterior.h5") as file:
+        mean, sd = file["mean"][...], file["sd"][...]
+        prior_mean, prior_sd = file["prior_mean"][...], file["prior_sd"][...]
+    # 400 draws: the mean of a cell has a standard error of sd / 20, its sd one of 3 %.
+    assert np.abs((mean - prior_mean) / prior_sd).max() < 5 / 20
+    assert np.abs(sd / prior_sd - 1).max() < 0.15
+    assert abs(np.mean((mean - prior_mean) / prior_sd)) < 0.01
+    assert abs(np.mean(sd / prior_sd) - 1) < 0.01

@@ -47,7 +47,7 @@ def write_project(project: Project, path: Path) -> None:
 def claim_run(run: Run, paths: RunPaths) -> None:
     """Write down, once, which settings a run was begun with."""
     if not paths.claim.exists():
-        tree = {"fingerprint": run.fingerprint(), "settings": run.model_dump(mode="json")}
+        tree = {"fingerprint": run.fingerprint(), "settings": run.lasting_settings()}
         write_text(paths.claim, json.dumps(tree, indent=1))
 
 
@@ -66,7 +66,7 @@ def refuse_changed_runs(project: Project) -> None:
             continue
         old = json.loads(claim.read_text())
         if old["fingerprint"] != run.fingerprint():
-            changed = _changes(old["settings"], run.model_dump(mode="json"))
+            changed = _changes(old["settings"], run.lasting_settings())
             raise CheckpointError(
                 f"Run '{run.name}' in {claim.parent} was begun with other settings "
                 f"({'; '.join(changed)}). Restore them to go on, give the run or the project "
@@ -77,7 +77,7 @@ def refuse_changed_runs(project: Project) -> None:
 def _changes(old: object, new: object, where: str = "") -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         changed = []
-        for key in sorted({*old, *new} - ({"execution", "posterior"} if not where else set())):
+        for key in sorted({*old, *new}):
             changed += _changes(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
         return changed
     return [] if old == new else [f"'{where}' was {old!r}, is {new!r}"]

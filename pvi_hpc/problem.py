@@ -40,6 +40,7 @@ class Problem:
         ConfigError
             If the starting model does not fit the prior, or a family its options.
         """
+        torch.set_num_threads(run.execution.controller_threads)
         model_map = ModelMap.build(run.grid.grid, run.prior, starting_model(run))
         family = load_family(run.inference.family, model_map.active)
         file = SurveyFile(survey)

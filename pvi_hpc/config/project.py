@@ -20,7 +20,12 @@ class Execution(Frozen):
     workers: PositiveInt = 2
     ranks: PositiveInt = Field(1, description="MPI ranks of one gang.")
     threads: PositiveInt = Field(1, description="OpenMP threads of one rank.")
-    shots_per_task: PositiveInt = Field(4, description="Shots simulated by one task.")
+    shots_per_task: PositiveInt = Field(
+        4, description="Shots simulated by one task; fixed for a begun run (order of sums)."
+    )
+    controller_threads: PositiveInt = Field(
+        1, description="Threads of the variational update, which alternates with simulations."
+    )
     retries: Annotated[int, Field(ge=0)] = Field(3, description="New tries of one task.")
     timeout_s: PositiveFloat = Field(600.0, description="A task this long has hung.")
 
@@ -65,10 +70,16 @@ class Run(_Shared):
     def fingerprint(self) -> str:
         """Return the hash of all settings that change the result.
 
-        Where and how the simulations run does not change it, nor does what is drawn later.
+        Where and how the simulations run does not change it, nor does what is drawn later;
+        but gradients are summed task by task, so the size of a task changes the last bits.
         """
+        text = json.dumps(self.lasting_settings(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def lasting_settings(self) -> dict[str, Any]:
+        """Return the settings that must not change while the run goes on."""
         tree = self.model_dump(mode="json", exclude={"execution", "posterior"})
-        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
+        return {**tree, "execution": {"shots_per_task": self.execution.shots_per_task}}
 
 
 class Project(_Shared):

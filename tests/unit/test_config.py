@@ -96,7 +96,7 @@ def test_an_odd_number_of_samples_makes_no_pairs(tree):
 
 def test_only_what_changes_a_result_changes_the_fingerprint(tree):
     before = parse_project(tree).run("psvi").fingerprint()
-    tree["execution"] = {"workers": 7}
+    tree["execution"] = {"workers": 7, "ranks": 3}
     tree["posterior"] = {"samples": 7}
     assert parse_project(tree).run("psvi").fingerprint() == before
     tree["prior"]["upper_m_s"] = [2500, 4001]
@@ -108,3 +108,9 @@ def test_the_generated_files_are_up_to_date():
 
     assert schema.SCHEMA.read_text() == schema.schema_text(), "run: python scripts/schema.py"
     assert schema.KEYS.read_text() == schema.keys_text(), "run: python scripts/schema.py"
+
+
+def test_the_size_of_a_task_changes_the_fingerprint(tree):
+    before = parse_project(tree).run("psvi").fingerprint()
+    tree["execution"] = {"shots_per_task": 5}
+    assert parse_project(tree).run("psvi").fingerprint() != before

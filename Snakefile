@@ -16,9 +16,9 @@ wildcard_constraints:
     segment=r"\d+",
 
 
+# The report of every run and of how they compare.
 rule all:
     default_target: True
-    """The report of every run and of how they compare."""
     input:
         f"results/{PROJECT.name}/report/index.html",
 

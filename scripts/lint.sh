@@ -12,5 +12,7 @@ check ruff format --check .
 check mypy
 check clang-format --dry-run --Werror solvers/*/*.[ch]
 check snakefmt --check Snakefile workflow
-check snakemake --lint --configfile config/demo.yaml
+scratch=$(mktemp -d)
+check snakemake --lint --directory "$scratch" --configfile config/demo.yaml
+rm -rf "$scratch"
 exit $failed

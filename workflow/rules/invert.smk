@@ -12,6 +12,8 @@ rule segment:
         "results/{project}/logs/segment.{run}.{segment}.log",
     benchmark:
         "results/{project}/benchmarks/segment.{run}.{segment}.tsv"
+    conda:
+        "../../environment.yml"
     threads: run_cores
     params:
         settings=run_settings,

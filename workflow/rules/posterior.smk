@@ -9,6 +9,8 @@ rule posterior:
         vtk="results/{project}/{run}/posterior.vtkhdf",
     log:
         "results/{project}/logs/posterior.{run}.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=posterior_settings,
     shell:
@@ -25,6 +27,8 @@ rule predictive:
         summary="results/{project}/{run}/summary.json",
     log:
         "results/{project}/logs/predictive.{run}.log",
+    conda:
+        "../../environment.yml"
     threads: run_cores
     params:
         settings=posterior_settings,

@@ -4,6 +4,8 @@ rule prepare:
         survey="results/{project}/survey.h5",
     log:
         "results/{project}/logs/prepare.log",
+    conda:
+        "../../environment.yml"
     threads: project_cores
     params:
         settings=survey_settings,
@@ -19,6 +21,8 @@ rule check:
         findings="results/{project}/{run}/check.txt",
     log:
         "results/{project}/logs/check.{run}.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=run_settings,
     shell:

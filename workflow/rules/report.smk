@@ -14,6 +14,8 @@ rule report:
         ),
     log:
         "results/{project}/logs/report.log",
+    conda:
+        "../../environment.yml"
     params:
         settings=report_settings,
     shell:

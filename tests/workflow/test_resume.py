@@ -11,6 +11,8 @@ import numpy as np
 import psutil
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LAST = "000008.h5"
 #: Only the inversion: what follows it starts from the same checkpoint either way.
 INVERSION = ("--", "--until", "segment")

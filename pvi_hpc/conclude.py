@@ -46,7 +46,7 @@ def conclude_run(run: Run, survey: Path, paths: RunPaths, shown: int | None) -> 
     `shown` is the id of a shot whose traces the report shows.
     """
     problem = Problem.build(run, survey)
-    progress = load_progress(run, survey, paths)
+    progress = load_progress(problem, survey, paths)
     draws = _draw(problem, progress)
     summary = read_posterior(paths.posterior)
     models = Models(summary.start, summary.mean, draws.models)
@@ -60,6 +60,10 @@ def conclude_run(run: Run, survey: Path, paths: RunPaths, shown: int | None) -> 
     write_predictive(paths.predictive, predictive)
     facts = {
         **_final_elbo(problem, progress, draws, predictive),
+        "chi_squared": {
+            which: float(np.mean(predictive.misfits.total(which)))
+            for which in ("start", "mean", "draws")
+        },
         **_cost(run, progress, predictive, time.monotonic() - start),
         "iterations": progress.state.iteration,
         "seed": run.seed,
@@ -73,7 +77,8 @@ def write_project_report(project: Project, paths: ProjectPaths) -> None:
     """Write the pages and figures of all runs."""
     views = []
     for run in project.resolved:
-        progress = load_progress(run, paths.survey, paths.run(run.name))
+        problem = Problem.build(run, paths.survey)
+        progress = load_progress(problem, paths.survey, paths.run(run.name))
         views.append(
             load_view(
                 paths.run(run.name).folder,

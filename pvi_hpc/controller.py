@@ -10,7 +10,7 @@ from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.history import History
 from pvi_hpc.inference.vi import Info, VariationalInference, VariationalState
 from pvi_hpc.interrupt import StopFlag
-from pvi_hpc.plan import total_iterations
+from pvi_hpc.plan import claim_run, total_iterations
 from pvi_hpc.simulate.simulator import SimulationCount
 from pvi_hpc.status import Status
 from pvi_hpc.store.checkpoint import CheckpointStore
@@ -59,7 +59,7 @@ class Controller:
     ) -> None:
         self.run, self.paths, self.method = run, paths, method
         self.store, self.lease = store, lease
-        self._written = time.monotonic()
+        self._written, self._saved = time.monotonic(), -1
         self._cost = 0.0
         self._rate: float | None = None
 
@@ -72,9 +72,9 @@ class Controller:
             self._report(progress, "running")
             while progress.state.iteration < until and not stop:
                 progress = self._iterate(progress)
-                last = progress.state.iteration >= until or bool(stop)
-                self._checkpoint(progress, force=last)
+                self._checkpoint(progress)
                 self._report(progress, "running")
+            self._checkpoint(progress, force=True)
         except BaseException as error:
             self._report(progress, "failed", f"{type(error).__name__}: {error}")
             raise
@@ -94,14 +94,17 @@ class Controller:
             progress.seconds + seconds,
         )
 
-    def _checkpoint(self, progress: Progress, *, force: bool) -> None:
-        elapsed = time.monotonic() - self._written
-        if not force and self._cost > CHECKPOINT_SHARE * elapsed:
+    def _checkpoint(self, progress: Progress, *, force: bool = False) -> None:
+        iteration = progress.state.iteration
+        cheap = self._cost <= CHECKPOINT_SHARE * (time.monotonic() - self._written)
+        if iteration == self._saved or not (force or cheap):
             return
         self.lease.check()
+        # Only now is there something that other settings could spoil.
+        claim_run(self.run, self.paths)
         start = time.monotonic()
-        self.store.save(progress.state.iteration, to_tree(progress))
-        self._written = time.monotonic()
+        self.store.save(iteration, to_tree(progress))
+        self._saved, self._written = iteration, time.monotonic()
         self._cost = self._written - start
 
     def _final_state(self, progress: Progress, stop: StopFlag) -> str:
@@ -125,7 +128,7 @@ class Controller:
             seconds=progress.seconds,
             rate=self._rate,
             message=message,
-        ).write(self.paths.status)
+        ).publish(self.paths.status)
 
 
 def to_tree(progress: Progress) -> dict[str, Any]:

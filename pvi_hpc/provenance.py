@@ -2,6 +2,7 @@
 
 import os
 import platform
+import socket
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,7 +29,7 @@ def versions() -> dict[str, str]:
     found = {"pvi_hpc": pvi_hpc.__version__, "python": platform.python_version()}
     commit = _git_commit()
     if commit:
-        found["git commit"] = commit
+        found["git_commit"] = commit
     for package in PACKAGES:
         try:
             found[package] = version(package)
@@ -40,8 +41,9 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, str]:
     """Return what the controller ran on."""
     return {
+        "host": socket.gethostname(),
+        "host_cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": str(os.cpu_count()),
     }
 
 

@@ -1,5 +1,6 @@
 """One segment of a run: lease, workers, newest checkpoint, iterations, manifest."""
 
+import hashlib
 import json
 import logging
 from pathlib import Path
@@ -10,7 +11,6 @@ from pvi_hpc.errors import CheckpointError
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.history import History
 from pvi_hpc.interrupt import StopFlag
-from pvi_hpc.plan import claim_run
 from pvi_hpc.prepare import make_setup
 from pvi_hpc.problem import Problem
 from pvi_hpc.simulate.simulator import SimulationCount
@@ -40,9 +40,8 @@ def advance_run(
         If simulations fail for good; the newest checkpoint stays.
     """
     with Lease(paths.lease) as lease:
-        claim_run(run, paths)
-        store = _store(run, survey, paths)
         problem = Problem.build(run, survey)
+        store = _store(problem, survey, paths)
         progress = _newest(store) or Progress(
             problem.start(), History(), SimulationCount(), 0.0
         )
@@ -56,9 +55,9 @@ def advance_run(
             return controller.advance(progress, until, stop)
 
 
-def load_progress(run: Run, survey: Path, paths: RunPaths) -> Progress:
+def load_progress(problem: Problem, survey: Path, paths: RunPaths) -> Progress:
     """Return the newest checkpoint of a run that has one; errors as `advance_run`."""
-    progress = _newest(_store(run, survey, paths))
+    progress = _newest(_store(problem, survey, paths))
     if progress is None:
         raise CheckpointError(
             f"'{paths.checkpoints}' has no checkpoint that verifies; run the inversion again."
@@ -78,9 +77,11 @@ def write_manifest(path: Path, run: Run, progress: Progress) -> None:
     write_text(path, json.dumps(tree, indent=1) + "\n")
 
 
-def _store(run: Run, survey: Path, paths: RunPaths) -> CheckpointStore:
-    # Other data are another problem, also where the settings are the same.
-    fingerprint = f"{run.fingerprint()}-{file_hash(survey)[:16]}"
+def _store(problem: Problem, survey: Path, paths: RunPaths) -> CheckpointStore:
+    # Other data or another start are another problem, also where the settings are the same.
+    start = hashlib.sha256(problem.model_map.start.tobytes()).hexdigest()
+    parts = (problem.run.fingerprint(), file_hash(survey)[:16], start[:16])
+    fingerprint = "-".join(parts)
     return CheckpointStore(paths.checkpoints, fingerprint)
 
 

@@ -1,7 +1,9 @@
 """The state of a run, as one small file that other terminals read."""
 
 import json
+import logging
 import os
+import socket
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +11,11 @@ from pathlib import Path
 import psutil
 
 __all__ = ["Status"]
+
+log = logging.getLogger(__name__)
+
+#: A controller of another host that was silent so long is suspected dead [s].
+SILENCE = 300.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,7 @@ class Status:
     rate: float | None = None
     message: str = ""
     pid: int = 0
+    host: str = ""
     updated: float = 0.0
 
     @property
@@ -43,15 +51,27 @@ class Status:
 
     @property
     def shown_state(self) -> str:
-        """The state, or 'killed' where a running controller has vanished."""
-        alive = self.pid and psutil.pid_exists(self.pid)
-        return "killed" if self.state == "running" and not alive else self.state
+        """The state, or 'killed' where a running controller has vanished from this host."""
+        if self.state != "running":
+            return self.state
+        if self.host != socket.gethostname():
+            silent = time.time() - self.updated > SILENCE + 3 * (self.rate or 0)
+            return f"silent on {self.host}" if silent else f"running on {self.host}"
+        return self.state if self.pid and psutil.pid_exists(self.pid) else "killed"
+
+    def publish(self, path: Path) -> None:
+        """Write the file if that is possible: a full disk must not end a run by this."""
+        try:
+            self.write(path)
+        except OSError as error:
+            log.warning("Cannot write %s: %s", path, error)
 
     def write(self, path: Path) -> None:
         """Replace the file at `path`; a reader sees the old or the new one."""
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        tree = {**asdict(self), "pid": os.getpid(), "updated": time.time()}
+        here = {"pid": os.getpid(), "host": socket.gethostname(), "updated": time.time()}
+        tree = {**asdict(self), **here}
         temporary.write_text(json.dumps(tree))
         temporary.replace(path)
 

@@ -4,7 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 VENV=${PVI_VENV:-$PWD/.venv}
-EXTRAS=${PVI_EXTRAS:-mpi,dev}
+stamp="$VENV/.pvi-bootstrap"
+# An environment keeps the extras it was made with: never a second MPI beside the site's.
+EXTRAS=${PVI_EXTRAS:-$(sed -n 2p "$stamp" 2> /dev/null || true)}
+EXTRAS=${EXTRAS:-mpi,dev}
 
 find_python() {
   local candidate
@@ -25,8 +28,8 @@ export VIRTUAL_ENV="$VENV" PATH="$VENV/bin:$PATH"
 unset PYTHONPATH PYTHONHOME
 
 # One hash of what the environment is made from: nothing changed, nothing to do.
-wanted=$(cat pyproject.toml scripts/bootstrap.sh CMakeLists.txt solvers/*/* | sha256sum)-$EXTRAS
-stamp="$VENV/.pvi-bootstrap"
+wanted=$(cat pyproject.toml scripts/bootstrap.sh CMakeLists.txt solvers/*/* | sha256sum)
+wanted=$(printf '%s\n%s' "$wanted" "$EXTRAS")
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
   exit 0
 fi

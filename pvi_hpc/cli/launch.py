@@ -3,17 +3,24 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import typer
 
 import pvi_hpc
-from pvi_hpc.cli.progress import Display, find_project, progress_display
+from pvi_hpc.cli.progress import (
+    Display,
+    find_project,
+    progress_display,
+    read_statuses,
+)
 from pvi_hpc.config import Project, load_project
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.plan import refuse_changed_runs
@@ -40,9 +47,10 @@ def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = F
         process = subprocess.Popen(
             command, stdout=stream, stderr=subprocess.STDOUT, env=_environment()
         )
-        # Who ends this process means the whole workflow: its jobs stop at a checkpoint.
+        # Who ends this process means the whole workflow. Snakemake alone would wait for its
+        # jobs; the controllers stop at a checkpoint.
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: process.send_signal(signal.SIGTERM))
+            signal.signal(number, lambda *_: _ask_to_stop(project))
         code = _follow(process, project, log, start)
     _conclude(project, log, start, code)
     return code
@@ -50,14 +58,17 @@ def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = F
 
 def stop_project(name: str) -> None:
     """Ask the workflow and the controllers of a project to stop at a safe point."""
-    project = find_project(name)
-    paths = ProjectPaths.of(name)
-    asked = [_terminate(paths.owner)]
-    asked += [_terminate(paths.run(run.name).lease) for run in project.resolved]
-    if not any(asked):
+    if not _ask_to_stop(find_project(name)):
         typer.echo(f"Nothing of '{name}' is running.")
         return
     typer.echo(f"Asked to stop; state with: pvi status {name}. Go on with: pvi resume {name}")
+
+
+def _ask_to_stop(project: Project) -> bool:
+    paths = ProjectPaths.of(project.name)
+    leases = [paths.run(run.name).lease for run in project.resolved]
+    asked = [_terminate(path) for path in (paths.owner, *leases)]
+    return any(asked)
 
 
 def _find_config(config: str) -> tuple[Path, Project]:
@@ -95,9 +106,16 @@ def _environment() -> dict[str, str]:
 
 
 def _unlock(command: list[str], project: Project) -> None:
+    for status in read_statuses(project):
+        if status.shown_state.startswith("running on"):
+            raise ConfigError(
+                f"Run '{status.run}' is {status.shown_state}; stop it there, or wait until "
+                "'pvi status' calls it silent."
+            )
     for process in psutil.process_iter(["cmdline", "cwd"]):
         words = process.info["cmdline"] or []
-        if "snakemake" in " ".join(words[:3]) and process.info["cwd"] == str(Path.cwd()):
+        called = words[1:3] == ["-m", "snakemake"] or "snakemake" in map(_name, words[:2])
+        if called and process.info["cwd"] == str(Path.cwd()):
             raise ConfigError(
                 f"A workflow is still running in this directory (process {process.pid}); wait "
                 f"for it, or stop it with: pvi stop {project.name}"
@@ -109,19 +127,22 @@ def _unlock(command: list[str], project: Project) -> None:
         raise ConfigError(f"Cannot unlock the workflow:\n{done.stderr.strip()}")
 
 
+def _name(word: str) -> str:
+    return Path(word).name
+
+
 def _follow(process: "subprocess.Popen[bytes]", project: Project, log: Path, start: int) -> int:
     with progress_display(project) as display:
         while True:
             try:
-                code = process.wait(timeout=0.5)
-            except subprocess.TimeoutExpired:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.5)
                 _refresh(display, log, start)
             except KeyboardInterrupt:
                 # The terminal sent it to Snakemake and the controllers too: let them finish.
                 display.console.print("Stopping at the next checkpoint ...")
-            else:
-                _refresh(display, log, start)
-                return code
+            if process.returncode is not None:
+                return process.returncode
 
 
 def _refresh(display: Display, log: Path, start: int) -> None:
@@ -159,6 +180,9 @@ def _terminate(path: Path) -> bool:
     if not path.exists():
         return False
     owner = json.loads(path.read_text())
+    if owner.get("name") != socket.gethostname():
+        typer.echo(f"{path.parent} is worked on by {owner.get('name')}: run pvi stop there.")
+        return False
     try:
         process = psutil.Process(owner["pid"])
         if abs(process.create_time() - owner["started"]) > 2:

@@ -15,7 +15,7 @@ from pvi_hpc.plan import total_iterations
 from pvi_hpc.status import Status
 from pvi_hpc.store.layout import ProjectPaths
 
-__all__ = ["find_project", "progress_display", "show_status"]
+__all__ = ["Display", "find_project", "progress_display", "read_statuses", "show_status"]
 
 SECONDS_BETWEEN_LINES = 10.0
 #: Columns of a table that goes to a file or a pipe.

@@ -9,6 +9,8 @@ from pvi_hpc.cli.progress import find_project
 from pvi_hpc.config import load_project
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.interrupt import EXIT_STOPPED, StopFlag
+from pvi_hpc.plan import refuse_changed_runs, survey_settings
+from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
 from pvi_hpc.store.survey_file import read_survey, write_survey
 
@@ -27,6 +29,7 @@ def check_config(config: str | None, name: str | None, only: str | None) -> None
     if (config is None) == (name is None):
         raise ConfigError("Give a configuration file, or --project and the name of a project.")
     project = load_project(config) if config is not None else find_project(str(name))
+    refuse_changed_runs(project)
     survey = read_survey(ProjectPaths.of(project.name).survey) if name is not None else None
     runs = [run for run in project.resolved if only in (None, run.name)]
     if not runs:
@@ -47,10 +50,11 @@ def prepare_project(name: str) -> None:
 
     _log_to_stdout()
     project = find_project(name)
-    run, paths = project.resolved[0], ProjectPaths.of(name)
+    run, paths = project.shared_run, ProjectPaths.of(name)
     # A synthetic survey is simulated: what cannot work is refused first.
     refuse(check_run(run), run.name)
     survey = prepare_survey(run, lambda geometry, model: simulate_survey(run, geometry, model))
+    write_text(paths.survey_claim, survey_settings(project))
     write_survey(survey, paths.survey)
     print(f"{len(survey.shots)} shots, {survey.n_traces} traces, {survey.n_samples} samples")
 
@@ -82,7 +86,7 @@ def write_posterior_files(name: str, run_name: str) -> None:
     project, paths = find_project(name), ProjectPaths.of(name)
     run = project.run(run_name)
     problem = Problem.build(run, paths.survey)
-    progress = load_progress(run, paths.survey, paths.run(run_name))
+    progress = load_progress(problem, paths.survey, paths.run(run_name))
     write(problem, problem.method(None), progress.state, paths.run(run_name))
 
 

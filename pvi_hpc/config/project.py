@@ -97,6 +97,11 @@ class Project(_Shared):
         """Every run with the defaults filled in."""
         return tuple(Run.model_validate(self.merged(dict(run))) for run in self.runs)
 
+    @property
+    def shared_run(self) -> Run:
+        """What all runs share, as a run: it makes the survey."""
+        return Run.model_validate(self.merged({"name": "shared"}))
+
     def merged(self, run: dict[str, Any]) -> dict[str, Any]:
         """Return the settings of one entry of `runs` with the defaults, not yet checked."""
         shared = self.model_dump(exclude={"name", "runs", "segments", "report"})

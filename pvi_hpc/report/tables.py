@@ -73,7 +73,7 @@ def provenance_rows(view: RunView) -> list[Row]:
     """Return whatever else the run says about itself, one row per number."""
     shown = {"iterations", "simulations", "wall_seconds", "core_hours", "host", "host_cores"}
     rest = {k: v for k, v in view.facts.items() if k not in shown | {"elbo", "elbo_se", "seed"}}
-    tree = {**view.summary.attributes, **rest, **view.provenance}
+    tree = {**view.summary.attributes, **rest}
     return [Row(name, value) for name, value in _flatten(tree)]
 
 

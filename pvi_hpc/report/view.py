@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import yaml
 from numpy.typing import NDArray
@@ -49,8 +48,6 @@ class RunView:
         `log_q`, `log_likelihood`, `seconds`, `n_simulations`, `phase` (0 MAP, 1 VI).
     facts
         Final figures of the run, as in summary.json; see docs/results.md.
-    provenance
-        What else is worth knowing about where the numbers come from.
     config
         The run's configuration as YAML.
     settings
@@ -66,7 +63,6 @@ class RunView:
     predictive: Predictive | None = None
     history: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
     config: str = ""
     settings: Report = field(default_factory=Report)
 
@@ -78,9 +74,8 @@ def load_view(
     run: Run,
     *,
     history: Mapping[str, NDArray[Any]] | None = None,
-    provenance: Mapping[str, Any] | None = None,
 ) -> RunView:
-    """Read the files of a run; `history` replaces `history.h5`.
+    """Read the files of a run; `history` is that of its last checkpoint.
 
     Only `posterior.h5` and the survey must exist.
 
@@ -101,9 +96,8 @@ def load_view(
         receivers=receivers,
         samples=np.asarray(draws, dtype=np.float32).reshape(-1, *summary.grid.shape),
         predictive=read_predictive(paths.predictive) if paths.predictive.exists() else None,
-        history=_read_history(paths.folder / "history.h5") if history is None else history,
+        history=history or {},
         facts=_read_facts(paths.summary),
-        provenance=provenance or {},
         config=yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False),
         settings=project.report,
     )
@@ -113,13 +107,6 @@ def _geometry(path: str | Path) -> tuple[Array, Array]:
     shots = SurveyFile(path).geometry().shots
     sources = np.unique([shot.source for shot in shots], axis=0)
     return sources, np.unique(np.concatenate([shot.receivers for shot in shots]), axis=0)
-
-
-def _read_history(path: Path) -> dict[str, NDArray[Any]]:
-    if not path.exists():
-        return {}
-    with h5py.File(path, "r") as file:
-        return {name: file[name][...] for name in file}
 
 
 def _read_facts(path: Path) -> dict[str, Any]:

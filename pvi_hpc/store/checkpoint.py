@@ -106,8 +106,8 @@ class CheckpointStore:
         fingerprint, tree = decode(path, iteration)
         if fingerprint != self.fingerprint:
             raise CheckpointError(
-                f"Checkpoint '{path}' was made with other settings (fingerprint "
-                f"{fingerprint}, now {self.fingerprint}). Restore those settings, give the "
+                f"Checkpoint '{path}' was made with other settings, survey or start "
+                f"(fingerprint {fingerprint}, now {self.fingerprint}). Restore them, give the "
                 f"run another 'name', or remove '{self.folder}' to start again."
             )
         return Checkpoint(iteration, tree, path)

@@ -85,6 +85,11 @@ class ProjectPaths:
         return self.folder / "survey.h5"
 
     @property
+    def survey_claim(self) -> Path:
+        """The settings that the survey file was made with."""
+        return self.folder / "survey.json"
+
+    @property
     def owner(self) -> Path:
         """Which process runs the workflow."""
         return self.folder / "workflow.json"

@@ -183,7 +183,6 @@ def example_view(
         predictive=predictive(grid, sources, receivers),
         history=history(),
         facts=FACTS,
-        provenance={"cluster": "local"},
         config="name: psvi\nseed: 7\n",
         settings=settings or Report(),
     )

@@ -107,7 +107,7 @@ def test_only_damaged_checkpoints_are_an_error_and_nothing_is_written(tmp_path):
 def test_other_settings_are_refused_and_nothing_is_overwritten(tmp_path):
     filled(tmp_path, 3)
     before = (tmp_path / "000003.h5").read_bytes()
-    message = r"other settings \(fingerprint abc, now xyz\). Restore .*'name', or remove"
+    message = r"survey or start \(fingerprint abc, now xyz\). Restore .*'name', or remove"
     for act in (CheckpointStore.load_latest, lambda store: store.save(3, tree())):
         with pytest.raises(CheckpointError, match=message):
             act(CheckpointStore(tmp_path, "xyz"))

@@ -7,7 +7,6 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 
-import h5py
 import numpy as np
 import pytest
 from report_example import FACTS, example_view
@@ -93,7 +92,7 @@ def test_scores_facts_and_configuration_are_on_the_page(page):
 
 
 def test_text_of_the_user_is_escaped(view):
-    nasty = replace(view, config="<script>x</script>", provenance={"a": "<b>"})
+    nasty = replace(view, config="<script>x</script>", facts={**view.facts, "a": "<b>"})
     html = build_report(replace(nasty, predictive=None, history={})).html
     assert "<script>" not in html
     assert "&lt;b&gt;" in html
@@ -107,7 +106,6 @@ def test_a_run_with_nothing_but_a_posterior_has_a_page(view):
         predictive=None,
         history={},
         facts={},
-        provenance={},
         samples=view.samples[:0],
     )
     page = build_report(bare)
@@ -183,9 +181,6 @@ def test_a_view_is_read_from_the_files_of_a_run(view, tmp_path):
     write_samples(folder / "samples.nc", GRID, [view.summary.mean] * 5, 5)
     write_predictive(folder / "predictive.h5", view.predictive)
     (folder / "summary.json").write_text(json.dumps(FACTS))
-    with h5py.File(folder / "history.h5", "w") as file:
-        for name, values in view.history.items():
-            file[name] = values
     receivers = np.asarray(view.receivers)
     shots = tuple(
         Shot(
@@ -194,7 +189,8 @@ def test_a_view_is_read_from_the_files_of_a_run(view, tmp_path):
         for i, s in enumerate(view.sources)
     )
     write_survey(Survey(shots, Wavelet(np.ones(9), 0.004), 0.004, 4), tmp_path / "survey.h5")
-    loaded = load_view(folder, tmp_path / "survey.h5", project, run)
+    history = view.history
+    loaded = load_view(folder, tmp_path / "survey.h5", project, run, history=history)
     assert (loaded.project, loaded.run) == ("example", "psvi")
     assert loaded.samples.shape == (3, *GRID.shape)
     assert loaded.facts["elbo"] == FACTS["elbo"]

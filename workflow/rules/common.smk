@@ -1,12 +1,17 @@
 """What the rules ask of the configuration."""
 
-import json
-
 from snakemake.exceptions import WorkflowError
 
 from pvi_hpc.config import parse_project
 from pvi_hpc.errors import PviError
-from pvi_hpc.plan import refuse_changed_runs, segment_ends, write_owner, write_project
+from pvi_hpc.plan import (
+    refuse_changed_runs,
+    segment_ends,
+    survey_inputs,
+    survey_settings,
+    write_owner,
+    write_project,
+)
 from pvi_hpc.store.layout import ProjectPaths
 
 if not config:
@@ -28,11 +33,14 @@ def write_configuration():
     write_owner(paths.owner)
 
 
-def survey_settings(wildcards):
+def prepare_settings(wildcards):
     """Settings that change the survey file."""
-    first = PROJECT.resolved[0]
-    tree = first.model_dump(mode="json", include={"grid", "survey", "solver", "prior"})
-    return json.dumps(tree, sort_keys=True)
+    return survey_settings(PROJECT)
+
+
+def prepare_inputs(wildcards):
+    """Files that the survey file is made from."""
+    return survey_inputs(PROJECT)
 
 
 def run_settings(wildcards):
@@ -57,8 +65,8 @@ def run_cores(wildcards):
 
 
 def project_cores(wildcards):
-    """Cores that the workers of the first run use; they simulate synthetic surveys."""
-    execution = PROJECT.resolved[0].execution
+    """Cores of the project's own workers; they simulate synthetic surveys."""
+    execution = PROJECT.execution
     return execution.workers * execution.ranks * execution.threads
 
 

@@ -20,4 +20,4 @@ rule segment:
         until=last_iteration,
     shell:
         "pvi segment {wildcards.project} {wildcards.run} --until {params.until}"
-        " --manifest {output.manifest} > {log} 2>&1"
+        " --manifest {output.manifest} >> {log} 2>&1"

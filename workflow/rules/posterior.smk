@@ -14,7 +14,7 @@ rule posterior:
     params:
         settings=posterior_settings,
     shell:
-        "pvi posterior {wildcards.project} {wildcards.run} > {log} 2>&1"
+        "pvi posterior {wildcards.project} {wildcards.run} >> {log} 2>&1"
 
 
 rule predictive:
@@ -32,5 +32,6 @@ rule predictive:
     threads: run_cores
     params:
         settings=posterior_settings,
+        shown=report_settings,
     shell:
-        "pvi predictive {wildcards.project} {wildcards.run} > {log} 2>&1"
+        "pvi predictive {wildcards.project} {wildcards.run} >> {log} 2>&1"

@@ -1,5 +1,7 @@
 rule prepare:
     """Import or simulate the survey, into one internal file."""
+    input:
+        files=prepare_inputs,
     output:
         survey="results/{project}/survey.h5",
     log:
@@ -8,9 +10,9 @@ rule prepare:
         "../../environment.yml"
     threads: project_cores
     params:
-        settings=survey_settings,
+        settings=prepare_settings,
     shell:
-        "pvi prepare {wildcards.project} > {log} 2>&1"
+        "pvi prepare {wildcards.project} >> {log} 2>&1"
 
 
 rule check:
@@ -27,4 +29,4 @@ rule check:
         settings=run_settings,
     shell:
         "pvi check --project {wildcards.project} --run {wildcards.run}"
-        " > {output.findings} 2> {log}"
+        " > {output.findings} 2>> {log}"

@@ -19,4 +19,4 @@ rule report:
     params:
         settings=report_settings,
     shell:
-        "pvi report {wildcards.project} > {log} 2>&1"
+        "pvi report {wildcards.project} >> {log} 2>&1"

@@ -7,8 +7,10 @@ bound and the remedy; all of them are found at once.
 from collections.abc import Iterator, Sequence
 
 from pvi_hpc.checks.finding import Finding, error, ok
+from pvi_hpc.checks.parts import check_executor, check_family, check_model_map
 from pvi_hpc.checks.physics import check_sampling, check_time_step, check_wavelet
 from pvi_hpc.checks.prior import check_prior, check_start, check_true_model
+from pvi_hpc.checks.report import check_shot, check_wells
 from pvi_hpc.checks.resources import (
     ASSUMED_THROUGHPUT,
     check_disk,
@@ -17,12 +19,12 @@ from pvi_hpc.checks.resources import (
     cost_of,
 )
 from pvi_hpc.checks.survey import check_data, check_positions
-from pvi_hpc.config.project import Run
+from pvi_hpc.config.project import Project, Run
 from pvi_hpc.errors import ConfigError, PviError
 from pvi_hpc.prepare import survey_geometry
 from pvi_hpc.survey import Survey
 
-__all__ = ["Finding", "check_run", "refuse", "render"]
+__all__ = ["Finding", "check_report", "check_run", "refuse", "render"]
 
 
 def check_run(
@@ -39,7 +41,11 @@ def check_run(
     throughput
         Measured cells that one core advances per second; None: an assumed value.
     """
-    findings = [*check_prior(run), *check_start(run), *check_true_model(run)]
+    findings = [*check_prior(run), *check_start(run)]
+    if not any(finding.level == "error" for finding in findings):
+        findings += check_model_map(run)  # else it would say the same again
+    for part in (check_family, check_executor, check_true_model):
+        findings += part(run)
     try:
         survey = survey or survey_geometry(run)
     except PviError as fault:
@@ -52,6 +58,26 @@ def check_run(
     for check in (check_shots, check_workers, check_disk):
         findings += check(run, survey)
     return [*findings, *_cost(run, survey, throughput)]
+
+
+def check_report(project: Project, survey: Survey | None = None) -> list[Finding]:
+    """Check what a project's report is to show.
+
+    Parameters
+    ----------
+    project
+        The project.
+    survey
+        Its prepared survey, or None to read (or lay out) what its settings name.
+    """
+    findings = [*check_wells(project)]
+    if project.report.shot is None:
+        return findings
+    try:
+        survey = survey or survey_geometry(project.shared_run)
+    except PviError:
+        return findings  # `check_run` reports it
+    return [*findings, *check_shot(project, survey)]
 
 
 def render(findings: Sequence[Finding]) -> list[str]:

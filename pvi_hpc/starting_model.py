@@ -16,6 +16,9 @@ __all__ = ["starting_model"]
 def starting_model(run: Run) -> NDArray[np.float64]:
     """Return the starting model `(nz, ny, nx)` [m/s], smoothed where the settings ask for it.
 
+    Fixed cells are neither smoothed nor mixed into the free ones: water stays water, and
+    the sea bed stays where it is.
+
     Raises
     ------
     ConfigError
@@ -35,7 +38,9 @@ def starting_model(run: Run) -> NDArray[np.float64]:
     else:
         values = read_model(model, grid)
     lengths = [run.start.smooth_m / h for h in grid.spacing]
-    smooth: NDArray[np.float64] = gaussian_filter(
-        values.astype(np.float64), lengths, mode="nearest"
-    )
-    return smooth
+    start: NDArray[np.float64] = values.astype(np.float64)
+    above = run.prior.fixed_above_m
+    free = 0 if above is None else int(np.searchsorted(grid.axis(0), above))
+    if free < grid.shape[0]:
+        start[free:] = gaussian_filter(start[free:], lengths, mode="nearest")
+    return start

@@ -26,8 +26,9 @@ the run will cost and whether it fits. `pvi init FILE` writes a commented file t
 - All axes and triples are in the order `(z, y, x)`, z downwards, SI units in the names.
 - `runs` is a list of names and of what differs from the sections above it, for example
   `{name: psvi, inference: {family: {kind: structured}}}`. All runs share `grid` and `survey`.
-- Where and how simulations run (`execution`) does not change a result; anything else does,
-  and a begun run refuses to go on with other settings.
+- A begun run refuses to go on with other settings. `posterior`, `report`, `segments` and
+  `execution` may change, but of `execution` neither `shots_per_task` nor `ranks`: they
+  change rounding, and a resumed run would not be bitwise the same.
 
 The list below and `workflow/schemas/project.schema.json` are generated
 (`python scripts/schema.py`); editors with a YAML language server can use the schema.

@@ -9,6 +9,7 @@ from pvi_hpc.checks.finding import Finding, error, warning
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import PviError
 from pvi_hpc.prepare import true_model
+from pvi_hpc.priors.load import load_prior
 from pvi_hpc.starting_model import starting_model
 
 __all__ = ["check_prior", "check_start", "check_true_model", "velocity_range"]
@@ -17,8 +18,10 @@ Array = NDArray[np.float64]
 
 
 def check_prior(run: Run) -> Iterator[Finding]:
-    """Check that the tables cover the grid and that a normal prior's mean is allowed."""
+    """Check that there is such a prior, and that its tables suit the grid and each other."""
     prior, grid = run.prior, run.grid.grid
+    if (fault := _prior_fault(run)) is not None:
+        yield error("prior", fault)
     top, bottom = grid.origin[0], grid.upper[0]
     if len(prior.depth_m) > 1 and (prior.depth_m[0] > top or prior.depth_m[-1] < bottom):
         yield warning(
@@ -45,6 +48,16 @@ def check_prior(run: Run) -> Iterator[Finding]:
 
 def check_start(run: Run) -> Iterator[Finding]:
     """Check that the starting model lies within the prior's bounds where cells are free."""
+    fixed_above, of_prior = run.prior.fixed_above_m, run.start.model == "prior_mean"
+    if of_prior and _prior_fault(run) is not None:
+        return  # `check_prior` reports it
+    if of_prior and fixed_above is not None and not _free(run).all():
+        yield warning(
+            "start.model",
+            f"is 'prior_mean', so that the cells above 'prior.fixed_above_m: {fixed_above:g}' "
+            "keep the prior's mean for good, which is probably not water; give a profile "
+            "('depth_m', 'velocity_m_s') or a file with their velocity.",
+        )
     try:
         model = starting_model(run)
     except PviError as fault:
@@ -91,6 +104,15 @@ def velocity_range(run: Run) -> tuple[float, float]:
         return low, high
     fixed = model[~_free(run)]
     return min(low, fixed.min(initial=low)), max(high, fixed.max(initial=high))
+
+
+def _prior_fault(run: Run) -> str | None:
+    """Say why the prior cannot be made at the depths of the grid, or return None."""
+    try:
+        load_prior(run.prior, run.grid.grid.axis(0))
+    except PviError as fault:
+        return str(fault)
+    return None
 
 
 def _free(run: Run) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +22,11 @@ __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
 ASSUMED_THROUGHPUT: Final = 1.0e8
 #: A misfit and its gradient cost this many forward simulations.
 FORWARDS_PER_GRADIENT: Final = 3.0
-#: Checkpoints kept (the last ones and every 50th), and float64 fields in each: two
-#: parameters a cell, each with two moments of Adam, and room for the structured family.
-CHECKPOINTS_KEPT: Final = 3
-CHECKPOINT_FIELDS: Final = 12
+#: Checkpoints kept: the last ones, and those of every so many iterations.
+KEEP_LAST: Final = 3
+KEEP_EVERY: Final = 50
+#: Copies of the variational state that the controller holds: one to change, one to save.
+CONTROLLER_STATES: Final = 2
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def check_workers(
     cores: int | None = None,
     memory: int | None = None,
 ) -> Iterator[Finding]:
-    """Check that the grid can be cut, and that ranks fit into cores and memory [bytes]."""
+    """Check that the grid can be cut, and that all processes fit into cores and memory."""
     local = run.execution.executor == "local"
     cores = cores or _cores_here()
     if local and _cores(run) > cores:
@@ -95,17 +97,18 @@ def check_workers(
     except PviError as fault:
         yield error("execution.ranks", str(fault))
         return
-    total = of_rank * run.execution.ranks * run.execution.workers
+    controller = CONTROLLER_STATES * _state_bytes(run)
+    total = of_rank * run.execution.ranks * run.execution.workers + controller
     free = psutil.virtual_memory().available if memory is None else memory
     text = (
         f"{_bytes(of_rank)} a rank, {_bytes(total)} for {run.execution.workers} workers of "
-        f"{run.execution.ranks} ranks"
+        f"{run.execution.ranks} ranks and the controller ({_bytes(controller)})"
     )
     if local and total > free:
         yield error(
             "execution.workers",
-            f"needs {text}, but {_bytes(free)} of memory are free; use fewer workers, or more "
-            "ranks on more machines.",
+            f"needs {text}, but {_bytes(free)} of memory are free; use fewer workers, more "
+            "ranks on more machines, or a smaller 'inference.family.options.stencil'.",
         )
     else:
         yield ok("execution", f"memory: {text}.")
@@ -114,10 +117,11 @@ def check_workers(
 def check_disk(run: Run, survey: Survey, *, free: int | None = None) -> Iterator[Finding]:
     """Check the space for survey, checkpoints and samples in the working directory [bytes]."""
     cells = run.grid.grid.size
-    kept = CHECKPOINTS_KEPT + run.inference.iterations // 50
+    last = run.start.map_iterations + run.inference.iterations
+    kept = {*range(max(1, last - KEEP_LAST + 1), last + 1), *range(0, last + 1, KEEP_EVERY)}
     needed = (
         4 * survey.n_traces * survey.n_samples * (1 + run.posterior.predictive_draws)
-        + 8 * cells * CHECKPOINT_FIELDS * (kept + 1)
+        + _state_bytes(run) * (len(kept) + 1)  # one is being written
         + 4 * cells * run.posterior.samples
     )
     free = shutil.disk_usage(Path.cwd()).free if free is None else free
@@ -125,10 +129,28 @@ def check_disk(run: Run, survey: Survey, *, free: int | None = None) -> Iterator
         yield error(
             "posterior.samples",
             f"the run writes about {_bytes(needed)}, but '{Path.cwd()}' has {_bytes(free)} "
-            "free; run in another directory, or draw fewer samples.",
+            "free; run in another directory, draw fewer samples, or choose a smaller "
+            "'inference.family.options.stencil'.",
         )
     else:
         yield ok("disk", f"about {_bytes(needed)} of {_bytes(free)} free.")
+
+
+def _state_bytes(run: Run) -> int:
+    """Return the size of a checkpoint: parameters and two moments of Adam, in float64."""
+    fields = 2 + (_couplings(run) if run.inference.family.kind == "structured" else 0)
+    return 8 * 3 * fields * run.grid.grid.size
+
+
+def _couplings(run: Run) -> int:
+    # Imported here: it loads torch.
+    from pvi_hpc.families.structured import DEFAULT_STENCIL
+
+    size = run.inference.family.options.get("stencil", DEFAULT_STENCIL)
+    try:
+        return max(0, int(prod(size) - 1) // 2)
+    except (TypeError, ValueError):
+        return 0  # `check_family` reports it
 
 
 def _memory_of_rank(run: Run, survey: Survey) -> int:

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["Axes", "Counts", "Frozen", "Name", "PathName"]
+__all__ = ["Axes", "Counts", "Frozen", "Name", "PathName", "Seed"]
 
 
 class Frozen(BaseModel):
-    """Reject unknown keys; forbid mutation."""
+    """Reject unknown keys, NaN and infinity; forbid mutation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _expand(path: str) -> str:
@@ -29,6 +29,9 @@ PathName = Annotated[str, AfterValidator(_expand)]
 
 #: Part of file names and Snakemake wildcards.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+
+#: Seed of random numbers.
+Seed = Annotated[int, Field(ge=0)]
 
 #: One value for each axis `(z, y, x)`.
 Axes = tuple[float, float, float]

@@ -10,17 +10,18 @@ from pvi_hpc.config.survey import ModelFile
 __all__ = ["Family", "Inference", "Optimiser", "Prior", "Profile", "Start"]
 
 Values = tuple[PositiveFloat, ...]
+Depths = Annotated[tuple[float, ...], Field(min_length=1)]
 
 
 class Profile(Frozen):
     """A velocity by depth, linear between the nodes and constant beyond them."""
 
-    depth_m: tuple[float, ...]
+    depth_m: Depths
     velocity_m_s: Values
 
     @model_validator(mode="after")
     def _increasing(self) -> Self:
-        if len(self.depth_m) != len(self.velocity_m_s) or not self.depth_m:
+        if len(self.depth_m) != len(self.velocity_m_s):
             raise ValueError("'depth_m' and 'velocity_m_s' must have the same length")
         if any(b <= a for a, b in zip(self.depth_m, self.depth_m[1:], strict=False)):
             raise ValueError(f"'depth_m' must increase, got {self.depth_m}")
@@ -31,7 +32,7 @@ class Prior(Frozen):
     """Independent cells, by depth; every velocity stays inside `lower` and `upper`."""
 
     kind: str = Field(description="uniform, normal, or an entry point of pvi_hpc.priors.")
-    depth_m: tuple[float, ...] = Field(description="Nodes of the tables below.")
+    depth_m: Depths = Field(description="Nodes of the tables below.")
     lower_m_s: Values
     upper_m_s: Values
     mean_m_s: Values | None = None
@@ -56,8 +57,15 @@ class Prior(Frozen):
                 )
         if any(b <= a for a, b in zip(self.depth_m, self.depth_m[1:], strict=False)):
             raise ValueError(f"'depth_m' must increase, got {self.depth_m}")
-        if (self.kind == "normal") != (self.mean_m_s is not None and self.sd_m_s is not None):
-            raise ValueError("'mean_m_s' and 'sd_m_s' belong to 'kind: normal', both of them")
+        given = [n for n in ("mean_m_s", "sd_m_s") if getattr(self, n) is not None]
+        # A prior of a plug-in may use them or not.
+        if self.kind == "normal" and len(given) < 2:
+            raise ValueError(f"'kind: normal' needs 'mean_m_s' and 'sd_m_s', got {given}")
+        if self.kind == "uniform" and given:
+            raise ValueError(
+                f"'kind: uniform' must not have {' and '.join(given)}; remove them, or choose "
+                "'kind: normal'"
+            )
         return self
 
 

@@ -4,9 +4,9 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
-from pvi_hpc.config.base import Frozen, Name
+from pvi_hpc.config.base import Frozen, Name, Seed
 from pvi_hpc.config.inference import Inference, Prior, Start
 from pvi_hpc.config.survey import GridSettings, Solver, SurveySettings
 
@@ -18,7 +18,9 @@ class Execution(Frozen):
 
     executor: str = Field("local", description="An entry point of pvi_hpc.executors.")
     workers: PositiveInt = 2
-    ranks: PositiveInt = Field(1, description="MPI ranks of one gang.")
+    ranks: PositiveInt = Field(
+        1, description="MPI ranks of one gang; fixed for a begun run (rounding)."
+    )
     threads: PositiveInt = Field(1, description="OpenMP threads of one rank.")
     shots_per_task: PositiveInt = Field(
         4, description="Shots simulated by one task; fixed for a begun run (order of sums)."
@@ -33,9 +35,11 @@ class Execution(Frozen):
 class Posterior(Frozen):
     """What is drawn from the fitted distribution."""
 
-    samples: PositiveInt = 200
-    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
-    predictive_draws: PositiveInt = 8
+    samples: Annotated[int, Field(ge=2)] = 200
+    quantiles: Annotated[
+        tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)
+    ] = (0.05, 0.25, 0.5, 0.75, 0.95)
+    predictive_draws: Annotated[int, Field(ge=2)] = 8
 
 
 class Report(Frozen):
@@ -51,7 +55,7 @@ class Report(Frozen):
 class _Shared(Frozen):
     """Sections of one run; in a project, the defaults of all runs."""
 
-    seed: int = 1
+    seed: Seed = 1
     grid: GridSettings
     survey: SurveySettings
     solver: Solver = Solver()
@@ -62,16 +66,31 @@ class _Shared(Frozen):
     posterior: Posterior = Posterior()
 
 
+#: Beside the folders of runs, or of their reports.
+RESERVED = ("benchmarks", "comparison", "index", "logs", "report")
+
+
 class Run(_Shared):
     """One inversion, everything about it resolved."""
 
     name: Name
 
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        if name.lower() in RESERVED:
+            raise ValueError(
+                f"must not be one of {', '.join(RESERVED)}, which name files and folders of "
+                f"the results, got '{name}'; choose another name"
+            )
+        return name
+
     def fingerprint(self) -> str:
         """Return the hash of all settings that change the result.
 
         Where and how the simulations run does not change it, nor does what is drawn later;
-        but gradients are summed task by task, so the size of a task changes the last bits.
+        but gradients are summed task by task and rank by rank, so the size of a task and
+        the number of ranks change the last bits.
         """
         text = json.dumps(self.lasting_settings(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -79,7 +98,8 @@ class Run(_Shared):
     def lasting_settings(self) -> dict[str, Any]:
         """Return the settings that must not change while the run goes on."""
         tree = self.model_dump(mode="json", exclude={"execution", "posterior"})
-        return {**tree, "execution": {"shots_per_task": self.execution.shots_per_task}}
+        execution = self.execution.model_dump(include={"ranks", "shots_per_task"})
+        return {**tree, "execution": execution}
 
 
 class Project(_Shared):
@@ -115,6 +135,9 @@ class Project(_Shared):
 #: Settings that a run replaces as a whole: half of one family is no other family.
 WHOLE = ("family", "model")
 
+#: Settings of one `kind` of prior, which a run with another kind does not take over.
+OF_KIND = ("mean_m_s", "sd_m_s")
+
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
@@ -122,5 +145,12 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = (
             isinstance(merged.get(key), dict) and isinstance(value, dict) and key not in WHOLE
         )
-        merged[key] = _merge(merged[key], value) if both else value
+        merged[key] = _merge(_same_kind(merged[key], value), value) if both else value
     return merged
+
+
+def _same_kind(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return what `over` takes over from `base`, if that may be of another kind."""
+    if over.get("kind", base.get("kind")) == base.get("kind"):
+        return base
+    return {key: value for key, value in base.items() if key not in OF_KIND}

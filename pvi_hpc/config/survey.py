@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from pvi_hpc.config.base import Axes, Counts, Frozen, PathName
+from pvi_hpc.config.base import Axes, Counts, Frozen, PathName, Seed
 from pvi_hpc.grid import Grid
 
 __all__ = [
@@ -91,7 +91,7 @@ class Positions(Frozen):
 class Generator(Frozen):
     """A seedable, geologically plausible model: layers, folds, faults, channels."""
 
-    seed: int = 1
+    seed: Seed = 1
     velocity_top_m_s: PositiveFloat = 1800.0
     velocity_bottom_m_s: PositiveFloat = 3600.0
     n_layers: PositiveInt = 8
@@ -121,7 +121,7 @@ class Synthetic(Frozen):
     noise_level: Annotated[float, Field(ge=0)] = Field(
         description="Noise sd as a fraction of the rms of the clean data."
     )
-    seed: int = 1
+    seed: Seed = 1
 
 
 class SurveySettings(Frozen):
@@ -148,11 +148,31 @@ class SurveySettings(Frozen):
             raise ValueError(f"'format: {self.format}' needs 'files' and no 'synthetic'")
         if self.format != "hdf5" and self.wavelet is None:
             raise ValueError(f"'format: {self.format}' needs 'wavelet'")
-        if self.format in ("segy", "su") and (self.noise_sd is None) == (
-            self.noise_window_s is None
-        ):
+        given = [n for n in ("noise_sd", "noise_window_s") if getattr(self, n) is not None]
+        if self.format in ("segy", "su") and len(given) != 1:
             raise ValueError("needs exactly one of 'noise_sd' and 'noise_window_s'")
+        if self.format == "hdf5" and len(given) == 2:
+            raise ValueError(
+                "must have at most one of 'noise_sd' and 'noise_window_s', got both; "
+                "remove one, or both to keep the noise levels in the file"
+            )
+        if self.format == "synthetic":
+            self._refuse_ignored()
         return self
+
+    def _refuse_ignored(self) -> None:
+        """Refuse what a synthetic survey takes from `synthetic` instead."""
+        instead = {
+            "noise_sd": "synthetic.noise_level",
+            "noise_window_s": "synthetic.noise_level",
+            "true_model": "synthetic.model",
+        }
+        for name, other in instead.items():
+            if (value := getattr(self, name)) is not None:
+                raise ValueError(
+                    f"'{name}' has no effect with 'format: synthetic', got {value}; remove "
+                    f"it and set '{other}'"
+                )
 
 
 class Solver(Frozen):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.store.segy import read_segy
 from pvi_hpc.store.su import read_su
-from pvi_hpc.store.trace_headers import DEAD, Traces, check_headers, positions
+from pvi_hpc.store.trace_headers import DEAD, Traces, check_headers, positions, unreadable
 from pvi_hpc.survey import Shot, Survey, Wavelet
 
 __all__ = ["expand_files", "import_traces", "with_noise_window"]
@@ -27,7 +27,7 @@ def import_traces(
 
     Shots are ordered by FieldRecord, receivers by TraceNumber. Dead traces (all zero, or
     so marked) get `noise_sd = inf`, which leaves them out of the misfit; their number is
-    in `attributes["dead_traces"]`.
+    in `attributes["dead_traces"]`. One marked dead may hold NaN, and is then read as zero.
 
     Parameters
     ----------
@@ -56,7 +56,8 @@ def import_traces(
             if shot.id in shots:
                 raise SurveyError(
                     f"FieldRecord {shot.id} is in '{shots[shot.id][1]}' and again in "
-                    f"'{path}'; every shot must be in one file only: correct 'survey.files'."
+                    f"'{path}'; every shot must be in one file only: correct 'survey.files', "
+                    "or, if these are two shots, renumber FieldRecord (bytes 9-12)."
                 )
             shots[shot.id] = (shot, path)
     assert first is not None  # expand_files gives at least one
@@ -114,12 +115,15 @@ def expand_files(files: Sequence[str]) -> list[str]:
     Raises
     ------
     SurveyError
-        If one of them names no file.
+        If one of them names no file, or may not be looked at.
     """
     paths: list[str] = []
     for pattern in files:
-        found = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern))  # noqa: PTH207
-        found = [path for path in found if Path(path).is_file()]
+        try:
+            found = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern))  # noqa: PTH207
+            found = [path for path in found if Path(path).is_file()]
+        except OSError as error:  # a folder that may not be entered
+            raise unreadable(pattern, error) from error
         if not found:
             raise SurveyError(
                 f"'survey.files' names '{pattern}', which is no file and matches none; paths "
@@ -134,6 +138,9 @@ def _shots(traces: Traces, noise_sd: float) -> Iterator[Shot]:
     records, numbers = traces.headers["FieldRecord"], traces.headers["TraceNumber"]
     sources, receivers = positions(traces.headers)
     dead = ~traces.data.any(axis=1) | (traces.headers["TraceIdentificationCode"] == DEAD)
+    # `check_headers` let NaN pass in traces marked dead: zero times a weight of 0 stays 0.
+    finite = np.isfinite(traces.data).all(axis=1, keepdims=True)
+    data = traces.data if finite.all() else np.where(finite, traces.data, np.float32(0))
     order = np.lexsort((numbers, records))
     for i in np.split(order, np.flatnonzero(np.diff(records[order])) + 1):
         _check_shot(traces, i, sources)
@@ -141,7 +148,7 @@ def _shots(traces: Traces, noise_sd: float) -> Iterator[Shot]:
             id=int(records[i[0]]),
             source=sources[i[0]],
             receivers=receivers[i],
-            data=traces.data[i],
+            data=data[i],
             noise_sd=np.where(dead[i], np.inf, noise_sd),
         )
 

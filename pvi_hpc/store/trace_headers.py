@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.errors import SurveyError
 
-__all__ = ["FIELDS", "Traces", "check_headers", "positions"]
+__all__ = ["FIELDS", "Traces", "check_headers", "positions", "unreadable"]
 
 Headers = Mapping[str, NDArray[Any]]
 
@@ -104,15 +104,25 @@ def check_headers(traces: Traces) -> None:
         ~np.isin(units, (0, 1)),
         "0 or 1 (lengths in metres); project geographic coordinates to metres",
     )
-    bad = ~np.isfinite(traces.data).all(axis=1)
+    live = headers["TraceIdentificationCode"] != DEAD
+    bad = ~np.isfinite(traces.data).all(axis=1) & live
     if bad.any():
         i = int(bad.argmax())
         raise SurveyError(
             f"'{traces.file}': trace {i + 1} (FieldRecord {headers['FieldRecord'][i]}, "
             f"TraceNumber {headers['TraceNumber'][i]}) holds NaN or infinite values, and "
-            f"{int(bad.sum())} traces do in all; set them to zero (a dead trace) or remove "
+            f"{int(bad.sum())} traces do in all; mark them dead "
+            f"(TraceIdentificationCode, bytes 29-30, = {DEAD}), set them to zero, or remove "
             "them."
         )
+
+
+def unreadable(path: object, error: OSError) -> SurveyError:
+    """Return the error that tells a user that a file is there, but not for us."""
+    return SurveyError(
+        f"Cannot read '{path}': {error.strerror or error}; make it readable ('chmod u+r'), "
+        "or correct its name in the configuration."
+    )
 
 
 def _refuse(traces: Traces, header: str, bad: NDArray[np.bool_], expected: str) -> None:

@@ -5,11 +5,12 @@ import re
 import h5py
 import numpy as np
 import pytest
-from run_example import make_run
+from run_example import GOOD, make_run
 
-from pvi_hpc.check import check_run, refuse, render
+from pvi_hpc.check import check_report, check_run, refuse, render
 from pvi_hpc.checks import resources
 from pvi_hpc.checks.finding import Finding
+from pvi_hpc.config import parse_project
 from pvi_hpc.errors import ConfigError, SolverError
 from pvi_hpc.prepare import survey_geometry
 from pvi_hpc.store.survey_file import write_survey
@@ -120,6 +121,26 @@ def test_a_good_run_passes_and_its_cost_is_told():
             },
             r"prior\.mean_m_s: must lie between.*got 1400 m/s at 0 m, bounds 1500 to 2700",
         ),
+        (
+            {"inference__family": {"kind": "psvi"}},
+            r"inference\.family: 'inference\.family\.kind' must be one of .*got 'psvi'",
+        ),
+        (
+            {"inference__family": {"kind": "structured", "options": {"stencil": [4, 4, 4]}}},
+            r"inference\.family: .*options\.stencil' must be three odd.*got \[4, 4, 4\]",
+        ),
+        (
+            {"execution__executor": "slurm"},
+            r"execution\.executor: 'execution\.executor' must be one of.*got 'slurm'",
+        ),
+        (
+            {
+                "prior__kind": "unifrom",
+                "start__model": {"depth_m": [0, 950], "velocity_m_s": [2000, 3000]},
+            },
+            r"prior: 'prior\.kind' must be one of.*got 'unifrom'",
+        ),
+        ({"prior__kind": "unifrom"}, r"prior: 'prior\.kind' must be one of.*got 'unifrom'"),
     ],
 )  # fmt: skip
 def test_each_impossible_setting_has_one_message(changes, message):
@@ -139,6 +160,10 @@ def test_each_impossible_setting_has_one_message(changes, message):
             "execution.workers: 4096 workers of 1 ranks of 1 threads",
         ),
         ({"execution__workers": 3, "execution__shots_per_task": 6}, "2 tasks at a time for 3"),
+        (
+            {"prior__fixed_above_m": 100.0},
+            "start.model: is 'prior_mean', so that the cells above 'prior.fixed_above_m: 100'",
+        ),
         ({"survey__wavelet__ricker__peak_hz": 4.2}, "below 3.5, expect some dispersion"),
         (
             {"survey__synthetic__model__velocity_top_m_s": 1550},
@@ -295,3 +320,56 @@ def test_a_check_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check_run(make_run())
     assert not any(tmp_path.iterdir())
+
+
+def test_the_model_map_has_the_last_word_on_the_start(monkeypatch):
+    from pvi_hpc.transforms import ModelMap
+
+    def refuse_start(grid, settings, start):
+        raise ConfigError("outside the bounds of a plug-in")
+
+    monkeypatch.setattr(ModelMap, "build", refuse_start)
+    assert "start.model: outside the bounds" in only_error(check_run(make_run()))
+
+
+def structured(*stencil, **changes):
+    options = {"stencil": list(stencil)} if stencil else {}
+    family = {"kind": "structured", "options": options}
+    return make_run(inference__family=family, **changes)
+
+
+def test_checkpoints_hold_the_couplings_and_both_phases():
+    def kept(run):
+        found = next(iter(resources.check_disk(run, survey_geometry(run), free=10**15)))
+        return found.message
+
+    cells = 20 * 28 * 24
+    assert resources._state_bytes(make_run()) == 8 * cells * 3 * 2
+    assert resources._state_bytes(structured(3, 3, 3)) == 8 * cells * 3 * (2 + 13)
+    assert resources._state_bytes(structured()) == 8 * cells * 3 * (2 + 62)
+    assert resources._state_bytes(structured(1, "a", None)) == 8 * cells * 3 * 2
+    # 0, 50, ..., 500, 508, 509, 510 and the one being written; 10.8 MB of samples.
+    message = kept(structured(start__map_iterations=500))
+    assert "about 0.32 GB" in message, message
+
+
+def test_the_controller_needs_memory_too():
+    run = structured()
+    (finding,) = resources.check_workers(run, survey_geometry(run), cores=4, memory=40_000_000)
+    assert finding.level == "error"
+    assert "the controller (41.3 MB)" in finding.message
+    assert "51.3 MB for 1 workers" in finding.message
+
+
+def make_project(**report):
+    return parse_project({**GOOD, "runs": [{"name": "only"}], "report": report})
+
+
+def test_the_report_shows_a_shot_and_wells_that_exist():
+    assert check_report(make_project(shot=6, wells_y_x_m=[[0, 0], [1350, 1150]])) == []
+    message = only_error(check_report(make_project(shot=7)))
+    assert "report.shot: must be the id of a shot, 1 to 6 (6 shots), got 7" in message
+    survey = with_data(make_run())
+    assert "got 0" in only_error(check_report(make_project(shot=0), survey))
+    message = only_error(check_report(make_project(wells_y_x_m=[[0, 0], [1150, 1350]])))
+    assert "y 0 to 1350 and x 0 to 1150 m, got (y, x) = (1150, 1350) m for well 2" in message

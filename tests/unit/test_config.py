@@ -96,7 +96,7 @@ def test_an_odd_number_of_samples_makes_no_pairs(tree):
 
 def test_only_what_changes_a_result_changes_the_fingerprint(tree):
     before = parse_project(tree).run("psvi").fingerprint()
-    tree["execution"] = {"workers": 7, "ranks": 3}
+    tree["execution"] = {"workers": 7, "threads": 3}
     tree["posterior"] = {"samples": 7}
     assert parse_project(tree).run("psvi").fingerprint() == before
     tree["prior"]["upper_m_s"] = [2500, 4001]
@@ -110,7 +110,109 @@ def test_the_generated_files_are_up_to_date():
     assert schema.KEYS.read_text() == schema.keys_text(), "run: python scripts/schema.py"
 
 
-def test_the_size_of_a_task_changes_the_fingerprint(tree):
+@pytest.mark.parametrize("setting", ["shots_per_task", "ranks"])
+def test_what_changes_the_order_of_sums_changes_the_fingerprint(tree, setting):
     before = parse_project(tree).run("psvi").fingerprint()
-    tree["execution"] = {"shots_per_task": 5}
+    tree["execution"] = {setting: 5}
     assert parse_project(tree).run("psvi").fingerprint() != before
+
+
+NORMAL = {"mean_m_s": [2000, 3000], "sd_m_s": [200, 300]}
+
+
+def test_a_run_with_another_kind_of_prior_leaves_the_tables_of_the_first(tree):
+    tree["prior"] |= {"kind": "normal", **NORMAL}
+    tree["runs"][1]["prior"] = {"kind": "uniform"}
+    project = parse_project(tree)
+    assert project.run("mean_field").prior.mean_m_s is None
+    assert project.run("mean_field").prior.upper_m_s == (2500, 4000)
+    assert project.run("psvi").prior.sd_m_s == (200, 300)
+    tree["runs"][1]["prior"] = {"lower_m_s": [1400, 2000]}
+    assert parse_project(tree).run("mean_field").prior.mean_m_s == (2000, 3000)
+
+
+def test_only_the_priors_of_our_own_say_which_tables_they_need(tree):
+    tree["prior"] |= {"kind": "of_a_plugin", **NORMAL}
+    assert parse_project(tree).run("psvi").prior.mean_m_s == (2000, 3000)
+    tree["prior"]["kind"] = "uniform"
+    assert "'kind: uniform' must not have mean_m_s and sd_m_s" in fault(tree)
+    tree["prior"] |= {"kind": "normal", "sd_m_s": None}
+    assert "'kind: normal' needs 'mean_m_s' and 'sd_m_s', got ['mean_m_s']" in fault(tree)
+
+
+def put(tree, path, value):
+    *parents, last = path.split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+    tree[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("seed", -1, "'seed': input should be greater than or equal to 0, got -1"),
+        ("prior.upper_m_s", [2500, float("inf")], "'prior.upper_m_s.1': input should be a fin"),
+        ("grid.origin_m", [0, float("nan"), 0], "'grid.origin_m.1': input should be a finite"),
+        ("start.model", {"depth_m": [], "velocity_m_s": []}, "at least 1 item"),
+        ("posterior.samples", 1, "'posterior.samples': input should be greater than or equal"),
+        (
+            "posterior.predictive_draws",
+            1,
+            "'posterior.predictive_draws': input should be great",
+        ),
+        ("posterior.quantiles", [], "'posterior.quantiles': tuple should have at least 1 item"),
+        ("runs", [{"name": "index"}], "must not be one of benchmarks, comparison, index"),
+        ("runs", [{"name": "Logs"}], "got 'Logs'; choose another name"),
+    ],
+)
+def test_each_value_that_cannot_work_has_its_message(tree, path, value, message):
+    put(tree, path, value)
+    assert message in fault(tree)
+
+
+def test_a_prior_without_nodes_is_refused(tree):
+    tree["prior"] |= {"depth_m": [], "lower_m_s": [], "upper_m_s": []}
+    assert "'prior.depth_m': tuple should have at least 1 item" in fault(tree)
+
+
+SYNTHETIC = """
+format: synthetic
+wavelet: {ricker: {peak_hz: 5, delay_s: 0.24}}
+synthetic:
+  model: {}
+  sources: {depth_m: 1, y: {first_m: 1, last_m: 2, n: 2}, x: {first_m: 1, last_m: 2, n: 2}}
+  receivers: {depth_m: 1, y: {first_m: 1, last_m: 2, n: 2}, x: {first_m: 1, last_m: 2, n: 2}}
+  n_samples: 100
+  dt_s: 0.005
+  noise_level: 0.1
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "instead"),
+    [
+        ("noise_sd", 1.0, "synthetic.noise_level"),
+        ("noise_window_s", 0.1, "synthetic.noise_level"),
+        ("true_model", {"file": "a.h5"}, "synthetic.model"),
+    ],
+)
+def test_what_a_synthetic_survey_would_ignore_is_refused(tree, name, value, instead):
+    tree["survey"] = yaml.safe_load(SYNTHETIC)
+    assert parse_project(tree)
+    tree["survey"][name] = value
+    assert f"'{name}' has no effect with 'format: synthetic'" in fault(tree)
+    assert f"set '{instead}'" in fault(tree)
+
+
+@pytest.mark.parametrize("where", ["", "model"])
+def test_seeds_of_a_synthetic_survey_are_not_negative(tree, where):
+    tree["survey"] = yaml.safe_load(SYNTHETIC)
+    put(tree["survey"]["synthetic"], f"{where}.seed".lstrip("."), -1)
+    assert "seed': input should be greater than or equal to 0" in fault(tree)
+
+
+def test_a_survey_of_our_own_takes_one_noise_setting_at_most(tree):
+    tree["survey"] = {"format": "hdf5", "files": ["a.h5"], "noise_sd": 1.0}
+    assert parse_project(tree)
+    tree["survey"]["noise_window_s"] = 0.1
+    assert "at most one of 'noise_sd' and 'noise_window_s'" in fault(tree)

@@ -190,6 +190,31 @@ def test_dead_traces_are_left_out_and_counted(tmp_path):
     assert np.isfinite(survey_read.shots[1].noise_sd).all()
 
 
+def test_a_trace_marked_dead_may_hold_nan_and_is_read_as_zero(tmp_path):
+    survey = make_survey()
+    survey.shots[0].data[1, 5:] = np.nan
+    shot = read(write(tmp_path / "s.sgy", survey, TraceIdentificationCode=2)).shots[0]
+    assert shot.noise_sd.tolist() == [0.1, np.inf, 0.1]
+    np.testing.assert_array_equal(shot.data[1], 0)
+    np.testing.assert_array_equal(shot.data[[0, 2]], survey.shots[0].data[[0, 2]])
+
+
+def denied(*args, **kwargs):
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_file_that_may_not_be_read_is_named_with_the_remedy(tmp_path, monkeypatch):
+    path, su = write(tmp_path / "s.sgy"), write_su(tmp_path / "s.su", make_survey(), "big")
+    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(np, "fromfile", denied)
+    for file, kind in ((path, "segy"), (su, "su")):
+        with pytest.raises(SurveyError, match=r"Cannot read '.*s\.s.*denied; make it readable"):
+            read(file, kind=kind)
+    monkeypatch.setattr(Path, "is_file", denied)
+    with pytest.raises(SurveyError, match=r"Cannot read '.*s\.sgy'"):
+        read(path)
+
+
 def test_a_truncated_file_is_refused(tmp_path):
     path = write(tmp_path / "s.sgy")
     content = path.read_bytes()
@@ -262,7 +287,8 @@ def test_a_shot_in_two_files_is_refused(tmp_path):
     write(tmp_path / "a.sgy")
     write(tmp_path / "b.sgy")
     with pytest.raises(
-        SurveyError, match=r"FieldRecord 1 is in '.*a\.sgy' and again in '.*b\.s"
+        SurveyError,
+        match=r"FieldRecord 1 is in '.*a\.sgy' and again in '.*b\.s.*renumber.*9-12",
     ):
         read(tmp_path / "*.sgy")
 

@@ -1,0 +1,45 @@
+"""Can the parts that a run names be put together: model map, family and executor?"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pvi_hpc.checks.finding import Finding, error
+from pvi_hpc.config.project import Run
+from pvi_hpc.errors import PviError
+from pvi_hpc.plugins import load_plugin
+
+__all__ = ["check_executor", "check_family", "check_model_map"]
+
+
+def check_model_map(run: Run) -> Iterator[Finding]:
+    """Check that prior and start make a map of the unknowns, as the inversion makes it."""
+    # Imported here, as below: these load torch.
+    from pvi_hpc.starting_model import starting_model
+    from pvi_hpc.transforms import ModelMap
+
+    try:
+        ModelMap.build(run.grid.grid, run.prior, starting_model(run))
+    except PviError as fault:
+        yield error("start.model", str(fault))
+
+
+def check_family(run: Run) -> Iterator[Finding]:
+    """Check that there is such a family and that its options suit the grid."""
+    from pvi_hpc.families.load import load_family
+
+    grid, above = run.grid.grid, run.prior.fixed_above_m
+    free = grid.axis(0) >= (-np.inf if above is None else above)
+    active = np.broadcast_to(free[:, None, None], grid.shape).copy()
+    try:
+        load_family(run.inference.family, active)
+    except PviError as fault:
+        yield error("inference.family", str(fault))
+
+
+def check_executor(run: Run) -> Iterator[Finding]:
+    """Check that there is such an executor; it is not started."""
+    try:
+        load_plugin("pvi_hpc.executors", run.execution.executor, "execution.executor")
+    except PviError as fault:
+        yield error("execution.executor", str(fault))

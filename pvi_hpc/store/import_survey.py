@@ -48,7 +48,10 @@ def import_traces(
     shots: dict[int, tuple[Shot, str]] = {}
     first: Traces | None = None
     for path in paths:
-        traces = READERS[kind](path)
+        try:
+            traces = READERS[kind](path)
+        except OSError as error:
+            raise unreadable(path, error) from error
         check_headers(traces)
         first = first or traces
         _check_sampling(traces, first)

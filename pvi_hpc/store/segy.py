@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.store.atomic import atomic_path
-from pvi_hpc.store.trace_headers import DEAD, FIELDS, Traces, unreadable
+from pvi_hpc.store.trace_headers import DEAD, FIELDS, Traces
 from pvi_hpc.survey import Survey
 
 __all__ = ["open_segy", "read_segy", "write_segy"]
@@ -54,8 +54,7 @@ def open_segy(path: str | Path) -> Any:
     Raises
     ------
     SurveyError
-        If it does not, the sample format is not one of `SAMPLE_BYTES`, or the file cannot
-        be opened.
+        If it does not, or the sample format is not one of `SAMPLE_BYTES`.
     """
     order, code, n_samples, first = _binary_header(Path(path))
     record = 240 + SAMPLE_BYTES[code] * n_samples
@@ -106,11 +105,8 @@ def write_segy(survey: Survey, path: str | Path, title: str = "pvi_hpc survey") 
 
 def _binary_header(path: Path) -> tuple[str, int, int, int]:
     """Return byte order, format code, samples per trace and offset of the first trace."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(3600)
-    except OSError as error:
-        raise unreadable(path, error) from error
+    with path.open("rb") as file:
+        start = file.read(3600)
     if len(start) < 3600:
         raise SurveyError(
             f"'{path}' is truncated: SEG-Y begins with 3600 bytes of headers, it has "

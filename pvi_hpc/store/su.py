@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.store.trace_headers import FIELDS, Traces, unreadable
+from pvi_hpc.store.trace_headers import FIELDS, Traces
 
 __all__ = ["read_su"]
 
@@ -21,14 +21,11 @@ def read_su(path: str | Path) -> Traces:
     Raises
     ------
     SurveyError
-        If no byte order makes the file a whole number of traces, or it cannot be opened.
+        If no byte order makes the file a whole number of traces.
     """
     file = Path(path)
-    try:
-        size = file.stat().st_size
-        start = np.fromfile(file, dtype="u1", count=HEADER).tobytes()
-    except OSError as error:
-        raise unreadable(path, error) from error
+    size = file.stat().st_size
+    start = np.fromfile(file, dtype="u1", count=HEADER).tobytes()
     for order in ("<", ">"):
         if len(start) < HEADER:
             break

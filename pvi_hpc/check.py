@@ -93,11 +93,11 @@ def refuse(findings: Sequence[Finding], name: str) -> None:
     Raises
     ------
     ConfigError
-        With one line for each finding that is an error.
+        With one line for each finding that is an error; `name` says what it is about.
     """
     faults = [f"  '{f.setting}': {f.message}" for f in findings if f.level == "error"]
     if faults:
-        raise ConfigError("\n".join([f"Run '{name}' cannot work:", *faults]))
+        raise ConfigError("\n".join([f"{name} cannot work:", *faults]))
 
 
 def _cost(run: Run, survey: Survey, throughput: float | None) -> Iterator[Finding]:

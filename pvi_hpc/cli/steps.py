@@ -4,7 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
-from pvi_hpc.check import check_run, refuse, render
+from pvi_hpc.check import check_report, check_run, refuse, render
 from pvi_hpc.cli.progress import find_project
 from pvi_hpc.config import load_project
 from pvi_hpc.errors import ConfigError
@@ -34,13 +34,14 @@ def check_config(config: str | None, name: str | None, only: str | None) -> None
     runs = [run for run in project.resolved if only in (None, run.name)]
     if not runs:
         raise ConfigError(f"'{project.name}' has no run called '{only}'.")
-    results = {run.name: check_run(run, survey) for run in runs}
-    for run, findings in results.items():
-        print(f"run '{run}'")
+    results = {f"Run '{run.name}'": check_run(run, survey) for run in runs}
+    results["The report"] = check_report(project, survey)
+    for part, findings in results.items():
+        print(part)
         for line in render(findings):
             print(f"  {line}")
-    for run, findings in results.items():
-        refuse(findings, run)
+    for part, findings in results.items():
+        refuse(findings, part)
 
 
 def prepare_project(name: str) -> None:
@@ -52,7 +53,7 @@ def prepare_project(name: str) -> None:
     project = find_project(name)
     run, paths = project.shared_run, ProjectPaths.of(name)
     # A synthetic survey is simulated: what cannot work is refused first.
-    refuse(check_run(run), run.name)
+    refuse(check_run(run), "The survey")
     survey = prepare_survey(run, lambda geometry, model: simulate_survey(run, geometry, model))
     write_text(paths.survey_claim, survey_settings(project))
     write_survey(survey, paths.survey)

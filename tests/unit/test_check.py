@@ -148,7 +148,7 @@ def test_each_impossible_setting_has_one_message(changes, message):
 
     assert re.search(message, only_error(findings)), only_error(findings)
     with pytest.raises(ConfigError, match=r"Run 'good' cannot work"):
-        refuse(findings, "good")
+        refuse(findings, "Run 'good'")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from pvi_hpc.wavelets import peak_frequency
 __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
 
 #: Cells advanced by one step on one core [1/s]; assumed until a run has measured it.
-ASSUMED_THROUGHPUT: Final = 1.0e8
+ASSUMED_THROUGHPUT: Final = 2.5e8
 #: A misfit and its gradient cost this many forward simulations.
 FORWARDS_PER_GRADIENT: Final = 3.0
 #: Checkpoints kept: the last ones, and those of every so many iterations.

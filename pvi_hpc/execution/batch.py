@@ -20,7 +20,8 @@ class Chunk:
     """One task: where it stands and how often it was tried.
 
     `result` is the future of what stays on the worker, `summary` that of what comes back,
-    `report` what came. `placed` is the worker it was sent to, `avoid` the one it failed on.
+    `report` what came. `placed` is the worker it was sent to, `avoid` the one it failed on,
+    `cause` what the last loss looked like.
     """
 
     task: ChunkTask
@@ -31,6 +32,7 @@ class Chunk:
     avoid: str = ""
     failures: list[Failure] = field(default_factory=list)
     losses: int = 0
+    cause: str = ""
     submissions: int = 0
     due: float = 0.0
 

@@ -54,7 +54,7 @@ class Dispatcher:
         self.name = f"batch{next(self._numbers)}"
         self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._watched: dict[Any, Callable[[Any], None]] = {}
-        self._lost: dict[Any, Callable[[], None]] = {}
+        self._lost: dict[Any, Callable[[str], None]] = {}
 
     def run(self) -> SimulationCount:
         """See the batch through; answers are then in the samples.
@@ -104,7 +104,7 @@ class Dispatcher:
             tasks.summarise, chunk.result, key=f"summary-{key}", priority=10, pure=False
         )
         self._watch(chunk.summary, lambda value: self._on_summary(chunk, value),
-                    lambda: self._on_loss(chunk))  # fmt: skip
+                    lambda cause: self._on_loss(chunk, cause))  # fmt: skip
 
     def _scatter(self, sample: Sample, worker: str) -> bool:
         """Make sure a worker holds the model; False if that one is gone."""
@@ -142,10 +142,10 @@ class Dispatcher:
             function, *parts, key=f"sum-{key}", priority=10, pure=False
         )
         self._watch(sample.reduced, lambda value: self._on_answer(sample, value),
-                    lambda: self._on_lost_sum(sample))  # fmt: skip
+                    lambda cause: self._on_lost_sum(sample, cause))  # fmt: skip
 
     def _watch(
-        self, future: Any, done: Callable[[Any], None], lost: Callable[[], None]
+        self, future: Any, done: Callable[[Any], None], lost: Callable[[str], None]
     ) -> None:
         self._watched[future.key], self._lost[future.key] = done, lost
         future.add_done_callback(self._finished.put)
@@ -163,7 +163,7 @@ class Dispatcher:
             done, lost = self._watched.pop(future.key), self._lost.pop(future.key)
             if isinstance(value, Exception):
                 self._raise_if_deadly(value)
-                lost()
+                lost(f"{type(value).__name__}: {value}")
             else:
                 done(value)
 
@@ -190,7 +190,7 @@ class Dispatcher:
         for future in futures:
             if future.status in ("lost", "cancelled") and future.key in self._watched:
                 del self._watched[future.key]
-                self._lost.pop(future.key)()
+                self._lost.pop(future.key)(f"Dask says {future.status}")
 
     def _on_summary(self, chunk: Chunk, value: tasks.Summary | Failure) -> None:
         n_shots = len(chunk.task.shots)
@@ -218,11 +218,13 @@ class Dispatcher:
         chunk.forget()
         chunk.avoid, chunk.due = failure.worker, time.monotonic() + delay
 
-    def _on_loss(self, chunk: Chunk) -> None:
+    def _on_loss(self, chunk: Chunk, cause: str) -> None:
         """Send a chunk again that vanished with its worker or its model."""
         chunk.losses += 1
+        chunk.cause = cause
         n_shots = len(chunk.task.shots)
-        self.ledger.record("lost", sample=chunk.task.sample, shots=list(chunk.task.shots))
+        where = {"sample": chunk.task.sample, "shots": list(chunk.task.shots)}
+        self.ledger.record("lost", cause=cause, **where)
         if chunk.losses > MAX_LOSSES:
             raise SimulationError(describe(chunk))
         self.count += SimulationCount(retried=n_shots)
@@ -241,12 +243,12 @@ class Dispatcher:
         for chunk in sample.chunks:
             chunk.result = chunk.result.key
 
-    def _on_lost_sum(self, sample: Sample) -> None:
+    def _on_lost_sum(self, sample: Sample, cause: str) -> None:
         sample.reduced, sample.parts = None, []
         for chunk in sample.chunks:
             if chunk.result.status != "finished":
                 self.count += SimulationCount(done=-len(chunk.task.shots))
-                self._on_loss(chunk)
+                self._on_loss(chunk, cause)
 
     @staticmethod
     def _raise_if_deadly(error: Exception) -> None:

@@ -1,6 +1,5 @@
 """Where workers come from: one small protocol, one entry point an implementation."""
 
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 from pvi_hpc.plugins import load_plugin
@@ -31,9 +30,6 @@ SCHEDULER_SETTINGS: Final = {
 class Executor(Protocol):
     """Starts and keeps Dask workers of two threads and one `RESOURCE` each."""
 
-    def __init__(self, scratch: Path | None = None) -> None:
-        """Remember where workers may keep files; None: somewhere temporary."""
-
     def start(self, workers: int) -> Any:
         """Start `workers` workers and return a `distributed.Client` of them."""
 
@@ -44,7 +40,7 @@ class Executor(Protocol):
         """End all workers; safe to call twice."""
 
 
-def load_executor(name: str, scratch: Path | None = None) -> Executor:
+def load_executor(name: str) -> Executor:
     """Return a new executor of the kind that the configuration names.
 
     Raises
@@ -52,5 +48,5 @@ def load_executor(name: str, scratch: Path | None = None) -> Executor:
     ConfigError
         If nothing of that name is installed.
     """
-    executor: Executor = load_plugin("pvi_hpc.executors", name, "execution.executor")(scratch)
+    executor: Executor = load_plugin("pvi_hpc.executors", name, "execution.executor")()
     return executor

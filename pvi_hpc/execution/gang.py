@@ -18,6 +18,7 @@ from pvi_hpc.errors import NonFiniteError, PviError
 from pvi_hpc.execution.channel import Channel, Message
 from pvi_hpc.execution.identity import model_hash, task_identity
 from pvi_hpc.execution.scratch import SEGMENTS
+from pvi_hpc.execution.signals import leave_to_controller
 from pvi_hpc.execution.watch import watch_owner
 from pvi_hpc.simulate.setup import SimulationSetup
 from pvi_hpc.simulate.shots import ShotResult, Solver, simulate_shots
@@ -50,6 +51,7 @@ def acoustic(setup: SimulationSetup, comm: MPI.Comm) -> Solver:
 def main(make_solver: SolverFactory = acoustic) -> None:
     """Serve the worker that made the folder until it says stop."""
     watch_owner()
+    leave_to_controller()
     comm, folder = MPI.COMM_WORLD, Path(sys.argv[1])
     if comm.rank > 0:
         _serve(comm, folder, None, make_solver)

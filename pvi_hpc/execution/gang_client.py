@@ -21,6 +21,7 @@ class Gang:
         self.setup, self.settings = setup, settings
         self.starts = 0
         self._running: GangProcess | None = None
+        self._starting: GangProcess | None = None
         self._lock = threading.Lock()
         self._closed = False
 
@@ -37,12 +38,13 @@ class Gang:
         Raises
         ------
         GangError
-            If it crashed, hung, refused or answered something unusable. After a crash or a
-            hang nothing of it is left.
+            If it did not start, crashed, hung, refused or answered something unusable, or
+            this node refused a file or a process. After a failed start, a crash or a hang
+            nothing of it is left.
         """
         with self._lock:
-            running = self._ready()
             try:
+                running = self._ready()
                 running.put_model(name, model)
                 request = {"model": name, "shots": list(map(int, shots)), "want": want}
                 answer = running.ask(request, self.settings.timeout_s)
@@ -51,6 +53,9 @@ class Gang:
                 if error.kind in ("crash", "hang", "wrong_result"):
                     self._discard()
                 raise
+            except OSError as error:  # A full disk, say: Dask would take it for a lost worker.
+                self._discard()
+                raise GangError("start", f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         """End the gang, also while a request is running; safe to call twice."""
@@ -65,12 +70,26 @@ class Gang:
         if self._closed:
             raise GangError("crash", "The worker is closing.")
         if self._running is None:
-            self.starts += 1
-            self._running = GangProcess(self.setup, self.settings)
-            self._running.greet()
+            return self._start()
         return self._running
+
+    def _start(self) -> GangProcess:
+        self.starts += 1
+        starting = self._starting = GangProcess(self.setup, self.settings)
+        try:
+            if self._closed:  # Before `close` could see it.
+                raise GangError("crash", "The worker is closing.")
+            starting.greet()
+            self._running = starting
+        except BaseException:
+            starting.kill()
+            raise
+        finally:
+            self._starting = None
+        return starting
 
     def _discard(self) -> None:
         running, self._running = self._running, None
-        if running is not None:
-            running.kill()
+        for process in (running, self._starting):
+            if process is not None:
+                process.kill()

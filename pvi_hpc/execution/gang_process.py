@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -63,20 +63,27 @@ class GangProcess:
 
     def __init__(self, setup: SimulationSetup, settings: GangSettings) -> None:
         self.setup, self.settings = setup, settings
-        self.folder = make_scratch(32 * setup.grid.size)
-        (self.folder / "setup.json").write_text(setup.to_json())
-        self.log = self.folder / "log"
         self.channel: Channel | None = None
         self.library = ""
         self._model: Path | None = None
-        self._server = listen(self.folder / "socket")
+        self.folder = make_scratch(32 * setup.grid.size)
+        self.log = self.folder / "log"
+        with ExitStack() as undo:
+            undo.callback(remove_scratch, self.folder)
+            (self.folder / "setup.json").write_text(setup.to_json())
+            self._server = listen(self.folder / "socket")
+            undo.callback(self._server.close)
+            self._process = self._launch()
+            undo.pop_all()
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                _command(self.folder, settings),
+            return subprocess.Popen(
+                _command(self.folder, self.settings),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(settings),
+                env=_environment(self.settings),
                 start_new_session=True,
             )
 

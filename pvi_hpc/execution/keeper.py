@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pvi_hpc.execution.processes import ProcessId, become_subreaper, kill_descendants
 from pvi_hpc.execution.scratch import remove_scratch
+from pvi_hpc.execution.signals import leave_to_controller
 from pvi_hpc.execution.watch import WATCHED
 
 __all__ = ["main"]
@@ -25,8 +26,8 @@ POLL_S = 0.05
 def main() -> None:
     """Run `keeper FOLDER COMMAND...`; exit as the command did, 128 + n for signal n."""
     folder, command = sys.argv[1], sys.argv[2:]
-    # Ctrl-C and SIGTERM are the worker's business; it says so by closing the pipe.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # SIGTERM is the worker's business; it says so by closing the pipe.
+    leave_to_controller()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     become_subreaper()
     watched = [ProcessId.of(os.getppid()), ProcessId.of(os.getpid())]

@@ -2,13 +2,13 @@
 
 import logging
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
 
 from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS
+from pvi_hpc.execution.scratch import DASK, owned
 
 __all__ = ["LocalExecutor"]
 
@@ -19,18 +19,14 @@ class LocalExecutor:
     A nanny replaces a worker that dies; with this process all workers end.
     """
 
-    def __init__(self, scratch: Path | None = None) -> None:
-        self._scratch = scratch
+    def __init__(self) -> None:
         self._cluster: Any = None
         self._client: Any = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
 
     def start(self, workers: int) -> Any:
         """Start the workers and wait for them."""
-        if self._scratch is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="pvi-dask-")
-        folder = self._temporary.name if self._temporary else str(self._scratch)
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        self._temporary = tempfile.TemporaryDirectory(prefix=owned(DASK))
         with dask.config.set(SCHEDULER_SETTINGS):
             self._cluster = LocalCluster(
                 n_workers=workers,
@@ -40,7 +36,7 @@ class LocalExecutor:
                 dashboard_address="127.0.0.1:0",
                 memory_limit=None,
                 resources={RESOURCE: 1},
-                local_directory=folder,
+                local_directory=self._temporary.name,
                 silence_logs=logging.CRITICAL,
             )
             self._client = Client(self._cluster, set_as_default=False)

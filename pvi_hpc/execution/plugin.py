@@ -6,6 +6,7 @@ from distributed import WorkerPlugin, get_worker
 
 from pvi_hpc.execution.gang_client import Gang, GangSettings
 from pvi_hpc.execution.scratch import sweep
+from pvi_hpc.execution.signals import leave_to_controller
 from pvi_hpc.simulate.setup import SimulationSetup
 
 __all__ = ["GangPlugin", "worker_gang"]
@@ -23,7 +24,8 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
         self.gang: Gang | None = None
 
     def setup(self, worker: Any) -> None:
-        """Clear up after dead workers of this node and make the gang."""
+        """Clear up after dead processes of this node and make the gang."""
+        leave_to_controller()
         sweep()
         self.gang = Gang(self.setup_of_run, self.settings)
 

@@ -27,6 +27,8 @@ def describe(chunk: Chunk) -> str:
         f"Shots {list(task.shots)} of sample {task.sample} failed {len(failures)} times and "
         f"were lost with their workers {chunk.losses} times; given up."
     )
+    if chunk.cause:
+        head += f" The last loss: {chunk.cause}."
     if not failures:
         return head
     kinds = ", ".join(dict.fromkeys(failure.kind for failure in failures))

@@ -121,11 +121,6 @@ class DaskSimulator:
         stacked = np.stack(gradients) if gradients else np.empty((0, *zero.shape))
         return BatchResult(np.array([s.misfit for s in samples]), stacked, count)
 
-    def misfits(self, models: Models, shots: Shots) -> BatchResult:
-        """Return misfits only, at the price of forward runs; `gradients` is empty."""
-        samples, count = self._run(models, shots, "misfit")
-        return BatchResult(np.array([s.misfit for s in samples]), np.empty((0,)), count)
-
     def simulate(self, models: Models, shots: Shots) -> list[list[NDArray[np.float32]]]:
         """Return the traces `(n_rec, n_samples)` of each shot of each model."""
         samples, _ = self._run(models, shots, "traces")

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,8 @@ from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.local import LocalExecutor
 from pvi_hpc.execution.processes import ProcessId, _descendants
+from pvi_hpc.execution.scratch import DASK, sweep
+from pvi_hpc.execution.signals import LEFT_TO_CONTROLLER
 from pvi_hpc.simulate.dask_simulator import DaskSimulator
 from pvi_hpc.simulate.shots import simulate_shots
 from pvi_hpc.store.survey_file import SurveyFile
@@ -36,7 +39,7 @@ def simulator(tmp_path):
         ledger = Ledger(tmp_path / "ledger.jsonl")
         made.append(
             DaskSimulator(
-                LocalExecutor(tmp_path / "scratch"),
+                LocalExecutor(),
                 make_setup(tmp_path),
                 make_execution(**changes),
                 ledger,
@@ -91,6 +94,7 @@ def processes(kind):
         text = " ".join(command)
         is_kind = {
             "worker": "spawn_main" in text,
+            "keeper": "pvi_hpc.execution.keeper" in text and command[0] == sys.executable,
             "mpiexec": bool(command) and command[0].endswith("mpiexec"),
             "rank": command[1:3] == ["-m", "mpi4py"],
         }  # fmt: skip
@@ -112,12 +116,13 @@ def test_workers_and_the_order_of_completion_do_not_change_a_bit(
     assert batch.count.seconds > 0.1
 
 
-def test_traces_misfits_and_empty_lists_of_shots(simulator, expected):
+def test_traces_gradients_on_two_ranks_and_empty_lists_of_shots(simulator, expected):
     running = simulator(module="pvi_hpc.execution.gang", ranks=2)
     traces = running.simulate(MODELS, [[0, 3, 1], [5], []])
     assert [len(t) for t in traces] == [3, 1, 0]
     assert traces[0][2].shape == (5, 21)
-    np.testing.assert_allclose(running.misfits(MODELS, SHOTS).misfits, expected[0], rtol=1e-6)
+    batch = running.misfit_and_gradient(MODELS, SHOTS)
+    np.testing.assert_allclose(batch.misfits, expected[0], rtol=1e-6)
     batch = running.misfit_and_gradient(MODELS[:1], [[]])
     assert batch.misfits == 0
     assert not batch.gradients.any()
@@ -134,7 +139,7 @@ SLOW = pytest.mark.slow
 def test_a_kill_in_mid_batch_does_not_change_a_bit(simulator, fault, expected, tmp_path, kind):
     fault("slow@0.1", always=True)
     running = simulator(ranks=2 if kind == "rank" else 1)
-    running.misfits(MODELS[:2], [[0], [1]])
+    running.misfit_and_gradient(MODELS[:2], [[0], [1]])
     victim = processes(kind)[-1]
     threading.Timer(0.4, os.kill, (victim, signal.SIGKILL)).start()
     assert_same_bits(running.misfit_and_gradient(MODELS, SHOTS), expected)
@@ -142,10 +147,54 @@ def test_a_kill_in_mid_batch_does_not_change_a_bit(simulator, fault, expected, t
     assert seen & ({"worker_lost", "lost"} if kind == "worker" else {"failed"})
 
 
+@pytest.mark.parametrize("number", LEFT_TO_CONTROLLER)
+def test_what_a_terminal_sends_to_all_does_not_stop_a_batch(
+    simulator, fault, expected, tmp_path, number
+):
+    fault("slow@0.1", always=True)
+    running = simulator()
+    running.misfit_and_gradient(MODELS[:2], [[0], [1]])
+    victims = processes("worker") + processes("keeper") + processes("rank")
+    assert len(victims) == 6
+    alive = [ProcessId.of(pid) for pid in victims]
+    sent = []
+
+    def send():
+        for pid in victims:
+            os.kill(pid, number)
+            sent.append(pid)
+
+    timer = threading.Timer(0.3, send)
+    timer.start()
+    assert_same_bits(running.misfit_and_gradient(MODELS, SHOTS), expected)
+    assert sent == victims, "the batch ended before the signal was sent"
+    assert all(process.alive for process in alive)
+    assert {e["event"] for e in events(tmp_path)} <= {"batch", "worker_joined"}
+
+
+def test_an_error_of_the_node_is_a_failure_with_its_cause_not_a_lost_worker(
+    simulator, tmp_path
+):
+    running = simulator(workers=1, retries=1)
+    running._client.run(_fill_the_disk)
+    with pytest.raises(SimulationError, match=r"failed 2 times.*start.*No space left"):
+        running.misfit_and_gradient(MODELS[:1], [[0]])
+    assert not [e for e in events(tmp_path) if e["event"] == "lost"]
+
+
+def _fill_the_disk():
+    from pvi_hpc.execution import gang_process
+
+    def refuse(n_bytes):
+        raise OSError(28, "No space left on device")
+
+    gang_process.make_scratch = refuse
+
+
 def test_all_workers_killed_at_once_lose_models_but_not_the_batch(simulator, fault, expected):
     fault("slow@0.1", always=True)
     running = simulator()
-    running.misfits(MODELS[:2], [[0], [1]])
+    running.misfit_and_gradient(MODELS[:2], [[0], [1]])
 
     def kill_all():
         for pid in processes("worker"):
@@ -215,6 +264,10 @@ def test_nothing_survives_a_killed_controller(tmp_path):
     assert not [
         f for f in Path("/dev/shm").glob("pvi-gang-*") if f.name.split("-")[3] in owners
     ]
+    mine = f"{DASK}-{os.getuid()}-{controller.pid}-*"
+    assert list(Path(tempfile.gettempdir()).glob(mine))
+    sweep()
+    assert not list(Path(tempfile.gettempdir()).glob(mine))
 
 
 def test_the_case_fits_the_survey():

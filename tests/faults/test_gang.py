@@ -1,17 +1,21 @@
 """One gang and its worker, without Dask: real mpiexec, real solver, real signals."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from conftest import leftovers
 from execution_case import GRID, make_models, make_setup
 
+from pvi_hpc.execution import gang_process
 from pvi_hpc.execution.failures import GangError
 from pvi_hpc.execution.gang_client import Gang, GangSettings
 from pvi_hpc.execution.identity import model_hash, task_identity
@@ -162,8 +166,6 @@ def test_a_killed_member_takes_the_gang_with_it_and_a_new_one_starts(make_gang, 
 
 
 def test_closing_during_a_hang_ends_it(make_gang, fault):
-    import threading
-
     fault("hang@1", always=True)
     gang, errors = make_gang(module="faulty_gang", timeout_s=60.0), []
 
@@ -187,6 +189,63 @@ def test_too_few_ranks_are_noticed(make_gang, tmp_path):
     launcher.chmod(0o755)
     with pytest.raises(GangError, match=r"start: Asked for 2 ranks, got 1"):
         ask(make_gang(ranks=2, launcher=(str(launcher),)))
+
+
+def test_a_gang_that_does_not_start_fails_alike_each_time_and_leaves_nothing(make_gang):
+    gang, before = make_gang(launcher=("false",)), leftovers()
+    for _ in range(2):
+        with pytest.raises(GangError, match="crash: The gang ended with exit code 1"):
+            ask(gang)
+        assert leftovers() == before
+    gang.settings = GangSettings(timeout_s=20.0)
+    ask(gang)
+    assert gang.starts == 3
+
+
+def test_a_missing_mpiexec_leaves_no_folder(make_gang, monkeypatch):
+    def refuse(settings):
+        raise GangError("start", "No 'mpiexec'")
+
+    monkeypatch.setattr(gang_process, "_launcher", refuse)
+    gang, before = make_gang(), leftovers()
+    for _ in range(2):
+        with pytest.raises(GangError, match="start: No 'mpiexec'"):
+            ask(gang)
+    assert leftovers() == before
+
+
+def test_a_full_disk_is_a_failed_start_and_the_next_request_succeeds(make_gang, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    gang = make_gang()
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", refuse)
+        with pytest.raises(GangError, match=r"start: OSError: .*No space left"):
+            ask(gang)
+    ask(gang)
+    assert gang.starts == 2
+
+
+def test_closing_during_the_start_ends_it(make_gang, tmp_path):
+    launcher = tmp_path / "sleeper"
+    launcher.write_text("#!/bin/sh\nexec sleep 100\n")
+    launcher.chmod(0o755)
+    gang, errors = make_gang(launcher=(str(launcher),)), []
+
+    def run():
+        try:
+            ask(gang)
+        except GangError as error:
+            errors.append(error.kind)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    time.sleep(1.0)
+    gang.close()
+    thread.join(5)
+    assert len(errors) == 1
+    assert gang._running is None
 
 
 def test_idle_ranks_sleep_and_still_answer_at_once(make_gang):

@@ -2,12 +2,14 @@
 
 import json
 import os
+import tempfile
 
 import numpy as np
 import pytest
 
-from pvi_hpc.errors import ConfigError, NonFiniteError, SurveyError
+from pvi_hpc.errors import ConfigError, NonFiniteError, SimulationError, SurveyError
 from pvi_hpc.execution.batch import make_samples
+from pvi_hpc.execution.dispatch import MAX_LOSSES, Dispatcher
 from pvi_hpc.execution.executor import load_executor
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.identity import model_hash, task_identity
@@ -16,6 +18,7 @@ from pvi_hpc.execution.local import LocalExecutor
 from pvi_hpc.execution.placement import place
 from pvi_hpc.execution.processes import ProcessId
 from pvi_hpc.execution.retry import Policy
+from pvi_hpc.execution.scratch import DASK, PREFIX, make_scratch, owned, sweep
 from pvi_hpc.execution.tasks import add_up
 from pvi_hpc.simulate.shots import compare
 from pvi_hpc.simulate.simulator import SimulationCount
@@ -128,6 +131,32 @@ def test_a_process_is_told_from_another_of_the_same_pid():
     assert ProcessId.parse(str(me)) == me
     assert not ProcessId(me.pid, me.birth + 1).alive
     assert not ProcessId.of(2**22 - 3).alive
+
+
+def test_a_chunk_that_was_given_up_tells_what_its_last_loss_looked_like():
+    (sample,) = make_samples(np.ones((1, 1, 1, 1), np.float32), [[0]], 1, "misfit", "f")
+    dispatcher = Dispatcher(None, None, Ledger(), Policy(), [sample])
+    for _ in range(MAX_LOSSES):
+        dispatcher._on_loss(sample.chunks[0], "CommClosedError: earlier")
+    with pytest.raises(SimulationError, match=r"lost with .* 11 times.*OSError: no more"):
+        dispatcher._on_loss(sample.chunks[0], "OSError: no more")
+
+
+def test_folders_of_dead_owners_are_swept_and_of_the_living_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead = [tmp_path / f"{p}-{os.getuid()}-{2**22 - 3}-1-abc" for p in (PREFIX, DASK)]
+    kept = [tmp_path / (owned(DASK) + "abc"), tmp_path / "pvi-dask-c_j0qanr"]
+    for folder in (*dead, *kept):
+        folder.mkdir()
+        (folder / "file").touch()
+    sweep()
+    assert set(tmp_path.iterdir()) == set(kept)
+
+
+def test_a_temporary_directory_too_long_for_a_socket_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 20)))
+    with pytest.raises(OSError, match="set TMPDIR to a shorter path"):
+        make_scratch(2**62)
 
 
 def test_executors_are_found_by_name():

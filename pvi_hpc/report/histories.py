@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from pvi_hpc.report.style import COLOURS
@@ -69,8 +70,10 @@ def _log_scale(axes: Any) -> None:
     low, high = axes.dataLim.intervaly
     if low > 0 and high / low > 5:
         axes.set_yscale("log")
+        # Nine labels a decade would stand on top of each other.
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _shade(axes: Any, iterations: NDArray[Any]) -> None:

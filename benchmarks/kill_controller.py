@@ -45,7 +45,7 @@ def main() -> int:
     code = 1
     while code:
         process = pvi(folder, "resume" if kills else "run")
-        kills += kill_once(process, results, budget, rng)
+        kills += kill_controllers(process, results, budget, rng)
         code = process.wait()
     equal = [
         same_bits(results, reference, run.name, total_iterations(run))
@@ -68,29 +68,28 @@ def pvi(folder: Path, command: str) -> "subprocess.Popen[bytes]":
         )
 
 
-def kill_once(
+def kill_controllers(
     process: "subprocess.Popen[bytes]",
     results: Path,
     budget: dict[str, int],
     rng: random.Random,
 ) -> int:
-    """Kill the first controller that appears, after a random time; 0 if none was left."""
+    """Kill every controller that appears, after a random time, until the workflow ends."""
+    killed = 0
     while process.poll() is None:
-        for run, left in budget.items():
+        for run in budget:
             owner = controller(results / run / "lease.json")
-            if left and owner:
-                time.sleep(rng.uniform(0.0, 15.0))
-                owner = controller(results / run / "lease.json")
-                if not owner:
-                    continue
+            if not budget[run] or not owner:
+                continue
+            time.sleep(rng.uniform(0.0, 15.0))
+            if controller(results / run / "lease.json") == owner:
                 os.kill(owner, signal.SIGKILL)
-                budget[run] -= 1
+                killed, budget[run] = killed + 1, budget[run] - 1
                 print(
-                    f"killed {run}, {budget[run]} to go {iteration(results / run)}", flush=True
+                    f"killed {run} {iteration(results / run)}, {budget[run]} to go", flush=True
                 )
-                return 1
         time.sleep(0.1)
-    return 0
+    return killed
 
 
 def controller(lease: Path) -> int | None:

@@ -25,7 +25,7 @@ from pvi_hpc.simulate.dask_simulator import DaskSimulator
 from pvi_hpc.simulate.shots import simulate_shots
 from pvi_hpc.store.survey_file import SurveyFile
 
-pytestmark = pytest.mark.usefixtures("no_orphans")
+pytestmark = [pytest.mark.usefixtures("no_orphans"), pytest.mark.slow]
 MODELS = make_models(3)
 SHOTS = [range(6), [4, 1, 5], [2]]
 

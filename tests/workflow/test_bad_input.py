@@ -28,6 +28,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_check_and_run_refuse(project, case):
     changes, words = CASES[case]
@@ -54,16 +55,19 @@ def segy(project, finished):
     return path
 
 
+@pytest.mark.slow
 def test_segy_goes_through_check(project, segy):
     assert "all 2 sources" in project.pvi("check", "tiny.yaml")
 
 
+@pytest.mark.slow
 def test_a_truncated_file_is_named(project, segy):
     segy.write_bytes(segy.read_bytes()[:-100])
     text = project.pvi("check", "tiny.yaml", code=2)
     assert "survey.sgy" in text and "truncated" in text
 
 
+@pytest.mark.slow
 def test_nan_traces_are_named(project, segy):
     with segyio.open(segy, "r+", ignore_geometry=True) as file:
         trace = file.trace[4]
@@ -73,6 +77,7 @@ def test_nan_traces_are_named(project, segy):
     assert "survey.sgy" in text and ("NaN" in text or "finite" in text)
 
 
+@pytest.mark.slow
 def test_a_wavelet_of_another_interval_is_refused_with_the_remedy(project, segy):
     t = np.arange(0, 0.6, 0.002)
     np.savetxt(project.folder / "w.txt", np.column_stack([t, np.sin(20 * t) * np.exp(-9 * t)]))

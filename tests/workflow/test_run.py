@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+pytestmark = pytest.mark.slow
+
 RUNS = ("mean_field", "psvi")
 
 
@@ -82,7 +84,6 @@ def test_other_settings_are_refused_and_nothing_is_overwritten(finished):
     assert (finished.results / "survey.h5").stat().st_mtime_ns == before
 
 
-@pytest.mark.slow
 def test_two_workers_and_two_ranks_come_to_the_same_distribution(project):
     """Ranks cut the same arithmetic in two: equal up to the rounding of float32 sums."""
     one = {"name": "one", "execution": {"workers": 2, "ranks": 1}}
@@ -96,7 +97,6 @@ def test_two_workers_and_two_ranks_come_to_the_same_distribution(project):
     np.testing.assert_allclose(means[0], means[1], rtol=2e-4)
 
 
-@pytest.mark.slow
 def test_without_data_the_workflow_returns_the_prior(project):
     inference = {
         "iterations": 300,

@@ -35,7 +35,8 @@ def check_config(config: str | None, name: str | None, only: str | None) -> None
     if not runs:
         raise ConfigError(f"'{project.name}' has no run called '{only}'.")
     results = {f"Run '{run.name}'": check_run(run, survey) for run in runs}
-    results["The report"] = check_report(project, survey)
+    if shown := check_report(project, survey):
+        results["The report"] = shown
     for part, findings in results.items():
         print(part)
         for line in render(findings):

@@ -35,23 +35,25 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
 fi
 
 echo "bootstrap: installing packages (about 1.5 GB on disk, some minutes on a slow line)"
-python -m pip install -q --disable-pip-version-check uv || echo "bootstrap: no uv, using pip"
-if command -v uv > /dev/null; then
-  # uv does not read pip's local wheel folders; a folder that does not exist is an error.
-  links=""
-  for folder in ${PIP_FIND_LINKS:-}; do
-    [ -d "$folder" ] && links="$links,$folder"
-  done
-  export UV_FIND_LINKS="${UV_FIND_LINKS:-${links#,}}"
-  [ -n "$UV_FIND_LINKS" ] || unset UV_FIND_LINKS
-  install="uv pip install -q"
-else
-  install="python -m pip install -q --disable-pip-version-check"
-fi
+pip_install="python -m pip install -q --disable-pip-version-check"
+$pip_install uv || echo "bootstrap: no uv, pip does the work"
+# uv does not read pip's local wheel folders; a folder that does not exist is an error.
+links=""
+for folder in ${PIP_FIND_LINKS:-}; do
+  [ -d "$folder" ] && links="$links,$folder"
+done
+export UV_FIND_LINKS="${UV_FIND_LINKS:-${links#,}}"
+[ -n "$UV_FIND_LINKS" ] || unset UV_FIND_LINKS
+
+# uv is ten times as fast, but does not know every proxy and certificate that pip is set up for.
+install() {
+  if command -v uv > /dev/null && uv pip install -q "$@"; then return; fi
+  $pip_install "$@"
+}
 python scripts/requirements.py "$EXTRAS" > "$VENV/requirements.txt"
-$install -r "$VENV/requirements.txt"
+install -r "$VENV/requirements.txt"
 
 echo "bootstrap: building the solver"
-$install --no-build-isolation --no-deps -e .
+install --no-build-isolation --no-deps -e .
 echo "$wanted" > "$stamp"
 echo "bootstrap: done in $SECONDS s"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 
 from pvi_hpc.config import Run
@@ -47,10 +48,11 @@ def advance_run(
         )
         if progress.state.iteration >= until:
             return progress
-        if not run.inference.use_data:
-            controller = Controller(run, paths, problem.method(None), store, lease)
-            return controller.advance(progress, until, stop)
-        with workers_of(run, make_setup(run, survey), paths) as simulator:
+        simulates = run.inference.use_data
+        workers = (
+            workers_of(run, make_setup(run, survey), paths) if simulates else nullcontext()
+        )
+        with workers as simulator:
             controller = Controller(run, paths, problem.method(simulator), store, lease)
             return controller.advance(progress, until, stop)
 

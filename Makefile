@@ -6,12 +6,13 @@ export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-quick lint format bench clean
+.PHONY: help setup demo test test-quick test-clusters lint format bench clean
 
 help:
 	@echo "make demo        set up, invert a small synthetic survey, write its report"
 	@echo "make test        set up, run every test"
 	@echo "make test-quick  set up, run the tests that take seconds"
+	@echo "make test-clusters  as root: install Slurm and Grid Engine, run the tests on them"
 	@echo "make lint        formatters, linters, types, workflow"
 	@echo "make bench       measure the wave solver on this machine"
 	@echo "make clean       remove the environment and build files (results stay)"
@@ -23,10 +24,14 @@ demo: setup
 	pvi run config/demo.yaml
 
 test: setup
-	python -m pytest
+	python -m pytest --ignore=tests/cluster
 
 test-quick: setup
-	python -m pytest -m "not slow"
+	python -m pytest -m "not slow" --ignore=tests/cluster
+
+test-clusters: setup
+	scripts/install-clusters.sh
+	PVI_CLUSTERS_REQUIRED=1 python -m pytest tests/cluster
 
 lint: setup
 	scripts/lint.sh

@@ -1,9 +1,8 @@
 /* The time loop of the adjoint run. */
-#include "halo.h"
 #include "model.h"
 #include "points.h"
 #include "run.h"
-#include "steps.h"
+#include "sweep.h"
 #include <math.h>
 #include <string.h>
 
@@ -15,39 +14,36 @@ typedef struct {
   PVI(points) source, receivers;
 } run;
 
-static PVI(injection) residual_of(const run *r, int32_t n, real *field) {
-  return (PVI(injection)){r->residual + (ptrdiff_t)n * r->n_rec, 1, field, NULL};
-}
-
 /* From w at step n + 1, in field[n % 2], to w at step n. */
 static void retreat(PVI(plan) *plan, const run *r, int32_t n) {
-  const PVI(step) step = {plan->field[n % 2], plan->field[1 - n % 2],
-                     plan->history + n * (int64_t)plan->g.cells};
-  const PVI(injection) residual = residual_of(r, n, step.swap);
+  const PVI(sweep) sweep = {
+      .wave = &plan->wave,
+      .now = n % 2,
+      .rhs = plan->history + n * (int64_t)plan->g.cells,
+      .points = &r->receivers,
+      .amplitude = r->residual + (ptrdiff_t)n * r->n_rec,
+      .scale = 1,
+  };
   if (r->wavelet && r->source.n) {
-    r->wavelet[n] = r->inv_volume * PVI(sample)(&plan->g, r->source.point, step.p);
+    const real *w = plan->wave.field[n % 2];
+    r->wavelet[n] = r->inv_volume * PVI(sample)(&plan->g, r->source.point, w);
   }
-#pragma omp parallel for schedule(static)                                                      \
-    num_threads(plan->config.n_threads) if (plan->config.n_threads > 1)
-  for (int32_t i = 0; i < plan->n_tiles; i++) {
-    PVI(adjoint_tile)(plan, &plan->tile[i], &step);
-    PVI(inject)(plan, &plan->tile[i], &r->receivers, &residual);
-  }
+  PVI(sweep_adjoint)(plan, &sweep);
 }
 
 static void march(PVI(plan) *plan, const run *r) {
-  PVI(reset)(plan);
+  const int32_t last = r->nt - 1;
+  PVI(wave_reset)(plan, &plan->wave);
   memset(plan->gradient, 0, (size_t)plan->g.cells * sizeof(real));
   if (r->wavelet)
     memset(r->wavelet, 0, (size_t)r->nt * sizeof(real));
-  const PVI(injection) last = residual_of(r, r->nt - 1, plan->field[r->nt % 2]);
-  for (int32_t i = 0; i < plan->n_tiles; i++) {
-    PVI(inject)(plan, &plan->tile[i], &r->receivers, &last);
-  }
-  for (int32_t n = r->nt - 2; n >= 0; n--) {
-    PVI(refresh)(plan, n % 2);
+  const real *residual = r->residual + (ptrdiff_t)last * r->n_rec;
+  const PVI(injection) in = {residual, 1, plan->wave.field[r->nt % 2], NULL};
+  for (int32_t i = 0; i < plan->n_tiles; i++)
+    PVI(inject)(plan, &plan->tile[i], &r->receivers, &in);
+  PVI(refresh)(plan, &plan->wave, r->nt % 2);
+  for (int32_t n = last - 1; n >= 0; n--)
     retreat(plan, r, n);
-  }
 }
 
 /* The sum over ranks, on rank 0; not finite on any rank is an error on all. */

@@ -40,15 +40,17 @@ static inline __attribute__((always_inline)) void update(const PVI(plan) *plan, 
     for (int32_t z = j->block->z0; z < j->block->z1; z++) {
       const ptrdiff_t at = PVI(in_field)(g, z, y), cell = PVI(in_cells)(g, z, y);
       const real *restrict p = j->step->p + at, *restrict v = plan->v + at;
-      const real *restrict rhs = j->step->rhs + cell;
+      const real *restrict rhs = j->step->rhs ? j->step->rhs + cell : NULL;
       real *restrict swap = j->step->swap + at, *restrict gradient = plan->gradient + cell;
       const memory_row in_z = find(&j->z, z, y), in_y = find(&j->y, z, y);
       if (plan->prefetch) {
         PVI(prefetch)(n, p + 4 * sz + PVI_AHEAD * sy);
         PVI(prefetch)(n, swap + PVI_AHEAD * sy);
         PVI(prefetch)(n, v + PVI_AHEAD * sy);
-        PVI(prefetch)(n, rhs + PVI_AHEAD * g->row);
-        PVI(prefetch)(n, gradient + PVI_AHEAD * g->row);
+        if (rhs) {
+          PVI(prefetch)(n, rhs + PVI_AHEAD * g->row);
+          PVI(prefetch)(n, gradient + PVI_AHEAD * g->row);
+        }
       }
 #pragma omp simd
       for (ptrdiff_t x = 0; x < n; x++) {
@@ -56,7 +58,8 @@ static inline __attribute__((always_inline)) void update(const PVI(plan) *plan, 
                    PVI(pairs)(p + x, 1, c[2]);
         sum += memory(near_z, &in_z, x, c[0], d[0]);
         sum += memory(near_y, &in_y, x, c[1], d[1]);
-        gradient[x] += p[x] * rhs[x];
+        if (rhs)
+          gradient[x] += p[x] * rhs[x];
         swap[x] = 2 * p[x] - swap[x] + v[x] * sum;
       }
     }
@@ -64,8 +67,8 @@ static inline __attribute__((always_inline)) void update(const PVI(plan) *plan, 
 }
 
 void PVI(adjoint_block)(const PVI(plan) *plan, const PVI(step) *step, const PVI(block) *block) {
-  const job j = {step, block, PVI(look_up)(plan, 0, block->z0),
-                 PVI(look_up)(plan, 1, block->y0)};
+  const job j = {step, block, PVI(look_up)(plan, step->wave, 0, block->z0),
+                 PVI(look_up)(plan, step->wave, 1, block->y0)};
   if (j.z.slab && j.y.slab) {
     update(plan, &j, 1, 1);
   } else if (j.z.slab) {

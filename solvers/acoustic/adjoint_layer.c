@@ -67,7 +67,7 @@ static inline __attribute__((always_inline)) void
 pass(const PVI(plan) *plan, const PVI(step) *step, const PVI(block) *k, int side,
      void (*kernel)(const PVI(plan) *plan, const end_vector *e)) {
   const PVI(slab) *s = &plan->g.slab[2][side];
-  const PVI(layer) *layer = &plan->layer[2][side];
+  const PVI(layer) *layer = &step->wave->layer[2][side];
   for (int32_t y = k->y0; y < k->y1; y++) {
     for (int32_t z = k->z0; z < k->z1; z++) {
       for (int32_t first = 0; first < s->end - s->begin; first += PVI_LANES) {

@@ -9,10 +9,10 @@
 #include "denormals.h"
 
 /* Bring a memory variable of z up to plane `to`; `done` is how far it was. */
-static void reach(const PVI(plan) *plan, const PVI(tile) *t, const real *w, int32_t to,
+static void reach(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step) *step, int32_t to,
                   PVI(row_kernel) *kernel, int32_t *done) {
   const PVI(block) next = {*done, PVI(smaller)(to, t->z1), t->y0, t->y1};
-  PVI(for_layer_rows)(plan, 0, &next, w, kernel);
+  PVI(for_layer_rows)(plan, 0, &next, step, kernel);
   *done = next.z1;
 }
 
@@ -20,8 +20,8 @@ static void reach(const PVI(plan) *plan, const PVI(tile) *t, const real *w, int3
 static void retreat_planes(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step) *step, int32_t z0,
                            int32_t z1) {
   const PVI(block) all = {z0, z1, t->y0, t->y1};
-  PVI(for_layer_rows)(plan, 1, &all, step->p, PVI(adjoint_zeta));
-  PVI(for_layer_rows)(plan, 1, &all, step->p, PVI(adjoint_psi));
+  PVI(for_layer_rows)(plan, 1, &all, step, PVI(adjoint_zeta));
+  PVI(for_layer_rows)(plan, 1, &all, step, PVI(adjoint_psi));
   for (int32_t y0 = t->y0; y0 < t->y1;) {
     const int32_t y1 = PVI(alike)(plan, 1, y0, PVI(smaller)(y0 + PVI_ROWS, t->y1));
     const PVI(block) block = {z0, z1, y0, y1};
@@ -36,8 +36,8 @@ void PVI(adjoint_tile)(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step
   int32_t zeta = t->z0, psi = t->z0;
   for (int32_t z0 = t->z0; z0 < t->z1;) {
     const int32_t z1 = PVI(alike)(plan, 0, z0, PVI(smaller)(z0 + plan->march, t->z1));
-    reach(plan, t, step->p, z1 + 2 * PVI_HALO, PVI(adjoint_zeta), &zeta);
-    reach(plan, t, step->p, z1 + PVI_HALO, PVI(adjoint_psi), &psi);
+    reach(plan, t, step, z1 + 2 * PVI_HALO, PVI(adjoint_zeta), &zeta);
+    reach(plan, t, step, z1 + PVI_HALO, PVI(adjoint_psi), &psi);
     retreat_planes(plan, t, step, z0, z1);
     z0 = z1;
   }

@@ -1,13 +1,13 @@
 #include "block.h"
 
 PVI(across)
-PVI(look_up)(const PVI(plan) *plan, int axis, int32_t at) {
+PVI(look_up)(const PVI(plan) *plan, const PVI(wave) *wave, int axis, int32_t at) {
   for (int side = 0; side < 2; side++) {
     const PVI(slab) *s = &plan->g.slab[axis][side];
     if (!s->present || at < s->begin || at >= s->end)
       continue;
     const int inside = at >= s->layer_begin && at < s->layer_end;
-    return (PVI(across)){inside ? PVI_IN_LAYER : PVI_NEAR_LAYER, s, &plan->layer[axis][side]};
+    return (PVI(across)){inside ? PVI_IN_LAYER : PVI_NEAR_LAYER, s, &wave->layer[axis][side]};
   }
   return (PVI(across)){PVI_NO_LAYER, NULL, NULL};
 }
@@ -27,12 +27,12 @@ int32_t PVI(alike)(const PVI(plan) *plan, int axis, int32_t at, int32_t limit) {
 }
 
 void PVI(
-    for_layer_rows)(const PVI(plan) *plan, int axis, const PVI(block) *block, const real *p,
+    for_layer_rows)(const PVI(plan) *plan, int axis, const PVI(block) *block, const PVI(step) *step,
                     PVI(row_kernel) *kernel) {
   const PVI(geometry) *g = &plan->g;
   for (int side = 0; side < 2; side++) {
     const PVI(slab) *s = &g->slab[axis][side];
-    const PVI(layer) *layer = &plan->layer[axis][side];
+    const PVI(layer) *layer = &step->wave->layer[axis][side];
     if (!s->present)
       continue;
     for (int32_t y = block->y0; y < block->y1; y++) {
@@ -46,7 +46,7 @@ void PVI(
                                .memory = PVI(in_slab)(s, z, y),
                                .field_stride = axis == 0 ? g->sz : g->sy,
                                .memory_stride = s->cell};
-        kernel(plan, axis, layer, &row, p);
+        kernel(plan, axis, layer, &row, step->p);
       }
     }
   }

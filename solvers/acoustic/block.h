@@ -21,7 +21,7 @@ typedef struct {
 static inline int32_t PVI(smaller)(int32_t a, int32_t b) { return a < b ? a : b; }
 
 PVI(across)
-PVI(look_up)(const PVI(plan) *plan, int axis, int32_t at);
+PVI(look_up)(const PVI(plan) *plan, const PVI(wave) *wave, int axis, int32_t at);
 
 /* End of the cells from `at` that see the layer of an axis alike; at most `limit`. */
 int32_t PVI(alike)(const PVI(plan) *plan, int axis, int32_t at, int32_t limit);
@@ -35,6 +35,6 @@ typedef struct {
 typedef void PVI(
     row_kernel)(const PVI(plan) *plan, int axis, const PVI(layer) *layer, const PVI(layer_row) *row,
                         const real *p);
-void
-    PVI(for_layer_rows)(const PVI(plan) *plan, int axis, const PVI(block) *block, const real *p,
-                        PVI(row_kernel) *kernel);
+void PVI(
+    for_layer_rows)(const PVI(plan) *plan, int axis, const PVI(block) *block, const PVI(step) *step,
+                    PVI(row_kernel) *kernel);

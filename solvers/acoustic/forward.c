@@ -1,8 +1,7 @@
 /* The time loop of the forward run. */
-#include "halo.h"
 #include "points.h"
 #include "run.h"
-#include "steps.h"
+#include "sweep.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,27 +24,34 @@ typedef struct {
   PVI(points) source, receivers;
 } run;
 
-/* Record step n and advance to step n + 1. */
-static void advance(PVI(plan) *plan, const run *r, int32_t n, real *rhs) {
+/* Pressure of step n at the receivers. */
+static void record(const PVI(plan) *plan, const run *r, int32_t n) {
+  const real *p = plan->wave.field[n % 2];
+#pragma omp parallel for schedule(static)                                                      \
+    num_threads(plan->config.n_threads) if (plan->config.n_threads > 1)
+  for (int32_t i = 0; i < r->receivers.n; i++) {
+    const PVI(point) *point = &r->receivers.point[i];
+    r->traces[(ptrdiff_t)n * r->n_rec + point->index] = PVI(sample)(&plan->g, point, p);
+  }
+}
+
+/* Record every step and advance to the next. */
+static void march(PVI(plan) *plan, const run *r, int store) {
   const double *h = plan->config.spacing;
-  const PVI(step) step = {plan->field[n % 2], plan->field[1 - n % 2], rhs};
-  const PVI(
-      injection) source = {&r->wavelet[n], (real)(1 / (h[0] * h[1] * h[2])), step.swap, rhs};
-  const int last = n + 1 == r->nt;
-#pragma omp parallel num_threads(plan->config.n_threads) if (plan -> config.n_threads > 1)
-  {
-#pragma omp for schedule(static) nowait
-    for (int32_t i = 0; i < r->receivers.n; i++) {
-      const PVI(point) *point = &r->receivers.point[i];
-      r->traces[(ptrdiff_t)n * r->n_rec + point->index] = PVI(sample)(&plan->g, point, step.p);
-    }
-#pragma omp for schedule(static)
-    for (int32_t i = 0; i < plan->n_tiles; i++) {
-      if (last)
-        continue;
-      PVI(forward_tile)(plan, &plan->tile[i], &step);
-      PVI(inject)(plan, &plan->tile[i], &r->source, &source);
-    }
+  memset(r->traces, 0, (size_t)r->nt * (size_t)r->n_rec * sizeof *r->traces);
+  PVI(wave_reset)(plan, &plan->wave);
+  for (int32_t n = 0; n < r->nt; n++) {
+    const PVI(sweep) sweep = {
+        .wave = &plan->wave,
+        .now = n % 2,
+        .rhs = store ? plan->history + n * (int64_t)plan->g.cells : NULL,
+        .points = &r->source,
+        .amplitude = &r->wavelet[n],
+        .scale = (real)(1 / (h[0] * h[1] * h[2])),
+    };
+    record(plan, r, n);
+    if (n + 1 < r->nt)
+      PVI(sweep_forward)(plan, &sweep);
   }
 }
 
@@ -61,7 +67,7 @@ static pvi_status collect(const PVI(plan) *plan, const run *r) {
   int finite = 1;
   for (ptrdiff_t i = 0; i < samples; i++)
     finite &= isfinite(r->traces[i]) != 0;
-  const real *field = plan->field[(r->nt - 1) % 2];
+  const real *field = plan->wave.field[(r->nt - 1) % 2];
   for (ptrdiff_t i = 0; i < plan->g.size; i++)
     finite &= isfinite(field[i]) != 0;
   return PVI(agree)(plan, finite ? PVI_OK : PVI_NOT_FINITE);
@@ -91,12 +97,7 @@ pvi_status PVI(forward)(
   plan->stored = 0;
   status = prepare(plan, source, receivers, store, &r);
   if (status == PVI_OK) {
-    memset(traces, 0, (size_t)nt * (size_t)r.n_rec * sizeof *traces);
-    PVI(reset)(plan);
-    for (int32_t n = 0; n < nt; n++) {
-      PVI(refresh)(plan, n % 2);
-      advance(plan, &r, n, store ? plan->history + n * (int64_t)plan->g.cells : NULL);
-    }
+    march(plan, &r, store);
     status = collect(plan, &r);
   }
   if (status == PVI_OK && store)

@@ -77,8 +77,8 @@ static inline __attribute__((always_inline)) void update(const PVI(plan) *plan, 
 
 void PVI(
     forward_block)(const PVI(plan) *plan, const PVI(tile) *tile, const PVI(step) *step, const PVI(block) *block) {
-  const job j = {tile, step, block, PVI(look_up)(plan, 0, block->z0),
-                 PVI(look_up)(plan, 1, block->y0)};
+  const job j = {tile, step, block, PVI(look_up)(plan, step->wave, 0, block->z0),
+                 PVI(look_up)(plan, step->wave, 1, block->y0)};
   switch (3 * (int)j.z.kind + (int)j.y.kind) {
   case 0: update(plan, &j, PVI_NO_LAYER, PVI_NO_LAYER); break;
   case 1: update(plan, &j, PVI_NO_LAYER, PVI_NEAR_LAYER); break;

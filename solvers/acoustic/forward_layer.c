@@ -74,7 +74,7 @@ void PVI(forward_ends)(const PVI(plan) *plan, const PVI(step) *step, const PVI(b
       continue;
     for (int pass = 0; pass < 2; pass++) {
       for (int32_t first = 0; first < s->end - s->begin; first += PVI_LANES) {
-        const end_vector e = {s->begin + first, first, s, &plan->layer[2][side]};
+        const end_vector e = {s->begin + first, first, s, &step->wave->layer[2][side]};
         if (pass == 0) {
           psi_of_x(plan, step->p, block, &e);
         } else {

@@ -13,7 +13,7 @@
 static void advance_planes(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step) *step, int32_t z0,
                            int32_t z1) {
   const PVI(block) all = {z0, z1, t->y0, t->y1};
-  PVI(for_layer_rows)(plan, 1, &all, step->p, PVI(forward_psi));
+  PVI(for_layer_rows)(plan, 1, &all, step, PVI(forward_psi));
   for (int32_t y0 = t->y0; y0 < t->y1;) {
     const int32_t y1 = PVI(alike)(plan, 1, y0, PVI(smaller)(y0 + PVI_ROWS, t->y1));
     const PVI(block) block = {z0, z1, y0, y1};
@@ -30,7 +30,7 @@ void PVI(forward_tile)(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step
     const int32_t z1 = PVI(alike)(plan, 0, z0, PVI(smaller)(z0 + plan->march, t->z1));
     const int32_t wanted = PVI(smaller)(z1 + PVI_HALO, t->z1);
     const PVI(block) next = {ahead, wanted, t->y0, t->y1};
-    PVI(for_layer_rows)(plan, 0, &next, step->p, PVI(forward_psi));
+    PVI(for_layer_rows)(plan, 0, &next, step, PVI(forward_psi));
     advance_planes(plan, t, step, z0, z1);
     ahead = wanted;
     z0 = z1;

@@ -15,46 +15,44 @@ static void face_type(const PVI(geometry) *g, int axis, int side, int outside, M
   MPI_Type_commit(type);
 }
 
-void PVI(halo_create)(PVI(plan) *plan) {
-  plan->n_requests = 0;
+void PVI(halo_create)(const PVI(plan) *plan, PVI(wave) *wave) {
+  wave->n_requests = 0;
   for (int axis = 0; axis < 3; axis++) {
     for (int side = 0; side < 2; side++) {
       const int other = plan->neighbour[axis][side];
       if (other == MPI_PROC_NULL)
         continue;
-      MPI_Datatype *type = plan->face[axis][side];
-      face_type(&plan->g, axis, side, 0, &type[0]);
-      face_type(&plan->g, axis, side, 1, &type[1]);
-      const int up = 2 * axis + side, down = 2 * axis + 1 - side, n = plan->n_requests;
+      MPI_Datatype sent, received; /* a request keeps its type alive */
+      face_type(&plan->g, axis, side, 0, &sent);
+      face_type(&plan->g, axis, side, 1, &received);
+      const int up = 2 * axis + side, down = 2 * axis + 1 - side, n = wave->n_requests;
       for (int which = 0; which < 2; which++) {
-        real *base = plan->field[which] + PVI_LANES;
-        MPI_Request *request = plan->request[which];
-        MPI_Send_init(base, 1, type[0], other, up, plan->comm, &request[n]);
-        MPI_Recv_init(base, 1, type[1], other, down, plan->comm, &request[n + 1]);
+        real *base = wave->field[which] + PVI_LANES;
+        MPI_Request *request = wave->request[which];
+        MPI_Send_init(base, 1, sent, other, up, plan->comm, &request[n]);
+        MPI_Recv_init(base, 1, received, other, down, plan->comm, &request[n + 1]);
       }
-      plan->n_requests += 2;
+      MPI_Type_free(&sent);
+      MPI_Type_free(&received);
+      wave->n_requests += 2;
     }
   }
 }
 
-void PVI(halo_destroy)(PVI(plan) *plan) {
-  for (int i = 0; i < plan->n_requests; i++) {
-    MPI_Request_free(&plan->request[0][i]);
-    MPI_Request_free(&plan->request[1][i]);
+void PVI(halo_destroy)(PVI(wave) *wave) {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  for (int i = 0; i < wave->n_requests && !finalized; i++) {
+    MPI_Request_free(&wave->request[0][i]);
+    MPI_Request_free(&wave->request[1][i]);
   }
-  for (int axis = 0; axis < 3; axis++) {
-    for (int side = 0; side < 2; side++) {
-      if (plan->neighbour[axis][side] == MPI_PROC_NULL)
-        continue;
-      MPI_Type_free(&plan->face[axis][side][0]);
-      MPI_Type_free(&plan->face[axis][side][1]);
-    }
-  }
-  plan->n_requests = 0;
+  wave->n_requests = 0;
 }
 
-/* p(-z) = -p(z): the free surface is the plane z = 0. */
-static void mirror(const PVI(geometry) *g, real *field) {
+void PVI(halo_mirror)(const PVI(plan) *plan, real *field) {
+  const PVI(geometry) *g = &plan->g;
+  if (!plan->config.free_surface || g->offset[0] != 0)
+    return;
   for (int32_t z = 1; z <= PVI_HALO; z++) {
     for (int32_t y = 0; y < g->n[1]; y++) {
       const real *below = field + PVI(in_field)(g, z, y);
@@ -66,12 +64,9 @@ static void mirror(const PVI(geometry) *g, real *field) {
   }
 }
 
-void PVI(refresh)(PVI(plan) *plan, int which) {
-  if (plan->config.free_surface && plan->g.offset[0] == 0) {
-    mirror(&plan->g, plan->field[which]);
-  }
-  if (plan->n_requests == 0)
+void PVI(halo_exchange)(PVI(wave) *wave, int which) {
+  if (wave->n_requests == 0)
     return;
-  MPI_Startall(plan->n_requests, plan->request[which]);
-  MPI_Waitall(plan->n_requests, plan->request[which], MPI_STATUSES_IGNORE);
+  MPI_Startall(wave->n_requests, wave->request[which]);
+  MPI_Waitall(wave->n_requests, wave->request[which], MPI_STATUSES_IGNORE);
 }

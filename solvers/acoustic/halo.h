@@ -2,6 +2,10 @@
 #pragma once
 #include "plan.h"
 
-void PVI(halo_create)(PVI(plan) *plan);
-void PVI(halo_destroy)(PVI(plan) *plan);
-void PVI(refresh)(PVI(plan) *plan, int which);
+/* Persistent requests of a wave's two fields. */
+void PVI(halo_create)(const PVI(plan) *plan, PVI(wave) *wave);
+void PVI(halo_destroy)(PVI(wave) *wave);
+void PVI(halo_exchange)(PVI(wave) *wave, int which);
+
+/* p(-z) = -p(z): the free surface is the plane z = 0. Nothing without one. */
+void PVI(halo_mirror)(const PVI(plan) *plan, real *field);

@@ -1,8 +1,7 @@
 #include "plan.h"
-#include "cpml.h"
 #include "decompose.h"
-#include "halo.h"
 #include "tiles.h"
+#include "wave.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,42 +72,13 @@ static void place(PVI(plan) *plan, const int32_t dims[3]) {
   }
 }
 
-static pvi_status allocate_layer(PVI(plan) *plan, int axis, int side) {
-  const PVI(slab) *s = &plan->g.slab[axis][side];
-  PVI(layer) *layer = &plan->layer[axis][side];
-  if (!s->present)
-    return PVI_OK;
-  const int32_t width = s->end - s->begin;
-  layer->psi = PVI(zeros)(s->size);
-  layer->zeta = PVI(zeros)(s->size);
-  layer->a = PVI(zeros)(width + PVI_LANES);
-  layer->b = PVI(zeros)(width + PVI_LANES);
-  if (!layer->psi || !layer->zeta || !layer->a || !layer->b)
-    return PVI_NO_MEMORY;
-  for (int32_t i = s->layer_begin - s->begin; i < s->layer_end - s->begin; i++) {
-    double a, b;
-    pvi_cpml(&plan->config, axis, plan->g.offset[axis] + s->begin + i, &a, &b);
-    layer->a[i] = (real)a;
-    layer->b[i] = (real)b;
-  }
-  return PVI_OK;
-}
-
 static pvi_status allocate(PVI(plan) *plan) {
-  pvi_status status = PVI(make_tiles)(plan);
-  for (int axis = 0; axis < 3 && status == PVI_OK; axis++) {
-    status = allocate_layer(plan, axis, 0);
-    if (status == PVI_OK)
-      status = allocate_layer(plan, axis, 1);
-  }
+  const pvi_status status = PVI(make_tiles)(plan);
   if (status != PVI_OK)
     return status;
-  plan->field[0] = PVI(zeros)(plan->g.size);
-  plan->field[1] = PVI(zeros)(plan->g.size);
   plan->v = PVI(zeros)(plan->g.size);
   plan->gradient = PVI(zeros)(plan->g.cells);
-  const int complete = plan->field[0] && plan->field[1] && plan->v && plan->gradient;
-  return complete ? PVI_OK : PVI_NO_MEMORY;
+  return plan->v && plan->gradient ? PVI_OK : PVI_NO_MEMORY;
 }
 
 static pvi_status build(PVI(plan) *plan) {
@@ -121,9 +91,7 @@ static pvi_status build(PVI(plan) *plan) {
   weights(plan);
   place(plan, dims);
   status = PVI(agree)(plan, allocate(plan));
-  if (status == PVI_OK)
-    PVI(halo_create)(plan);
-  return status;
+  return status == PVI_OK ? PVI(wave_create)(plan, &plan->wave) : status;
 }
 
 pvi_status PVI(create)(const pvi_config *config, int32_t comm, PVI(plan) **out) {
@@ -150,20 +118,13 @@ pvi_status PVI(create)(const pvi_config *config, int32_t comm, PVI(plan) **out) 
 void PVI(destroy)(PVI(plan) *plan) {
   if (!plan)
     return;
+  PVI(wave_destroy)(&plan->wave);
   int finalized = 0;
   MPI_Finalized(&finalized);
   if (!finalized) {
-    if (plan->n_requests)
-      PVI(halo_destroy)(plan);
     MPI_Comm_free(&plan->comm);
   }
-  for (int axis = 0; axis < 3; axis++) {
-    for (int side = 0; side < 2; side++) {
-      PVI(layer) *layer = &plan->layer[axis][side];
-      free(layer->psi), free(layer->zeta), free(layer->a), free(layer->b);
-    }
-  }
-  free(plan->field[0]), free(plan->field[1]), free(plan->v);
-  free(plan->gradient), free(plan->history), free(plan->tile), free(plan->scratch);
+  free(plan->v), free(plan->gradient), free(plan->history), free(plan->tile),
+      free(plan->scratch);
   free(plan);
 }

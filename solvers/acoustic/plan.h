@@ -12,9 +12,16 @@ typedef struct {
 } PVI(tile);
 
 typedef struct {
-  real *psi, *zeta; /* memory variables, both slabs of all axes */
+  real *psi, *zeta; /* memory variables */
   real *a, *b;      /* damping by cell - begin, zero outside the layer */
 } PVI(layer);
+
+typedef struct {
+  real *field[2]; /* this time step and the one before or after it */
+  PVI(layer) layer[3][2];
+  MPI_Request request[2][12]; /* persistent, one set for each field */
+  int n_requests;
+} PVI(wave);
 
 /* The part of a point that this rank owns. */
 typedef struct {
@@ -35,14 +42,10 @@ struct PVI(plan) {
   MPI_Comm comm;
   int rank, n_ranks;
   int neighbour[3][2];
-  MPI_Datatype face[3][2][2]; /* axis, side, sent or received */
-  MPI_Request request[2][12]; /* persistent, one set for each wavefield */
-  int n_requests;
 
   real d1[3][5], d2[3][5]; /* stencil weights over spacing and its square */
-  real *field[2];          /* this time step and the one before or after it */
-  real *v; /* c^2 dt^2; zero outside the block */
-  PVI(layer) layer[3][2];
+  PVI(wave) wave;             /* of forward and adjoint */
+  real *v;               /* c^2 dt^2; zero outside the block */
   real *gradient;        /* sum over time of adjoint times right-hand side */
   real *history;         /* right-hand side of every step, without halo */
   int64_t history_steps; /* its capacity */

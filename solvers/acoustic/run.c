@@ -1,21 +1,4 @@
 #include "run.h"
-#include <string.h>
-
-static void clear(real *memory, ptrdiff_t n) {
-  if (memory)
-    memset(memory, 0, (size_t)n * sizeof(real));
-}
-
-void PVI(reset)(PVI(plan) *plan) {
-  clear(plan->field[0], plan->g.size);
-  clear(plan->field[1], plan->g.size);
-  for (int axis = 0; axis < 3; axis++) {
-    for (int side = 0; side < 2; side++) {
-      clear(plan->layer[axis][side].psi, plan->g.slab[axis][side].size);
-      clear(plan->layer[axis][side].zeta, plan->g.slab[axis][side].size);
-    }
-  }
-}
 
 /* FNV-1a. */
 static uint64_t hash(uint64_t h, const void *data, size_t bytes) {

@@ -2,9 +2,6 @@
 #pragma once
 #include "plan.h"
 
-/* All wavefields and memory variables to zero. */
-void PVI(reset)(PVI(plan) *plan);
-
 /* Whether every rank was called with these very numbers; the worst status of any. */
 pvi_status PVI(
     agree_call)(const PVI(plan) *plan, pvi_status mine, int32_t nt, const pvi_points *source,

@@ -1,0 +1,73 @@
+#include "wave.h"
+#include "cpml.h"
+#include "halo.h"
+#include <stdlib.h>
+#include <string.h>
+
+static pvi_status create_layer(const PVI(plan) *plan, int axis, int side, PVI(layer) *layer) {
+  const PVI(slab) *s = &plan->g.slab[axis][side];
+  if (!s->present)
+    return PVI_OK;
+  const int32_t width = s->end - s->begin;
+  layer->psi = PVI(zeros)(s->size);
+  layer->zeta = PVI(zeros)(s->size);
+  layer->a = PVI(zeros)(width + PVI_LANES);
+  layer->b = PVI(zeros)(width + PVI_LANES);
+  if (!layer->psi || !layer->zeta || !layer->a || !layer->b)
+    return PVI_NO_MEMORY;
+  for (int32_t i = s->layer_begin - s->begin; i < s->layer_end - s->begin; i++) {
+    double a, b;
+    pvi_cpml(&plan->config, axis, plan->g.offset[axis] + s->begin + i, &a, &b);
+    layer->a[i] = (real)a;
+    layer->b[i] = (real)b;
+  }
+  return PVI_OK;
+}
+
+pvi_status PVI(wave_create)(const PVI(plan) *plan, PVI(wave) *wave) {
+  pvi_status status = PVI_OK;
+  *wave = (PVI(wave)){0};
+  for (int axis = 0; axis < 3; axis++) {
+    for (int side = 0; side < 2 && status == PVI_OK; side++)
+      status = create_layer(plan, axis, side, &wave->layer[axis][side]);
+  }
+  wave->field[0] = PVI(zeros)(plan->g.size);
+  wave->field[1] = PVI(zeros)(plan->g.size);
+  if (!wave->field[0] || !wave->field[1])
+    status = PVI_NO_MEMORY;
+  status = PVI(agree)(plan, status);
+  if (status == PVI_OK) {
+    PVI(halo_create)(plan, wave);
+  } else {
+    PVI(wave_destroy)(wave);
+  }
+  return status;
+}
+
+void PVI(wave_destroy)(PVI(wave) *wave) {
+  PVI(halo_destroy)(wave);
+  for (int axis = 0; axis < 3; axis++) {
+    for (int side = 0; side < 2; side++) {
+      PVI(layer) *layer = &wave->layer[axis][side];
+      free(layer->psi), free(layer->zeta), free(layer->a), free(layer->b);
+    }
+  }
+  free(wave->field[0]), free(wave->field[1]);
+  *wave = (PVI(wave)){0};
+}
+
+static void clear(real *memory, ptrdiff_t n) {
+  if (memory)
+    memset(memory, 0, (size_t)n * sizeof(real));
+}
+
+void PVI(wave_reset)(const PVI(plan) *plan, PVI(wave) *wave) {
+  clear(wave->field[0], plan->g.size);
+  clear(wave->field[1], plan->g.size);
+  for (int axis = 0; axis < 3; axis++) {
+    for (int side = 0; side < 2; side++) {
+      clear(wave->layer[axis][side].psi, plan->g.slab[axis][side].size);
+      clear(wave->layer[axis][side].zeta, plan->g.slab[axis][side].size);
+    }
+  }
+}

@@ -6,7 +6,7 @@ export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-quick test-clusters lint format bench clean
+.PHONY: help setup demo test test-quick test-clusters lint format bench bench-solver clean
 
 help:
 	@echo "make demo        set up, invert a small synthetic survey, write its report"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-clusters  as root: install Slurm and Grid Engine, run the tests on them"
 	@echo "make lint        formatters, linters, types, workflow"
 	@echo "make bench       measure the wave solver on this machine"
+	@echo "make bench-solver  compare it with Devito and Deepwave (installs both in .venv-peers)"
 	@echo "make clean       remove the environment and build files (results stay)"
 
 setup:
@@ -43,5 +44,8 @@ format: setup
 bench: setup
 	python benchmarks/solver.py
 
+bench-solver: setup
+	python benchmarks/wave/compare.py
+
 clean:
-	rm -rf .venv build
+	rm -rf .venv .venv-peers build

@@ -1,0 +1,135 @@
+"""Our solver against Devito and Deepwave in one alternating run: speed, memory, waveforms.
+
+Every solver runs in a process of its own; rounds alternate between them, and medians are
+compared. The last line printed is a JSON object. Takes some ten minutes, most of them for
+Devito's first calls and Deepwave's gradient.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from case import Case
+from peer_process import PeerProcess, peers_python
+
+from pvi_hpc.simulate.native import load
+
+__all__: list[str] = []
+
+BYTES_A_CELL = 16  # read p, read and write p_old, read c
+PEERS = {"devito": "devito_peer", "deepwave": "deepwave_peer"}
+#: Deepwave's gradient takes half a minute at 128^3: fewer rounds, and not at 200^3.
+SLOW = {("deepwave", "gradient"): 2}
+
+
+def bandwidth(threads: int) -> float:
+    """Return this machine's streaming bandwidth [byte/s], arrays far beyond the caches."""
+    lib = load().lib
+    return float(lib.pvi_bandwidth(threads, 32_000_000, 5))
+
+
+def run_case(case: Case, rounds: int, python: str, folder: Path) -> dict[str, Any]:
+    """Return medians of seconds by (solver, what), peak memory and traces of all solvers."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    peaks: dict[str, float] = {}
+    streams: list[float] = []
+    with ExitStack() as stack:
+        solvers = {"ours": stack.enter_context(PeerProcess("ours", sys.executable, case))}
+        for name, module in PEERS.items():
+            solvers[name] = stack.enter_context(PeerProcess(module, python, case))
+        for i in range(-1, rounds):  # round -1 compiles, tunes and touches the memory
+            streams.append(bandwidth(case.threads))
+            for what in ("forward", "gradient"):
+                for name, solver in solvers.items():
+                    if skips(name, what, i, case):
+                        continue
+                    path = folder / f"{name}-{what}.npy"
+                    answer = solver.ask(what, **({"save": str(path)} if i < 0 else {}))
+                    peaks[name] = answer["peak_gb"]
+                    if i >= 0 or (name, what) in SLOW:
+                        seconds.setdefault((name, what), []).append(answer["seconds"])
+    return {
+        "seconds": {key: median(values) for key, values in seconds.items()},
+        "peak_gb": peaks,
+        "bandwidth": median(streams),
+    }
+
+
+def skips(name: str, what: str, i: int, case: Case) -> bool:
+    """Whether a solver sits out this round."""
+    limit = SLOW.get((name, what))
+    return limit is not None and (i + 1 >= limit or case.n > 150)
+
+
+def difference(folder: Path, name: str, what: str) -> float:
+    """Relative L2 difference of a peer's traces or gradient from ours.
+
+    Devito's loop does not write the last sample.
+    """
+    ours, theirs = (np.load(folder / f"{n}-{what}.npy") for n in ("ours", name))
+    if what == "forward":
+        ours, theirs = ours[:, :-1], theirs[:, :-1]
+    return float(np.linalg.norm(theirs - ours) / np.linalg.norm(ours))
+
+
+def report(case: Case, result: dict[str, Any]) -> dict[str, float]:
+    """Print the table of one case and return its figures."""
+    seconds, limit = result["seconds"], result["bandwidth"] / BYTES_A_CELL
+    print(
+        f"\n{case.n}^3 cells + layer of {case.layer}, {case.nt} steps, {case.threads} threads"
+    )
+    print(f"streaming bandwidth {result['bandwidth'] / 1e9:.1f} GB/s")
+    print(f"{'':10}{'forward Gcells/s':>18}{'gradient Gcells/s':>19}{'peak GB':>9}")
+    for name, peak in result["peak_gb"].items():
+        speeds = [
+            case.updates / seconds[name, what] / 1e9 if (name, what) in seconds else np.nan
+            for what in ("forward", "gradient")
+        ]
+        print(f"{name:10}{speeds[0]:18.3f}{speeds[1]:19.3f}{peak:9.2f}")
+    ours = {what: seconds["ours", what] for what in ("forward", "gradient")}
+    figures = {
+        "forward_gpts": case.updates / ours["forward"] / 1e9,
+        "gradient_over_forward": ours["gradient"] / ours["forward"],
+        "forward_of_bandwidth_limit": case.updates / ours["forward"] / limit,
+        "peak_gb": result["peak_gb"]["ours"],
+        "devito_peak_gb": result["peak_gb"]["devito"],
+    }
+    for (name, what), value in seconds.items():
+        if name != "ours":
+            figures[f"{what}_vs_{name}"] = value / ours[what]
+    return figures
+
+
+def main() -> None:
+    """Print a table a size and the figures of all as the last line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[128, 200])
+    parser.add_argument("--steps", type=int, nargs="+", default=[150, 60])
+    arguments = parser.parse_args()
+    python = peers_python()
+    figures: dict[str, Any] = {}
+    for n, nt in zip(arguments.sizes, arguments.steps, strict=True):
+        case = Case(n, nt, threads=arguments.threads)
+        with tempfile.TemporaryDirectory() as folder:
+            result = run_case(case, arguments.rounds, python, Path(folder))
+            case_figures = report(case, result)
+            for name in PEERS:
+                for what in ("forward", "gradient"):
+                    if (name, what) in result["seconds"]:
+                        share = difference(Path(folder), name, what)
+                        case_figures[f"{what}_difference_{name}"] = share
+                        print(f"{what} differs from {name}'s by {share:.2%}")
+        figures |= case_figures if not figures else {f"at_{n}": case_figures}
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

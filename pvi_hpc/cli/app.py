@@ -19,7 +19,10 @@ app = typer.Typer(
 Config = Annotated[str, typer.Argument(help="A configuration file, or a project's name.")]
 ProjectName = Annotated[str, typer.Argument(help="Name of a project under results/.")]
 RunName = Annotated[str, typer.Argument(help="Name of a run of the project.")]
-Profile = Annotated[Path, typer.Option(help="Snakemake profile of the site.")]
+Profile = Annotated[
+    Path,
+    typer.Option("--profile", "--workflow-profile", help="Snakemake profile of the site."),
+]
 Extra = Annotated[
     list[str] | None, typer.Argument(help="After --: options handed on to snakemake.")
 ]

@@ -22,19 +22,22 @@ from pvi_hpc.cli.progress import (
     read_statuses,
 )
 from pvi_hpc.config import Project, load_project
+from pvi_hpc.config.site import site_of
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.plan import refuse_changed_runs
 from pvi_hpc.store.layout import ProjectPaths
 
 __all__ = ["launch", "stop_project"]
 
+ROOT = Path(pvi_hpc.__file__).parents[1]
 #: Lines of a failed step's log that are shown.
 TAIL = 15
 
 
 def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = False) -> int:
     """Run Snakemake on a configuration and show progress; return its exit code."""
-    path, project = _find_config(config)
+    profile = _find_profile(profile)
+    path, project = _find_config(config, profile)
     refuse_changed_runs(project)
     command = [*_snakemake(profile), "--configfile", str(path), *extra]
     if unlock:
@@ -71,31 +74,36 @@ def _ask_to_stop(project: Project) -> bool:
     return any(asked)
 
 
-def _find_config(config: str) -> tuple[Path, Project]:
+def _find_config(config: str, profile: Path) -> tuple[Path, Project]:
     path = Path(config)
     if not path.exists() and not path.suffix:
         path = ProjectPaths.of(config).config
     if not path.exists():
         raise ConfigError(f"There is no configuration '{config}', and no project of that name.")
-    return path, load_project(path)
+    return path, load_project(path, site=site_of(profile))
 
 
-def _snakemake(profile: Path) -> list[str]:
-    root = Path(pvi_hpc.__file__).parents[1]
-    for folder in (Path.cwd(), root):
-        if (folder / "Snakefile").exists():
-            break
-    else:
-        raise ConfigError("There is no Snakefile here; start pvi in the project's directory.")
+def _find_profile(profile: Path) -> Path:
     if not profile.exists() and not profile.is_absolute():
-        profile = root / profile
+        profile = ROOT / profile
     if not profile.is_dir():
         raise ConfigError(
             f"'--profile' must be a folder such as cluster_profiles/local: {profile}"
         )
+    return profile
+
+
+def _snakemake(profile: Path) -> list[str]:
+    for folder in (Path.cwd(), ROOT):
+        if (folder / "Snakefile").exists():
+            break
+    else:
+        raise ConfigError("There is no Snakefile here; start pvi in the project's directory.")
+    site = site_of(profile)
     return [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile")),
         *("--workflow-profile", str(profile)),
+        *(("--config", f"site={site}") if site else ()),
     ]
 
 

@@ -5,34 +5,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from pvi_hpc.config.project import Project, Run
+from pvi_hpc.config.site import at_site, read_tree
 from pvi_hpc.errors import ConfigError
 
 __all__ = ["load_project", "parse_project"]
 
 
-def load_project(path: str | Path) -> Project:
-    """Read and check a YAML configuration.
+def load_project(path: str | Path, *, site: str | Path | None = None) -> Project:
+    """Read and check a YAML configuration, with the `execution` of a site's file if given.
 
     Raises
     ------
     ConfigError
         With one line for each setting that is missing, unknown or impossible.
     """
-    try:
-        tree = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"Cannot read the configuration '{path}': {error}") from error
-    if not isinstance(tree, Mapping):
-        raise ConfigError(f"'{path}' must hold keys such as 'grid' and 'prior', got {tree!r}.")
-    return parse_project(tree, source=str(path))
+    tree = read_tree(path, "'grid' and 'prior'")
+    return parse_project(tree, source=str(path), site=site)
 
 
-def parse_project(tree: Mapping[str, Any], *, source: str = "configuration") -> Project:
+def parse_project(
+    tree: Mapping[str, Any],
+    *,
+    source: str = "configuration",
+    site: str | Path | None = None,
+) -> Project:
     """Check a configuration that was already read; errors as `load_project`."""
+    if site is not None:
+        tree = at_site(tree, site)
+        source = f"{source} with {site}"
     try:
         project = Project.model_validate(dict(tree))
     except ValidationError as error:

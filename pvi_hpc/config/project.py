@@ -4,32 +4,14 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from pvi_hpc.config.base import Frozen, Name, Seed
+from pvi_hpc.config.execution import Execution
 from pvi_hpc.config.inference import Inference, Prior, Start
 from pvi_hpc.config.survey import GridSettings, Solver, SurveySettings
 
-__all__ = ["Execution", "Posterior", "Project", "Report", "Run"]
-
-
-class Execution(Frozen):
-    """Workers, the MPI ranks and threads of their gangs, and what to do on failure."""
-
-    executor: str = Field("local", description="An entry point of pvi_hpc.executors.")
-    workers: PositiveInt = 2
-    ranks: PositiveInt = Field(
-        1, description="MPI ranks of one gang; fixed for a begun run (rounding)."
-    )
-    threads: PositiveInt = Field(1, description="OpenMP threads of one rank.")
-    shots_per_task: PositiveInt = Field(
-        4, description="Shots simulated by one task; fixed for a begun run (order of sums)."
-    )
-    controller_threads: PositiveInt = Field(
-        1, description="Threads of the variational update, which alternates with simulations."
-    )
-    retries: Annotated[int, Field(ge=0)] = Field(3, description="New tries of one task.")
-    timeout_s: PositiveFloat = Field(600.0, description="A task this long has hung.")
+__all__ = ["Posterior", "Project", "Report", "Run"]
 
 
 class Posterior(Frozen):

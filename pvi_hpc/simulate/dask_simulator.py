@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.config.project import Execution
+from pvi_hpc.config.execution import Execution
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.batch import Sample, make_samples
 from pvi_hpc.execution.dispatch import Dispatcher

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pvi_hpc.config.project import Execution
+from pvi_hpc.config.execution import Execution
 from pvi_hpc.grid import Grid
 from pvi_hpc.simulate.setup import SimulationSetup
 from pvi_hpc.store.survey_file import file_hash, write_survey

@@ -16,8 +16,10 @@ from pvi_hpc.store.layout import ProjectPaths
 
 if not config:
     raise WorkflowError("No configuration: add --configfile config/<name>.yaml")
+# The site's file comes with the profile; its keys win over those of `execution`.
+SITE = config.get("site")
 try:
-    PROJECT = parse_project(config)
+    PROJECT = parse_project({k: v for k, v in config.items() if k != "site"}, site=SITE)
     refuse_changed_runs(PROJECT)
 except PviError as error:
     raise WorkflowError(str(error)) from None

@@ -1,0 +1,14 @@
+#!/bin/bash
+# submit.sh RULE THREADS MINUTES SCRIPT: submit a job of the workflow; prints its id.
+# Adapt to the site: queue, project, memory, parallel environment.
+set -euo pipefail
+rule=$1 threads=$2 minutes=$3 script=$4
+logs=.snakemake/sge_logs
+mkdir -p "$logs"
+find "$logs" -type f -mtime +14 -delete
+slots=()
+if [ "$threads" -gt 1 ]; then slots=(-pe smp "$threads"); fi
+# s_rt sends SIGUSR1 two minutes before h_rt kills: time to write a checkpoint.
+soft=$((minutes * 60 > 240 ? minutes * 60 - 120 : minutes * 30))
+exec qsub -terse -cwd -V -notify -S /bin/bash -j y -o "$logs" -N "pvi.$rule" \
+  -l "h_rt=$((minutes * 60)),s_rt=$soft" "${slots[@]}" "$script"

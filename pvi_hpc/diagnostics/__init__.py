@@ -1,0 +1,1 @@
+"""Is the approximation any good? Known answers, and tests of a fit."""

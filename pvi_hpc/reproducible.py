@@ -1,20 +1,26 @@
 """Operations on tensors whose bits do not depend on the number of threads.
 
-Elementwise `+ - * / sqrt` are exact in IEEE 754 and need no care. Exponentials are not: a
-vectorised loop and its scalar remainder round differently, and where the remainder starts
-depends on how threads share the array. Nor are sums, whose order of addition depends on it.
+Elementwise `+ - * /` are exact in IEEE 754 and need no care, nor does NumPy's square root;
+torch's is from a vector library and off by one bit here and there. Nor are exponentials exact:
+a vectorised loop and its scalar remainder round differently, and where the remainder starts
+depends on how threads share the array. So does the order in which a sum is added up.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["exp", "row_sums", "sum_samples"]
+__all__ = ["exp", "row_sums", "sqrt", "sum_samples"]
 
 
 def exp(x: Tensor) -> Tensor:
     """Return `exp(x)` of any shape, in one thread, without gradient."""
     return torch.from_numpy(np.exp(x.detach().numpy()))
+
+
+def sqrt(x: Tensor) -> Tensor:
+    """Return the correctly rounded square root of any shape, without gradient."""
+    return torch.from_numpy(np.sqrt(x.detach().numpy()))
 
 
 def sum_samples(x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Final
 
 from torch import Tensor
 
+from pvi_hpc import reproducible
 from pvi_hpc.config.inference import Optimiser
 
 __all__ = ["adam_update", "cosine_step"]
@@ -36,5 +37,5 @@ def adam_update(
     first.mul_(beta1).add_(gradient * (1 - beta1))
     second.mul_(beta2).add_(gradient * gradient * (1 - beta2))
     scale = step / (1 - beta1 ** (i + 1))
-    root = second.sqrt().mul_(1 / sqrt(1 - beta2 ** (i + 1))).add_(EPSILON)
+    root = reproducible.sqrt(second).mul_(1 / sqrt(1 - beta2 ** (i + 1))).add_(EPSILON)
     x.sub_(first / root * scale)

@@ -1,6 +1,5 @@
 """Load the compiled solver; its declarations are read from its own headers."""
 
-import os
 import re
 from functools import cache
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any, NamedTuple
 from cffi import FFI
 from mpi4py import MPI
 
-import pvi_hpc
 from pvi_hpc.errors import SolverError
+from pvi_hpc.native import library_folder, plain_c
 
 __all__ = ["Native", "load"]
 
@@ -35,7 +34,7 @@ def load() -> Native:
     SolverError
         If it is not installed, or was built with another MPI than mpi4py runs.
     """
-    folder = _folder()
+    folder = library_folder(LIBRARY)
     ffi = FFI()
     ffi.cdef(declarations(folder))
     try:
@@ -48,32 +47,11 @@ def load() -> Native:
 
 def declarations(folder: Path) -> str:
     """Return the public headers as plain C, once for each precision."""
-    common = _plain_c(folder / "types.h")
-    template = _plain_c(folder / "acoustic.h")
+    common = plain_c(folder / "types.h")
+    template = plain_c(folder / "acoustic.h")
     return common + "".join(
         re.sub(r"\breal\b", real, re.sub(r"PVI\((\w+)\)", rf"pvi_\1_{suffix}", template))
         for suffix, real in REAL.items()
-    )
-
-
-def _plain_c(header: Path) -> str:
-    code = re.sub(r"/\*.*?\*/", "", header.read_text(encoding="utf-8"), flags=re.DOTALL)
-    return "".join(
-        line for line in code.splitlines(keepends=True) if not line.lstrip().startswith("#")
-    )
-
-
-def _folder() -> Path:
-    """Where the library is: `PVI_NATIVE_DIR`, or beside the installed package."""
-    override = os.environ.get("PVI_NATIVE_DIR")
-    folders = [Path(override)] if override else [Path(p) / "_native" for p in pvi_hpc.__path__]
-    for folder in folders:
-        if (folder / LIBRARY).is_file():
-            return folder
-    raise SolverError(
-        f"{LIBRARY} was not found in {', '.join(map(str, folders))}: install the package with "
-        "'pip install --no-build-isolation -e .', or set PVI_NATIVE_DIR to the folder of a "
-        "plain CMake build."
     )
 
 

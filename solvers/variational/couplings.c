@@ -1,0 +1,120 @@
+/* The gradient by the coefficients, as an array or straight into Adam. */
+#include "adam.h"
+#include "tiles.h"
+#include "variational.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+  const pvi_stencil *stencil;
+  const real *eps, *cotangent;
+} fields;
+
+/* gradient[i] = sum over samples of eps[at + i] cotangent[at + distance + i], in order. */
+static inline void multiply(const fields *f, ptrdiff_t at, ptrdiff_t distance, ptrdiff_t n,
+                            real *restrict gradient) {
+  const ptrdiff_t cells = pvi_n_cells(f->stencil);
+  for (int32_t s = 0; s < f->stencil->n_samples; s++) {
+    const real *restrict a = f->eps + s * cells + at;
+    const real *restrict b = f->cotangent + s * cells + at + distance;
+    if (s == 0) {
+#pragma omp simd
+      for (ptrdiff_t i = 0; i < n; i++)
+        gradient[i] = a[i] * b[i];
+    } else {
+#pragma omp simd
+      for (ptrdiff_t i = 0; i < n; i++)
+        gradient[i] += a[i] * b[i];
+    }
+  }
+}
+
+static double descend_row(const fields *f, ptrdiff_t at, ptrdiff_t distance, ptrdiff_t n,
+                          PVI(moments) c, const pvi_adam *adam) {
+  real gradient[PVI_PIECE];
+  double squares = 0.0;
+  for (ptrdiff_t i = 0; i < n; i += PVI_PIECE) {
+    const ptrdiff_t m = n - i < PVI_PIECE ? n - i : PVI_PIECE;
+    multiply(f, at + i, distance, m, gradient);
+    squares += PVI(adam)(m, gradient, adam, c.x + at + i, c.first + at + i, c.second + at + i);
+  }
+  return squares;
+}
+
+static double descend_tile(const fields *f, pvi_tile whole,
+                           PVI(moments) all, const pvi_adam *adam) {
+  const pvi_stencil *n = f->stencil;
+  const ptrdiff_t nx = n->shape[2], cells = pvi_n_cells(n);
+  double squares = 0.0;
+  for (int32_t k = 0; k < n->n_offsets; k++) {
+    const int32_t *offset = n->offsets + 3 * k;
+    const PVI(moments) c = {all.x + k * cells, all.first + k * cells, all.second + k * cells};
+    pvi_tile t = whole;
+    if (!pvi_clip(n, offset, &t))
+      continue;
+    for (int32_t y = t.y0; y < t.y1; y++) {
+      const ptrdiff_t at = ((ptrdiff_t)t.z * n->shape[1] + y) * nx + t.x0;
+      squares += descend_row(f, at, pvi_distance(n, offset), t.x1 - t.x0, c, adam);
+    }
+  }
+  return squares;
+}
+
+static pvi_variational_status check(const pvi_stencil *n, const real *eps,
+                                    const real *cotangent) {
+  const pvi_variational_status status = pvi_check_stencil(n);
+  return status == PVI_VARIATIONAL_OK && (!eps || !cotangent) ? PVI_VARIATIONAL_BAD_POINTER
+                                                              : status;
+}
+
+pvi_variational_status PVI(descend_couplings)(const pvi_stencil *n, const real *eps,
+                                         const real *cotangent,
+                                              PVI(moments) c, const pvi_adam *adam,
+                                         double *squares) {
+  const pvi_variational_status status = check(n, eps, cotangent);
+  if (status != PVI_VARIATIONAL_OK)
+    return status;
+  if (!c.x || !c.first || !c.second || !adam || !squares)
+    return PVI_VARIATIONAL_BAD_POINTER;
+  const fields f = {n, eps, cotangent};
+  const int64_t tiles = pvi_n_tiles(n);
+  double *parts = malloc(sizeof(double) * (size_t)tiles);
+  if (!parts)
+    return PVI_VARIATIONAL_NO_MEMORY;
+#pragma omp parallel for schedule(static) num_threads(n->n_threads)
+  for (int64_t i = 0; i < tiles; i++)
+    parts[i] = descend_tile(&f, pvi_tile_at(n, i), c, adam);
+  *squares = 0.0;
+  for (int64_t i = 0; i < tiles; i++)
+    *squares += parts[i];
+  free(parts);
+  return PVI_VARIATIONAL_OK;
+}
+
+pvi_variational_status
+PVI(products)(const pvi_stencil *n, const real *eps, const real *cotangent,
+                                real *products) {
+  const pvi_variational_status status = check(n, eps, cotangent);
+  if (status != PVI_VARIATIONAL_OK)
+    return status;
+  if (!products)
+    return PVI_VARIATIONAL_BAD_POINTER;
+  const fields f = {n, eps, cotangent};
+  const ptrdiff_t nx = n->shape[2], cells = pvi_n_cells(n);
+  const int64_t tiles = pvi_n_tiles(n);
+#pragma omp parallel for schedule(static) num_threads(n->n_threads)
+  for (int64_t i = 0; i < tiles; i++)
+    for (int32_t k = 0; k < n->n_offsets; k++) {
+      const int32_t *offset = n->offsets + 3 * k;
+      pvi_tile whole = pvi_tile_at(n, i), t = whole;
+      const int some = pvi_clip(n, offset, &t);
+      for (int32_t y = whole.y0; y < whole.y1; y++) {
+        const ptrdiff_t row = ((ptrdiff_t)whole.z * n->shape[1] + y) * nx;
+        real *out = products + k * cells + row;
+        memset(out + whole.x0, 0, sizeof(real) * (size_t)(whole.x1 - whole.x0));
+        if (some && y >= t.y0 && y < t.y1)
+          multiply(&f, row + t.x0, pvi_distance(n, offset), t.x1 - t.x0, out + t.x0);
+      }
+    }
+  return PVI_VARIATIONAL_OK;
+}

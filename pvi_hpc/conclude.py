@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pvi_hpc.config import Project, Run
 from pvi_hpc.controller import Progress
 from pvi_hpc.execution.lease import Lease
+from pvi_hpc.inference.elbo import ElboEstimate
 from pvi_hpc.predict import Models, Traces, predict
 from pvi_hpc.prepare import make_setup
 from pvi_hpc.problem import Problem
@@ -66,6 +67,7 @@ def conclude_run(run: Run, survey: Path, paths: RunPaths, shown: int | None) -> 
         },
         **_cost(run, progress, predictive, time.monotonic() - start),
         "iterations": progress.state.iteration,
+        "converged": progress.state.converged,
         "seed": run.seed,
         "versions": versions(),
         **machine(),
@@ -101,16 +103,15 @@ def _final_elbo(
     problem: Problem, progress: Progress, draws: Draws, predictive: Predictive
 ) -> dict[str, float]:
     """Return the ELBO of the draws that were simulated anyway, all shots, and its error."""
-    parameters = progress.state.parameters
-    misfits = predictive.misfits
-    log_likelihood = -0.5 * misfits.draws @ misfits.n_data
-    if not problem.run.inference.use_data:
-        log_likelihood = np.zeros(len(draws.theta))
-    log_prior = log_density(draws.theta)
-    log_q = problem.family.log_prob(parameters, draws.theta)
-    terms = log_likelihood + (log_prior - log_q).detach().numpy()
-    error = terms.std(ddof=1) / np.sqrt(len(terms)) if len(terms) > 1 else np.inf
-    return {"elbo": float(terms.mean()), "elbo_se": float(error)}
+    log_q = problem.method(None).log_prob(progress.state, draws.theta)
+    if log_q is None:
+        return {}
+    log_joint = log_density(draws.theta).numpy()
+    if problem.run.inference.use_data:
+        misfits = predictive.misfits
+        log_joint = log_joint - 0.5 * misfits.draws @ misfits.n_data
+    estimate = ElboEstimate.of(log_joint, log_q.numpy())
+    return {"elbo": estimate.mean, "elbo_se": estimate.standard_error}
 
 
 def _cost(

@@ -8,7 +8,9 @@ from typing import Any
 from pvi_hpc.config import Run
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.history import History
-from pvi_hpc.inference.vi import Info, VariationalInference, VariationalState
+from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.method import Method
+from pvi_hpc.inference.state import State
 from pvi_hpc.interrupt import StopFlag
 from pvi_hpc.plan import claim_run, total_iterations
 from pvi_hpc.simulate.simulator import SimulationCount
@@ -28,10 +30,14 @@ CHECKPOINT_SHARE = 0.02
 class Progress:
     """What a run has done so far: its distribution, its history and its cost."""
 
-    state: VariationalState
+    state: State
     history: History
     count: SimulationCount
     seconds: float
+
+    def reached(self, iteration: int) -> bool:
+        """Return whether there is nothing left to do up to an iteration."""
+        return self.state.converged or self.state.iteration >= iteration
 
 
 class Controller:
@@ -42,7 +48,7 @@ class Controller:
     run, paths
         The run and its files.
     method
-        The variational inference; its simulator must be ready.
+        The method of inference; its simulator must be ready.
     store
         The run's checkpoints.
     lease
@@ -53,7 +59,7 @@ class Controller:
         self,
         run: Run,
         paths: RunPaths,
-        method: VariationalInference,
+        method: Method,
         store: CheckpointStore,
         lease: Lease,
     ) -> None:
@@ -70,7 +76,7 @@ class Controller:
         """
         try:
             self._report(progress, "running")
-            while progress.state.iteration < until and not stop:
+            while not progress.reached(until) and not stop:
                 progress = self._iterate(progress)
                 self._checkpoint(progress)
                 self._report(progress, "running")
@@ -78,7 +84,7 @@ class Controller:
         except BaseException as error:
             self._report(progress, "failed", f"{type(error).__name__}: {error}")
             raise
-        self._report(progress, self._final_state(progress, stop), stop.received or "")
+        self._report(progress, *self._final_state(progress, stop))
         return progress
 
     def _iterate(self, progress: Progress) -> Progress:
@@ -107,10 +113,13 @@ class Controller:
         self._saved, self._written = iteration, time.monotonic()
         self._cost = self._written - start
 
-    def _final_state(self, progress: Progress, stop: StopFlag) -> str:
-        if progress.state.iteration >= total_iterations(self.run):
-            return "finished"
-        return "stopped" if stop else "waiting"
+    def _final_state(self, progress: Progress, stop: StopFlag) -> tuple[str, str]:
+        """Return the state and why."""
+        if progress.state.converged:
+            return "finished", f"converged after {progress.state.iteration} iterations"
+        if progress.reached(total_iterations(self.run)):
+            return "finished", ""
+        return ("stopped", stop.received or "") if stop else ("waiting", "")
 
     def _report(self, progress: Progress, state: str, message: str = "") -> None:
         history = progress.history
@@ -154,7 +163,7 @@ def from_tree(tree: dict[str, Any]) -> Progress:
     worker_seconds = float(ledger.pop("worker_seconds"))
     count = SimulationCount(**{k: int(v) for k, v in ledger.items()}, seconds=worker_seconds)
     return Progress(
-        VariationalState.from_tree(tree["state"]),
+        State.from_tree(tree["state"]),
         History.from_tree(tree["history"]),
         count,
         seconds,

@@ -27,8 +27,8 @@ __all__ = [
 
 
 def total_iterations(run: Run) -> int:
-    """Return the iterations of a run, deterministic start included."""
-    return run.start.map_iterations + run.inference.iterations
+    """Return the iterations of a run, those of its start included."""
+    return run.start.iterations + run.inference.iterations
 
 
 def segment_ends(project: Project, run: Run) -> list[int]:

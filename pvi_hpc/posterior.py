@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.inference.vi import VariationalInference, VariationalState
+from pvi_hpc.inference.method import Method
+from pvi_hpc.inference.state import State
 from pvi_hpc.prepare import true_model
 from pvi_hpc.problem import Problem
 from pvi_hpc.store.layout import RunPaths
@@ -22,12 +23,14 @@ Array = NDArray[np.float32]
 
 
 def write_posterior_files(
-    problem: Problem, method: VariationalInference, state: VariationalState, paths: RunPaths
+    problem: Problem, method: Method, state: State, paths: RunPaths
 ) -> None:
     """Draw the samples and write them, what they say of each cell, and ParaView's file."""
     run, grid = problem.run, problem.run.grid.grid
     n = run.posterior.samples
-    attributes = {"run": run.name, "family": run.inference.family.kind}
+    attributes = {"run": run.name, "method": run.inference.method.kind}
+    if run.inference.method.kind == "vi":
+        attributes["family"] = run.inference.family.kind
     write_samples(paths.samples, grid, _draws(problem, method, state, n), n, attributes)
     mean, sd, quantiles = _statistics(paths, grid.shape, n, run.posterior.quantiles)
     prior, expand = problem.model_map.prior, problem.model_map.expand
@@ -51,9 +54,7 @@ def write_posterior_files(
     write_vtkhdf(paths.vtk, grid, summary_fields(summary))
 
 
-def _draws(
-    problem: Problem, method: VariationalInference, state: VariationalState, n: int
-) -> Iterator[Array]:
+def _draws(problem: Problem, method: Method, state: State, n: int) -> Iterator[Array]:
     for i in range(n):
         theta = method.sample(state, 1, first=i)
         yield problem.models(theta)[0]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from pvi_hpc.config import Run
 from pvi_hpc.families.family import Family
 from pvi_hpc.families.load import load_family
+from pvi_hpc.inference.method import Method, load_method
+from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Posterior
-from pvi_hpc.inference.vi import VariationalInference, VariationalState
 from pvi_hpc.likelihood import GaussianLikelihood, Likelihood, NoData
 from pvi_hpc.simulate.simulator import Simulator
 from pvi_hpc.starting_model import starting_model
@@ -47,8 +48,8 @@ class Problem:
         traces = sum(int(np.isfinite(shot.noise_sd).sum()) for shot in file.geometry().shots)
         return cls(run, model_map, family, file.n_shots, traces * file.n_samples)
 
-    def method(self, simulator: Simulator | None) -> VariationalInference:
-        """Return the variational inference that simulates with `simulator`.
+    def method(self, simulator: Simulator | None) -> Method:
+        """Return the method of inference that simulates with `simulator`.
 
         None serves for all that needs no simulation: the start, and draws.
         """
@@ -61,14 +62,12 @@ class Problem:
                 n_data=self.n_data,
                 shots_per_sample=inference.shots_per_sample,
                 seed=self.run.seed,
-                samples_per_batch=2 if inference.antithetic else 1,
+                samples_per_batch=2 if inference.estimator.draws == "pairs" else 1,
             )
         target = Posterior(self.model_map, likelihood)
-        return VariationalInference(
-            self.family, target, inference, self.run.seed, self.run.start.map_iterations
-        )
+        return load_method(self.family, target, inference, self.run.start, self.run.seed)
 
-    def start(self) -> VariationalState:
+    def start(self) -> State:
         """Return the state before the first iteration."""
         return self.method(None).init(self.model_map.start_theta(), self.run.start.sd)
 

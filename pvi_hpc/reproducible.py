@@ -32,5 +32,6 @@ def sum_samples(x: Tensor) -> Tensor:
 
 
 def row_sums(x: Tensor) -> Tensor:
-    """Return the sum of every row, `(S, n) -> (S,)`, in one thread, without gradient."""
-    return torch.from_numpy(np.ascontiguousarray(x.detach().numpy()).sum(axis=1))
+    """Return the sum of every row in float64, `(S, n) -> (S,)`, in one thread, no gradient."""
+    rows = np.ascontiguousarray(x.detach().numpy())
+    return torch.from_numpy(rows.sum(axis=1, dtype=np.float64))

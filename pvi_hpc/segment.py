@@ -31,6 +31,8 @@ def advance_run(
 ) -> Progress:
     """Advance a run to iteration `until`, from its newest checkpoint or from its start.
 
+    A run that has converged stays as it is.
+
     Raises
     ------
     LeaseError
@@ -46,7 +48,7 @@ def advance_run(
         progress = _newest(store) or Progress(
             problem.start(), History(), SimulationCount(), 0.0
         )
-        if progress.state.iteration >= until:
+        if progress.reached(until):
             return progress
         simulates = run.inference.use_data
         workers = (
@@ -73,6 +75,7 @@ def write_manifest(path: Path, run: Run, progress: Progress) -> None:
         "run": run.name,
         "fingerprint": run.fingerprint(),
         "iteration": progress.state.iteration,
+        "converged": progress.state.converged,
         "simulations": progress.count.done,
         "seconds": progress.seconds,
     }

@@ -47,6 +47,8 @@ class Status:
     @property
     def eta(self) -> float | None:
         """Expected remaining time [s]."""
+        if self.state == "finished":
+            return 0.0  # also where it converged before its last iteration
         return None if self.rate is None else (self.iterations - self.iteration) * self.rate
 
     @property

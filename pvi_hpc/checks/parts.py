@@ -25,16 +25,21 @@ def check_model_map(run: Run) -> Iterator[Finding]:
 
 
 def check_family(run: Run) -> Iterator[Finding]:
-    """Check that there is such a family and that its options suit the grid."""
+    """Check that there is such a family and method, and that their options suit the grid."""
     from pvi_hpc.families.load import load_family
+    from pvi_hpc.inference.method import load_method
+    from pvi_hpc.inference.target import NoTarget
 
     grid, above = run.grid.grid, run.prior.fixed_above_m
     free = grid.axis(0) >= (-np.inf if above is None else above)
     active = np.broadcast_to(free[:, None, None], grid.shape).copy()
+    setting = "inference.family"
     try:
-        load_family(run.inference.family, active)
+        family = load_family(run.inference.family, active)
+        setting = "inference.method"
+        load_method(family, NoTarget(), run.inference, run.start, run.seed)
     except PviError as fault:
-        yield error("inference.family", str(fault))
+        yield error(setting, str(fault))
 
 
 def check_executor(run: Run) -> Iterator[Finding]:

@@ -72,7 +72,7 @@ def run_segment(name: str, run_name: str, until: int, manifest: Path) -> int:
         progress = advance_run(
             project.run(run_name), paths.survey, paths.run(run_name), until, stop
         )
-    if progress.state.iteration < until:
+    if not progress.reached(until):
         print(f"Stopped by {stop.received} at iteration {progress.state.iteration}.")
         return EXIT_STOPPED
     write_manifest(manifest, project.run(run_name), progress)

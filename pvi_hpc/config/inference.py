@@ -7,7 +7,17 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pvi_hpc.config.base import Frozen
 from pvi_hpc.config.survey import ModelFile
 
-__all__ = ["Family", "Inference", "Optimiser", "Prior", "Profile", "Start"]
+__all__ = [
+    "Estimator",
+    "Family",
+    "Inference",
+    "Method",
+    "Optimiser",
+    "Prior",
+    "Profile",
+    "Start",
+    "Stop",
+]
 
 Values = tuple[PositiveFloat, ...]
 Depths = Annotated[tuple[float, ...], Field(min_length=1)]
@@ -81,6 +91,11 @@ class Start(Frozen):
         0, description="Iterations of deterministic FWI before the variational ones."
     )
 
+    @property
+    def iterations(self) -> int:
+        """Iterations before the variational ones."""
+        return self.map_iterations
+
 
 class Family(Frozen):
     """The variational distribution."""
@@ -91,28 +106,81 @@ class Family(Frozen):
     options: dict[str, Any] = Field({}, description="e.g. stencil: [3, 3, 3] for structured.")
 
 
-class Optimiser(Frozen):
-    """Adam with a step that falls from `step` to `step * final` along a cosine."""
+class Method(Frozen):
+    """How the posterior is approximated."""
 
+    kind: str = Field("vi", description="vi, or an entry point of pvi_hpc.methods.")
+    options: dict[str, Any] = Field({}, description="Those of the method; none for vi.")
+
+
+class Estimator(Frozen):
+    """How the gradient of the ELBO is estimated from samples; see docs/inference.md."""
+
+    draws: Literal["pairs", "independent", "sobol"] = Field(
+        "pairs", description="eps and -eps in turn, independent, or scrambled Sobol points."
+    )
+    landing: Literal["regression", "always", "never"] = Field(
+        "regression", description="How much of the score is subtracted from a path gradient."
+    )
+    sobol_coordinates: Annotated[int, Field(ge=1, le=21201)] = Field(
+        1000, description="Leading unknowns that are Sobol points; the others are independent."
+    )
+
+
+class Optimiser(Frozen):
+    """How the parameters move; the step falls from `step` to `step * final`."""
+
+    kind: Literal["adam", "sgd"] = "adam"
     step: PositiveFloat = 0.02
+    schedule: Literal["cosine", "constant", "inverse_sqrt"] = Field(
+        "cosine", description="inverse_sqrt: step / sqrt(1 + i); final counts for cosine only."
+    )
     final: Annotated[float, Field(gt=0, le=1)] = 0.1
-    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    beta1: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Momentum.")
+    beta2: Annotated[float, Field(ge=0, lt=1)] = Field(0.999, description="Adam only.")
+    average: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share of the iterations, at the end, whose parameters are averaged."
+    )
+
+
+class Stop(Frozen):
+    """Stop early where the ELBO has stopped to grow."""
+
+    window: Annotated[int, Field(ge=2)] = Field(
+        50, description="Iterations whose mean ELBO is compared with that of as many before."
+    )
+    tolerance: PositiveFloat = Field(
+        1.0, description="Stop where it grew by less than so many of its standard errors."
+    )
 
 
 class Inference(Frozen):
-    """Variational inference: family, estimator, optimiser and length."""
+    """Variational inference: method, family, estimator, optimiser and length."""
 
+    method: Method = Method()
     family: Family = Family()
     iterations: PositiveInt
     samples: PositiveInt = Field(2, description="Models per iteration.")
-    antithetic: bool = Field(True, description="Draw the samples in pairs eps, -eps.")
     shots_per_sample: PositiveInt | None = Field(None, description="Minibatch; null: all.")
+    estimator: Estimator = Estimator()
     optimiser: Optimiser = Optimiser()
+    stop: Stop | None = Field(None, description="null: all iterations are done.")
+    precision: Literal["double", "single"] = Field(
+        "double", description="Of the variational parameters."
+    )
     use_data: bool = Field(True, description="false: the run must return its prior.")
 
     @model_validator(mode="after")
-    def _pairs(self) -> Self:
-        if self.antithetic and self.samples % 2:
-            raise ValueError(f"'samples' must be even with 'antithetic', got {self.samples}")
+    def _whole_designs(self) -> Self:
+        draws, n = self.estimator.draws, self.samples
+        if draws == "pairs" and n % 2:
+            raise ValueError(
+                f"'samples' must be even with 'estimator.draws: pairs', got {n}; add one, or "
+                "choose 'independent'"
+            )
+        if draws == "sobol" and n & (n - 1):
+            raise ValueError(
+                "'samples' must be a power of two with 'estimator.draws: sobol', "
+                f"got {n}; choose 2, 4, 8, ..."
+            )
         return self

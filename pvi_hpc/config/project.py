@@ -115,7 +115,7 @@ class Project(_Shared):
 
 
 #: Settings that a run replaces as a whole: half of one family is no other family.
-WHOLE = ("family", "model")
+WHOLE = ("family", "method", "model")
 
 #: Settings of one `kind` of prior, which a run with another kind does not take over.
 OF_KIND = ("mean_m_s", "sd_m_s")

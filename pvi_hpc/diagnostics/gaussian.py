@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from pvi_hpc.families.family import Family, Parameters
+from pvi_hpc.families.family import Parameters
+from pvi_hpc.families.gaussian import GaussianFamily
 
 __all__ = [
     "dense_factor",
@@ -39,7 +40,7 @@ def gaussian_kl(mean: Array, factor: Array, target_mean: Array, precision: Array
     return float(0.5 * (quadratic - len(mean) - log_dets))
 
 
-def dense_factor(family: Family, parameters: Parameters) -> Array:
+def dense_factor(family: GaussianFamily, parameters: Parameters) -> Array:
     """Return the matrix `L` `(n, n)` of a Gaussian family, column by column."""
     identity = torch.eye(family.n, dtype=family.mean(parameters).dtype)
     columns = family.sample(parameters, identity).detach() - family.mean(parameters)

@@ -1,21 +1,22 @@
 """What every variational family can do.
 
-A family holds no parameters: they are a dictionary of float64 tensors, made by `initial`,
-that the optimiser updates and checkpoints hold.
+A family holds no parameters: they are a dictionary of tensors, made by `initial`, that the
+optimiser updates and checkpoints hold. They have the dtype of the mean given to `initial`;
+densities are float64 whatever that is.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol, Self, TypeAlias
+from typing import Any, Final, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["LOCATION", "Family", "Parameters"]
+__all__ = ["LOCATION", "ClosedForm", "Family", "Parameters"]
 
 Parameters: TypeAlias = dict[str, Tensor]
 
-#: Every family calls its mean `(n,)` so; the MAP phase moves nothing else.
+#: The parameter `(n,)` that every family adds to its samples; the MAP phase moves only it.
 LOCATION: Final = "mu"
 
 
@@ -27,7 +28,7 @@ class Family(Protocol):
 
     n: int
 
-    #: Adam's step of a parameter relative to the others; 1 where it is not named.
+    #: The optimiser's step of a parameter relative to the others; 1 where it is not named.
     step_scales: Mapping[str, float]
 
     @classmethod
@@ -46,6 +47,14 @@ class Family(Protocol):
         """Return `theta` `(S, n)` of `eps` `(S, n)`, differentiable by the parameters."""
         ...
 
+    def pullback(self, parameters: Parameters, eps: Tensor, cotangent: Tensor) -> Parameters:
+        """Return the gradient of `sum(cotangent * sample(parameters, eps))` by each parameter.
+
+        `cotangent` is `(S, n)`; samples are added in their order, whatever the threads.
+        `pvi_hpc.families.pullback.autograd_pullback` serves where nothing better is known.
+        """
+        ...
+
     def standardise(self, parameters: Parameters, theta: Tensor) -> Tensor:
         """Return the `eps` `(S, n)` that `sample` maps to `theta` `(S, n)`."""
         ...
@@ -62,12 +71,20 @@ class Family(Protocol):
         """Return `log q` `(S,)` at any `theta` `(S, n)`."""
         ...
 
-    def entropy(self, parameters: Parameters) -> float:
-        """Return `-E[log q]`."""
+    def entropy_gradient(self, parameters: Parameters, eps: Tensor) -> Parameters:
+        """Return the gradient of `-mean(log_q(parameters, eps))` by what changes it.
+
+        Its expectation is the gradient of the entropy; exact for Gaussian families.
+        """
         ...
 
-    def entropy_gradient(self, parameters: Parameters) -> Parameters:
-        """Return the gradient of `entropy` by the parameters that change it."""
+
+@runtime_checkable
+class ClosedForm(Protocol):
+    """What a family may know exactly; `pvi_hpc.families.moments` estimates it otherwise."""
+
+    def entropy(self, parameters: Parameters) -> float:
+        """Return `-E[log q]`."""
         ...
 
     def mean(self, parameters: Parameters) -> Tensor:

@@ -3,12 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from math import log
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.families.family import Parameters
+from pvi_hpc.families.pullback import autograd_pullback
 from pvi_hpc.reproducible import exp, row_sums, sum_samples
 from pvi_hpc.standard_normal import HALF_LOG_2PI, log_density
 
@@ -22,14 +25,23 @@ class GaussianFamily(ABC):
         self.n = n
         self.step_scales: Mapping[str, float] = {}
 
+    @classmethod
+    @abstractmethod
+    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`."""
+
     def initial(self, mean: Tensor, sd: float) -> Parameters:
         """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
-        log_sd = torch.full((self.n,), log(sd), dtype=torch.float64)
+        log_sd = torch.full((self.n,), log(sd), dtype=mean.dtype)
         return {"mu": mean.detach().clone(), "log_sd": log_sd}
 
     @abstractmethod
     def sample(self, parameters: Parameters, eps: Tensor) -> Tensor:
         """Return `theta` `(S, n)` of `eps` `(S, n)`, differentiable by the parameters."""
+
+    def pullback(self, parameters: Parameters, eps: Tensor, cotangent: Tensor) -> Parameters:
+        """Return the gradient of `sum(cotangent * sample(eps))` by each parameter."""
+        return autograd_pullback(self, parameters, eps, cotangent)
 
     @abstractmethod
     def standardise(self, parameters: Parameters, theta: Tensor) -> Tensor:
@@ -56,8 +68,8 @@ class GaussianFamily(ABC):
         log_det = float(row_sums(parameters["log_sd"][None]))
         return self.n * (0.5 + HALF_LOG_2PI) + log_det
 
-    def entropy_gradient(self, parameters: Parameters) -> Parameters:
-        """Return the gradient of `entropy`: 1 for every `log_sd`."""
+    def entropy_gradient(self, parameters: Parameters, eps: Tensor) -> Parameters:
+        """Return the gradient of `entropy`, whatever `eps`: 1 for every `log_sd`."""
         return {"log_sd": torch.ones_like(parameters["log_sd"])}
 
     def mean(self, parameters: Parameters) -> Tensor:

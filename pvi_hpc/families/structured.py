@@ -56,7 +56,7 @@ class Structured(GaussianFamily):
 
     def initial(self, mean: Tensor, sd: float) -> Parameters:
         """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
-        coefficients = torch.zeros(self.stencil.shape, dtype=torch.float64)
+        coefficients = torch.zeros(self.stencil.shape, dtype=mean.dtype)
         return {**super().initial(mean, sd), "coefficients": coefficients}
 
     def sample(self, parameters: Parameters, eps: Tensor) -> Tensor:

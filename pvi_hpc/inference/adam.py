@@ -1,6 +1,6 @@
-"""Adam (Kingma & Ba 2015, arXiv 1412.6980) with a step that falls along a cosine."""
+"""Adam (Kingma & Ba 2015, arXiv 1412.6980)."""
 
-from math import cos, pi, sqrt
+from math import sqrt
 from typing import Final
 
 from torch import Tensor
@@ -8,16 +8,9 @@ from torch import Tensor
 from pvi_hpc import reproducible
 from pvi_hpc.config.inference import Optimiser
 
-__all__ = ["adam_update", "cosine_step"]
+__all__ = ["adam_update"]
 
 EPSILON: Final = 1e-8
-
-
-def cosine_step(settings: Optimiser, i: int, n: int) -> float:
-    """Return the step of update `i` of `n`, from `step` down to `step * final`."""
-    progress = i / (n - 1) if n > 1 else 0.0
-    fraction = settings.final + (1 - settings.final) * 0.5 * (1 + cos(pi * progress))
-    return settings.step * fraction
 
 
 def adam_update(

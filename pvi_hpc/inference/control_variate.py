@@ -9,19 +9,28 @@ from cell to cell in `L^{-T}`; Adam then follows noise and makes it worse. The r
 on the score is 1 at the optimum and 0 where the score is noise.
 """
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 from torch import Tensor
 
-__all__ = ["stick_landing"]
+__all__ = ["Landing", "stick_landing"]
+
+#: `w` from the regression, always 1, or always 0.
+Landing: TypeAlias = Literal["regression", "always", "never"]
 
 
-def stick_landing(gradient: Tensor, score: Tensor) -> tuple[Tensor, float]:
+def stick_landing(
+    gradient: Tensor, score: Tensor, landing: Landing = "regression"
+) -> tuple[Tensor, float]:
     """Return `gradient - w score` `(S, n)` and `w`, within 0 and 1.
 
     `w` depends on `eps`, but only through sums over all cells and samples, so the bias by any
     one parameter is of order `1 / (S n)`. A score that overflows counts as noise.
     """
-    g, s = gradient.numpy(), score.numpy()
+    if landing == "always":
+        return gradient - score, 1.0
+    g, s = (x.double().numpy() for x in (gradient, score))
     with np.errstate(over="ignore", invalid="ignore"):
         size, product = float(np.sum(s * s)), float(np.sum(g * s))
     if size == 0:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.info import START_PHASES, Info
 
 __all__ = ["History"]
 
@@ -46,14 +46,14 @@ class History:
 
 
 def record(info: Info, seconds: float) -> dict[str, NDArray[Any]]:
-    """Return an iteration's values, arrays `(1,)`; phase 0 is MAP, 1 variational.
+    """Return an iteration's values, arrays `(1,)`; phase 0 is the start, 1 the inference.
 
     Densities are means over samples; simulations are of one shot; `worker_seconds` is their
     time on the workers, `seconds` that of the iteration here.
     """
     values: dict[str, int | float] = {
         "iteration": info.iteration,
-        "phase": int(info.phase == "vi"),
+        "phase": int(info.phase not in START_PHASES),
         "elbo": info.elbo,
         "chi_squared": info.chi_squared,
         "log_likelihood": float(info.log_likelihood.mean()),

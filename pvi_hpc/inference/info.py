@@ -1,17 +1,19 @@
 """What an iteration tells the outside."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.simulate.simulator import SimulationCount
 
-__all__ = ["ElboEstimate", "Info", "Phase"]
+__all__ = ["START_PHASES", "Info"]
 
 Array = NDArray[np.float64]
-Phase = Literal["map", "vi"]
+
+#: Phases before the inference proper: their `terms` are no estimate of its ELBO.
+START_PHASES: Final = ("map", "hessian")
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,12 @@ class Info:
     Parameters
     ----------
     iteration, phase
-        Its number, and whether it was deterministic ("map") or variational ("vi").
+        Its number and phase, a word such as "map" or "vi".
     terms
-        `log_likelihood + log_prior - log_q`; the mean estimates the ELBO. In the MAP phase
-        the log posterior of `theta`, and `log_q` is NaN.
+        `log_likelihood + log_prior - log_q`; the mean estimates the ELBO. In a phase of the
+        start the log posterior of `theta`; NaN where a method has no density.
+    log_q
+        NaN where there is no density.
     chi_squared
         Mean reduced chi-squared; NaN without data.
     gradient_norm
@@ -33,11 +37,11 @@ class Info:
         Weight of the score in the path gradient; 1 sticks the landing (see
         `control_variate`).
     step
-        Adam's step.
+        The optimiser's step.
     """
 
     iteration: int
-    phase: Phase
+    phase: str
     terms: Array
     log_likelihood: Array
     log_prior: Array
@@ -52,14 +56,3 @@ class Info:
     def elbo(self) -> float:
         """Estimate of the ELBO, without the constant of the likelihood; goes up."""
         return float(self.terms.mean())
-
-
-@dataclass(frozen=True)
-class ElboEstimate:
-    """The ELBO from `n` fresh samples and all shots, and the mean reduced chi-squared."""
-
-    mean: float
-    standard_error: float
-    chi_squared: float
-    n: int
-    count: SimulationCount

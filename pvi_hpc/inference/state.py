@@ -1,8 +1,8 @@
-"""All memory of a variational inference, as one value and as a tree for a checkpoint."""
+"""All memory of an inference, as one value and as a tree for a checkpoint."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -10,11 +10,14 @@ from torch import Tensor
 
 from pvi_hpc.families.family import Parameters
 
-__all__ = ["VariationalState"]
+__all__ = ["Memory", "State"]
+
+#: Tensors by purpose and name, such as Adam's `first["mu"]`.
+Memory: TypeAlias = dict[str, Parameters]
 
 
 @dataclass(frozen=True)
-class VariationalState:
+class State:
     """What the next iteration depends on, besides the settings.
 
     Parameters
@@ -22,44 +25,42 @@ class VariationalState:
     iteration
         Iterations done; the next one has this number.
     parameters
-        Of the family.
-    first, second
-        Adam's running means of the gradient and of its square, by parameter.
+        What describes the posterior: of a family, of all components, or particles.
+    memory
+        Whatever else the method and its optimiser remember; a number is a tensor `()`.
+    converged
+        Whether the method has nothing left to do before its last iteration.
     """
 
     iteration: int
     parameters: Parameters
-    first: Parameters
-    second: Parameters
+    memory: Memory = field(default_factory=dict)
+    converged: bool = False
 
-    @classmethod
-    def fresh(cls, parameters: Parameters) -> "VariationalState":
-        """Return the state before the first iteration."""
-        return cls(0, parameters, _zeros(parameters), _zeros(parameters))
-
-    def clone(self) -> "VariationalState":
+    def clone(self) -> "State":
         """Return a copy that shares no memory; `step` changes a state's tensors in place."""
-        trees = self.parameters, self.first, self.second
-        return VariationalState(self.iteration, *(_copy(tree) for tree in trees))
+        memory = {name: _copy(part) for name, part in self.memory.items()}
+        return State(self.iteration, _copy(self.parameters), memory, self.converged)
 
     def to_tree(self) -> dict[str, Any]:
         """Return nested dictionaries of arrays, sharing memory, for a checkpoint."""
         return {
             "iteration": self.iteration,
+            "converged": self.converged,
             "parameters": _arrays(self.parameters),
-            "optimiser": {"first": _arrays(self.first), "second": _arrays(self.second)},
+            "memory": {name: _arrays(part) for name, part in self.memory.items()},
         }
 
     @classmethod
-    def from_tree(cls, tree: Mapping[str, Any]) -> "VariationalState":
+    def from_tree(cls, tree: Mapping[str, Any]) -> "State":
         """Return the state that `to_tree` was made of."""
-        optimiser = tree["optimiser"]
-        trees = tree["parameters"], optimiser["first"], optimiser["second"]
-        return cls(int(tree["iteration"]), *(_tensors(part) for part in trees))
-
-
-def _zeros(tensors: Mapping[str, Tensor]) -> Parameters:
-    return {name: torch.zeros_like(value) for name, value in tensors.items()}
+        memory = {name: _tensors(part) for name, part in tree["memory"].items()}
+        return cls(
+            int(tree["iteration"]),
+            _tensors(tree["parameters"]),
+            memory,
+            bool(tree["converged"]),
+        )
 
 
 def _copy(tensors: Mapping[str, Tensor]) -> Parameters:

@@ -12,12 +12,15 @@ from pvi_hpc.simulate.simulator import SimulationCount
 from pvi_hpc.standard_normal import log_density
 from pvi_hpc.transforms import ModelMap
 
-__all__ = ["Posterior", "Target", "TargetValue"]
+__all__ = ["NoTarget", "Posterior", "Target", "TargetValue"]
 
 
 @dataclass(frozen=True)
 class TargetValue:
-    """Log densities `(S,)`, their summed gradient by `theta` `(S, n)`, misfit and cost."""
+    """Log densities `(S,)`, their summed gradient by `theta` `(S, n)`, misfit and cost.
+
+    All float64, whatever the dtype of `theta`.
+    """
 
     log_likelihood: Tensor
     log_prior: Tensor
@@ -38,6 +41,18 @@ class Target(Protocol):
         ...
 
 
+class NoTarget:
+    """Stands for a target where nothing is evaluated, as in a check of settings."""
+
+    def batches(self, iteration: int, n: int) -> Sequence[Shots]:
+        """Return no shots."""
+        return [()] * n
+
+    def value(self, theta: Tensor, batches: Sequence[Shots] | None = None) -> TargetValue:
+        """Refuse: there is no density."""
+        raise NotImplementedError("a target is needed to evaluate a log density")
+
+
 class Posterior:
     """The posterior of `theta` under a prior that makes `theta ~ N(0, I)`.
 
@@ -54,7 +69,7 @@ class Posterior:
 
     def value(self, theta: Tensor, batches: Sequence[Shots] | None = None) -> TargetValue:
         """Evaluate at `theta` `(S, n)`, with a batch each or all shots."""
-        leaf = theta.detach().requires_grad_()
+        leaf = theta.detach().double().requires_grad_()
         fit = self.likelihood.fit(self.map.models(leaf), batches)
         ones = torch.ones_like(fit.log_likelihood)
         (by_data,) = torch.autograd.grad(fit.log_likelihood, leaf, ones)

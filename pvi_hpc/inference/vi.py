@@ -1,67 +1,105 @@
-"""Variational inference: path gradients that stick the landing, Adam, keyed draws.
+"""Variational inference: path gradients that stick the landing, keyed draws, descent.
 
 Roeder, Wu & Duvenaud (2017), arXiv 1703.09194. All memory is in the state; every random
 number is that of `(seed, purpose, iteration, sample)`, so an iteration can be repeated to
 the bit.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from pvi_hpc.config.inference import Inference
-from pvi_hpc.errors import NonFiniteError
-from pvi_hpc.families.family import LOCATION, Family, Parameters
-from pvi_hpc.inference.adam import adam_update, cosine_step
+from pvi_hpc.config.inference import Inference, Optimiser, Start
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.family import Family, Parameters
+from pvi_hpc.inference.average import AVERAGE, average, window_start
 from pvi_hpc.inference.control_variate import stick_landing
-from pvi_hpc.inference.info import ElboEstimate, Info, Phase
-from pvi_hpc.inference.state import VariationalState
+from pvi_hpc.inference.draws import Draws
+from pvi_hpc.inference.finite import check_gradients, check_values, norm
+from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.map_search import MapSearch
+from pvi_hpc.inference.optimiser import descend, fresh_memory, restart
+from pvi_hpc.inference.schedule import step_of
+from pvi_hpc.inference.state import State
+from pvi_hpc.inference.stopping import fresh_trace, has_converged
 from pvi_hpc.inference.target import Target, TargetValue
-from pvi_hpc.random import keyed_rng
-from pvi_hpc.simulate.simulator import SimulationCount
 
-__all__ = ["Info", "VariationalInference", "VariationalState"]
+__all__ = ["VariationalInference"]
+
+DTYPES = {"double": torch.float64, "single": torch.float32}
 
 
 @dataclass(frozen=True)
 class VariationalInference:
-    """Fits a family to a target; `init`, `step` and `sample` in the sense of a `Method`.
+    """Fits a family to a target; a `Method`.
 
     Parameters
     ----------
     family, target
         The distribution and the density that it approaches.
     settings
-        Samples, optimiser and number of variational iterations.
+        Samples, estimator, optimiser and number of variational iterations.
+    start
+        The iterations before them.
     seed
         Of all draws.
-    map_iterations
-        Iterations before those of `settings` in which only the mean moves, uphill in the
-        log posterior of `theta`.
     """
 
     family: Family
     target: Target
     settings: Inference
+    start: Start = field(default_factory=Start)
     seed: int = 1
-    map_iterations: int = 0
+
+    @classmethod
+    def from_settings(
+        cls, family: Family, target: Target, settings: Inference, start: Start, seed: int
+    ) -> Self:
+        """Return the method of a configuration.
+
+        Raises
+        ------
+        ConfigError
+            If there is any option.
+        """
+        if settings.method.options:
+            raise ConfigError(
+                f"'inference.method.options' of 'vi' must be empty, got "
+                f"{sorted(settings.method.options)}; remove them: 'vi' is set by 'estimator', "
+                "'optimiser' and 'stop'."
+            )
+        return cls(family, target, settings, start, seed)
 
     @property
     def n_iterations(self) -> int:
-        """Number of iterations of both phases."""
-        return self.map_iterations + self.settings.iterations
+        """Iterations of the start and of the inference."""
+        return self.start.iterations + self.settings.iterations
 
-    def phase(self, iteration: int) -> Phase:
-        """Return the phase that an iteration belongs to."""
-        return "map" if iteration < self.map_iterations else "vi"
+    @cached_property
+    def draws(self) -> Draws:
+        """The random numbers."""
+        settings = self.settings
+        dtype = DTYPES[settings.precision]
+        return Draws(self.family.n, settings.samples, settings.estimator, self.seed, dtype)
 
-    def init(self, mean: Tensor, sd: float) -> VariationalState:
+    def phase(self, iteration: int) -> str:
+        """Return "map" or "vi"."""
+        return "map" if iteration < self.start.map_iterations else "vi"
+
+    def init(self, mean: Tensor, sd: float) -> State:
         """Return the first state: independent cells with `mean` `(n,)` and one sd."""
-        return VariationalState.fresh(self.family.initial(mean, sd))
+        parameters = self.family.initial(mean.to(DTYPES[self.settings.precision]), sd)
+        memory = fresh_memory(self._optimiser, parameters)
+        if self._optimiser.average:
+            memory[AVERAGE] = {k: torch.zeros_like(v) for k, v in parameters.items()}
+        if self.settings.stop is not None:
+            memory["elbo"] = {"trace": fresh_trace(self.settings.stop)}
+        return State(0, parameters, memory)
 
-    def step(self, state: VariationalState) -> tuple[VariationalState, Info]:
+    def step(self, state: State) -> tuple[State, Info]:
         """Do one iteration, changing the tensors of `state` in place; use what is returned.
 
         Raises
@@ -69,128 +107,92 @@ class VariationalInference:
         NonFiniteError
             If a log density or gradient is not finite; `state` is then unchanged.
         """
-        phase, parameters = self.phase(state.iteration), state.parameters
-        moving = [LOCATION] if phase == "map" else list(parameters)
-        leaves = {k: v.detach().requires_grad_(k in moving) for k, v in parameters.items()}
-        eps = self._epsilon(state.iteration, phase)
-        theta = self.family.sample(leaves, eps)
-        value = self.target.value(theta, self.target.batches(state.iteration, len(eps)))
-        _check_values(value, state.iteration)
-        ascent, weight, entropy = value.gradient, 0.0, {}
-        log_q = torch.full_like(value.log_prior, torch.nan)
-        if phase == "vi":
-            log_q = self.family.log_q(parameters, eps)
-            ascent, weight = stick_landing(ascent, self.family.score(parameters, eps))
-            entropy = self.family.entropy_gradient(parameters)
-        descent = torch.autograd.grad(theta, [leaves[k] for k in moving], -ascent / len(eps))
-        gradients = dict(zip(moving, descent, strict=True))
-        for name, gradient in entropy.items():
-            gradients[name] = gradients[name] - (1 - weight) * gradient
-        _check_gradients(gradients, state.iteration)
-        step = self._update(state, gradients)
-        numbers = {"gradient_norm": _norm(gradients), "score_weight": weight, "step": step}
-        info = _info(state.iteration, phase, value, log_q, numbers)
-        return replace(state, iteration=state.iteration + 1), info
+        if self.phase(state.iteration) == "map":
+            search = MapSearch(self.target, self._optimiser, self.start.map_iterations)
+            return search.step(state)
+        iteration, parameters = state.iteration, state.parameters
+        eps = self.draws.epsilon(iteration)
+        theta = self.family.sample(parameters, eps)
+        value = self.target.value(theta, self.target.batches(iteration, len(eps)))
+        check_values(value, iteration)
+        log_q = self.family.log_q(parameters, eps)
+        gradients, weight = self._loss_gradient(parameters, eps, value)
+        check_gradients(gradients, iteration)
+        info = _info(iteration, value, log_q, norm(gradients), weight)
+        return self._advance(state, gradients, info)
 
-    def sample(self, state: VariationalState, n: int, first: int = 0) -> Tensor:
+    def sample(self, state: State, n: int, first: int = 0) -> Tensor:
         """Return posterior draws `first` to `first + n` of `theta`, `(n, cells)`.
 
         Draw `i` is the same however many are asked for at once.
         """
-        eps = [self._normal("posterior", first + i) for i in range(n)]
-        return self.family.sample(state.parameters, torch.stack(eps)).detach()
+        eps = [self.draws.normal("posterior", first + i) for i in range(n)]
+        return self.family.sample(self.fitted(state), torch.stack(eps)).detach()
 
-    def elbo(self, state: VariationalState, n: int) -> ElboEstimate:
-        """Estimate the ELBO from `n` fresh samples, each compared with all shots.
+    def log_prob(self, state: State, theta: Tensor) -> Tensor:
+        """Return `log q` `(S,)` at any `theta` `(S, n)`."""
+        return self.family.log_prob(self.fitted(state), theta)
 
-        Raises
-        ------
-        NonFiniteError
-            If a log density is not finite.
-        """
-        terms, chi_squared, count = [], [], SimulationCount()
-        for first in range(0, n, self.settings.samples):
-            draws = range(first, min(n, first + self.settings.samples))
-            eps = torch.stack([self._normal("elbo", state.iteration, i) for i in draws])
-            value = self.target.value(self.family.sample(state.parameters, eps))
-            _check_values(value, state.iteration)
-            log_q = self.family.log_q(state.parameters, eps)
-            terms.append((value.log_likelihood + value.log_prior - log_q).numpy())
-            chi_squared.append(value.chi_squared.numpy())
-            count += value.count
-        all_terms = np.concatenate(terms)
-        error = float(np.std(all_terms, ddof=1) / np.sqrt(n)) if n > 1 else np.nan
-        chi = float(np.concatenate(chi_squared).mean())
-        return ElboEstimate(float(all_terms.mean()), error, chi, n, count)
+    def fitted(self, state: State) -> Parameters:
+        """Return the result: the averages, where the settings ask for them, once done."""
+        done = state.converged or state.iteration >= self.n_iterations
+        return state.memory[AVERAGE] if done and AVERAGE in state.memory else state.parameters
 
-    def _normal(self, purpose: str, *index: int) -> Tensor:
-        rng = keyed_rng(self.seed, purpose, *index)
-        return torch.from_numpy(rng.standard_normal(self.family.n))
+    @property
+    def _optimiser(self) -> Optimiser:
+        return self.settings.optimiser
 
-    def _epsilon(self, iteration: int, phase: Phase) -> Tensor:
-        """Return `eps` `(S, n)`; samples 2 p and 2 p + 1 are an antithetic pair."""
-        if phase == "map":
-            return torch.zeros(1, self.family.n, dtype=torch.float64)
-        pair = (1, -1) if self.settings.antithetic else (1,)
-        keys = range(self.settings.samples // len(pair))
-        draws = [self._normal("epsilon", iteration, key) for key in keys]
-        return torch.stack([sign * draw for draw in draws for sign in pair])
+    def _loss_gradient(
+        self, parameters: Parameters, eps: Tensor, value: TargetValue
+    ) -> tuple[Parameters, float]:
+        """Return the gradient of `-ELBO` and the weight of the score in it."""
+        landing, ascent, weight = self.settings.estimator.landing, value.gradient, 0.0
+        if landing != "never":
+            score = self.family.score(parameters, eps)
+            ascent, weight = stick_landing(ascent, score, landing)
+        cotangent = (ascent * (-1 / len(eps))).to(eps.dtype)
+        gradients = self.family.pullback(parameters, eps, cotangent)
+        if weight < 1:
+            for name, gradient in self.family.entropy_gradient(parameters, eps).items():
+                gradients[name] = gradients[name] - (1 - weight) * gradient
+        return gradients, weight
 
-    def _update(self, state: VariationalState, gradients: Parameters) -> float:
-        """Move the parameters in place; each phase starts Adam and its schedule anew."""
-        in_map = self.phase(state.iteration) == "map"
-        i = state.iteration - (0 if in_map else self.map_iterations)
-        n = self.map_iterations if in_map else self.settings.iterations
-        step = cosine_step(self.settings.optimiser, i, n)
-        for name, gradient in gradients.items():
-            moments = state.first[name], state.second[name]
-            if i == 0:
-                for moment in moments:
-                    moment.zero_()
-            x, scale = state.parameters[name], self.family.step_scales.get(name, 1.0)
-            adam_update(x, gradient, moments, i, step * scale, self.settings.optimiser)
-        return step
+    def _advance(self, state: State, gradients: Parameters, info: Info) -> tuple[State, Info]:
+        """Move the parameters in place, then see whether to stop."""
+        settings, memory = self._optimiser, state.memory
+        i, n = state.iteration - self.start.iterations, self.settings.iterations
+        if i == 0:
+            restart(settings, memory)
+        step = step_of(settings, i, n)
+        steps = {k: step * self.family.step_scales.get(k, 1.0) for k in gradients}
+        descend(settings, state.parameters, gradients, memory, i, steps)
+        stop, converged = self.settings.stop, False
+        first = window_start(settings, n)
+        if stop is not None:
+            trace = memory["elbo"]["trace"]
+            trace[i % len(trace)] = info.elbo
+            converged = has_converged(stop, trace, i)
+            first = i - i % stop.window
+        if AVERAGE in memory and i >= first:
+            average(state.parameters, memory, i - first)
+        state = replace(state, iteration=state.iteration + 1, converged=converged)
+        return state, replace(info, step=step)
 
 
 def _info(
-    iteration: int, phase: Phase, value: TargetValue, log_q: Tensor, numbers: dict[str, float]
+    iteration: int, value: TargetValue, log_q: Tensor, gradient_norm: float, weight: float
 ) -> Info:
     terms = value.log_likelihood + value.log_prior
     return Info(
         iteration=iteration,
-        phase=phase,
-        terms=(terms - log_q if phase == "vi" else terms).numpy(),
+        phase="vi",
+        terms=(terms - log_q).numpy(),
         log_likelihood=value.log_likelihood.numpy(),
         log_prior=value.log_prior.numpy(),
         log_q=log_q.numpy(),
         chi_squared=float(value.chi_squared.numpy().mean()),
+        gradient_norm=gradient_norm,
+        score_weight=weight,
+        step=0.0,
         count=value.count,
-        **numbers,
     )
-
-
-def _norm(gradients: Parameters) -> float:
-    # By name: a checkpoint returns the parameters in another order.
-    squares = [np.sum(gradients[name].numpy() ** 2) for name in sorted(gradients)]
-    return float(np.sqrt(sum(squares)))
-
-
-def _check_values(value: TargetValue, iteration: int) -> None:
-    densities = value.log_likelihood + value.log_prior
-    finite = densities.isfinite() & value.gradient.isfinite().all(dim=1)
-    if not finite.all():
-        sample = int((~finite).int().argmax())
-        raise NonFiniteError(
-            f"Iteration {iteration}, sample {sample}: the log density "
-            f"({float(densities[sample])}) or its gradient is not finite. The last checkpoint "
-            "is intact; look at the solver's log, or lower 'inference.optimiser.step'."
-        )
-
-
-def _check_gradients(gradients: Parameters, iteration: int) -> None:
-    for name, gradient in gradients.items():
-        if not gradient.isfinite().all():
-            raise NonFiniteError(
-                f"Iteration {iteration}, all samples together: the gradient of '{name}' is "
-                "not finite. The last checkpoint is intact; lower 'inference.optimiser.step'."
-            )

@@ -112,7 +112,7 @@ def test_densities_entropy_and_moments_are_those_of_the_normal(case):
 
 def test_the_entropy_gradient_is_that_of_the_entropy(case):
     family, parameters, rng = case
-    gradient = family.entropy_gradient(parameters)
+    gradient = family.entropy_gradient(parameters, torch.zeros(1, family.n))
     for name, value in parameters.items():
         direction = torch.from_numpy(rng.standard_normal(value.shape))
         moved = {**parameters, name: value + 1e-3 * direction}

@@ -95,7 +95,7 @@ def path_gradients(family, parameters, target, eps):
             theta, leaves.values(), ascent / len(eps), retain_graph=True
         )
         results.append(dict(zip(leaves, found, strict=True)))
-    for name, value in family.entropy_gradient(parameters).items():
+    for name, value in family.entropy_gradient(parameters, eps).items():
         results[1][name] = results[1][name] + value
     return results
 

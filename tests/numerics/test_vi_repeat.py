@@ -5,14 +5,15 @@ import pytest
 import torch
 from vi_targets import QuadraticSimulator
 
-from pvi_hpc.config.inference import Inference, Optimiser
+from pvi_hpc.config.inference import Inference, Optimiser, Start
 from pvi_hpc.config.inference import Prior as PriorSettings
 from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.families.mean_field import MeanField
 from pvi_hpc.families.structured import Structured
 from pvi_hpc.grid import Grid
+from pvi_hpc.inference.elbo import estimate_elbo
 from pvi_hpc.inference.history import History
-from pvi_hpc.inference.state import VariationalState
+from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Posterior
 from pvi_hpc.inference.vi import VariationalInference
 from pvi_hpc.likelihood import GaussianLikelihood, NoData
@@ -41,7 +42,7 @@ def method_on(shape, *, stencil=None, map_iterations=0, simulator=None, **settin
         Posterior(model_map, likelihood),
         Inference(**{"iterations": 12, "samples": 4, **settings}),
         seed=4,
-        map_iterations=map_iterations,
+        start=Start(map_iterations=map_iterations),
     )
 
 
@@ -76,7 +77,7 @@ def test_a_run_resumed_from_a_checkpoint_ends_in_the_same_bits(tmp_path, stencil
     state, part = advance(method, start(method), at)
     store.save(at, {"state": state.to_tree(), "history": part.to_tree()})
     tree = store.load_latest().tree
-    state, history_read = VariationalState.from_tree(tree["state"]), tree["history"]
+    state, history_read = State.from_tree(tree["state"]), tree["history"]
     resumed, second = advance(
         method_on((4, 3, 5), stencil=stencil, map_iterations=4),
         state,
@@ -159,7 +160,7 @@ def test_chi_squared_and_cost_are_counted():
     assert info.count.done == 4 * 3
     expected = -2 * info.log_likelihood.mean() / N_SHOTS
     assert info.chi_squared == pytest.approx(expected, rel=1e-12)
-    assert method.elbo(state, 10).count.done == 10 * N_SHOTS
+    assert estimate_elbo(method, state, method.target, 10).count.done == 10 * N_SHOTS
 
 
 class BrokenSimulator(QuadraticSimulator):

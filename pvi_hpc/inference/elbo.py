@@ -1,0 +1,68 @@
+"""The evidence lower bound of a fitted distribution, with its standard error."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.inference.finite import check_values
+from pvi_hpc.inference.method import Method
+from pvi_hpc.inference.state import State
+from pvi_hpc.inference.target import Target
+from pvi_hpc.simulate.simulator import SimulationCount
+
+__all__ = ["ElboEstimate", "estimate_elbo"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ElboEstimate:
+    """The ELBO from `n` fresh samples and all shots, and what they cost."""
+
+    mean: float
+    standard_error: float
+    n: int
+    chi_squared: float = np.nan
+    count: SimulationCount = field(default_factory=SimulationCount)
+
+    @classmethod
+    def of(cls, log_joint: Array, log_q: Array) -> "ElboEstimate":
+        """Return the estimate from `log p(d, theta)` and `log q(theta)` `(S,)` of draws."""
+        terms = log_joint - log_q
+        n = len(terms)
+        error = float(terms.std(ddof=1) / np.sqrt(n)) if n > 1 else np.inf
+        return cls(float(terms.mean()), error, n)
+
+
+def estimate_elbo(
+    method: Method, state: State, target: Target, n: int, batch: int = 8
+) -> ElboEstimate:
+    """Estimate the ELBO from draws 0 to `n`, `batch` at a time, each on all shots.
+
+    Raises
+    ------
+    ConfigError
+        If the method has no density.
+    NonFiniteError
+        If a log density is not finite.
+    """
+    log_joint, log_qs, chi_squared, count = [], [], [], SimulationCount()
+    for first in range(0, n, batch):
+        theta = method.sample(state, min(batch, n - first), first)
+        log_q = method.log_prob(state, theta)
+        if log_q is None:
+            raise ConfigError(
+                "An ELBO needs a density: 'inference.method.kind' must be one that has it "
+                f"('vi', 'boosting'), got {type(method).__name__}."
+            )
+        value = target.value(theta)
+        check_values(value, state.iteration)
+        log_joint.append((value.log_likelihood + value.log_prior).numpy())
+        log_qs.append(log_q.numpy())
+        chi_squared.append(value.chi_squared.numpy())
+        count += value.count
+    estimate = ElboEstimate.of(np.concatenate(log_joint), np.concatenate(log_qs))
+    chi = float(np.concatenate(chi_squared).mean())
+    return ElboEstimate(estimate.mean, estimate.standard_error, n, chi, count)

@@ -1,0 +1,51 @@
+"""The deterministic start: uphill in the log posterior of `theta`, one gradient a step."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pvi_hpc.config.inference import Optimiser
+from pvi_hpc.families.family import LOCATION
+from pvi_hpc.inference.finite import check_gradients, check_values, norm
+from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.optimiser import descend
+from pvi_hpc.inference.schedule import step_of
+from pvi_hpc.inference.state import State
+from pvi_hpc.inference.target import Target
+
+__all__ = ["MapSearch"]
+
+
+@dataclass(frozen=True)
+class MapSearch:
+    """Moves the location `mu` of a state, and nothing else, in `iterations` steps."""
+
+    target: Target
+    optimiser: Optimiser
+    iterations: int
+
+    def step(self, state: State) -> tuple[State, Info]:
+        """Do one iteration; as `Method.step`."""
+        i = state.iteration
+        theta = state.parameters[LOCATION][None].clone()
+        value = self.target.value(theta, self.target.batches(i, 1))
+        check_values(value, i)
+        gradients = {LOCATION: -value.gradient[0].to(theta.dtype)}
+        check_gradients(gradients, i)
+        step = step_of(self.optimiser, i, self.iterations)
+        moved = state.parameters, gradients, state.memory
+        descend(self.optimiser, *moved, i, {LOCATION: step})
+        info = Info(
+            iteration=i,
+            phase="map",
+            terms=(value.log_likelihood + value.log_prior).numpy(),
+            log_likelihood=value.log_likelihood.numpy(),
+            log_prior=value.log_prior.numpy(),
+            log_q=np.full(1, np.nan),
+            chi_squared=float(value.chi_squared.numpy().mean()),
+            gradient_norm=norm(gradients),
+            score_weight=0.0,
+            step=step,
+            count=value.count,
+        )
+        return replace(state, iteration=i + 1), info

@@ -55,7 +55,9 @@ def prepare_project(name: str) -> None:
     run, paths = project.shared_run, ProjectPaths.of(name)
     # A synthetic survey is simulated: what cannot work is refused first.
     refuse(check_run(run), "The survey")
-    survey = prepare_survey(run, lambda geometry, model: simulate_survey(run, geometry, model))
+    survey = prepare_survey(
+        run, lambda geometry, model: simulate_survey(run, geometry, model, paths.folder)
+    )
     write_text(paths.survey_claim, survey_settings(project))
     write_survey(survey, paths.survey)
     print(f"{len(survey.shots)} shots, {survey.n_traces} traces, {survey.n_samples} samples")

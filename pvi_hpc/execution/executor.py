@@ -1,10 +1,14 @@
 """Where workers come from: one small protocol, one entry point an implementation."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
+from pvi_hpc.config.execution import Execution
+from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.plugins import load_plugin
 
-__all__ = ["RESOURCE", "SCHEDULER_SETTINGS", "Executor", "load_executor"]
+__all__ = ["RESOURCE", "SCHEDULER_SETTINGS", "Executor", "Workplace", "load_executor"]
 
 #: Every worker offers one of it, so that one chunk at a time runs on its gang, and has a
 #: second thread for sums and summaries.
@@ -27,20 +31,46 @@ SCHEDULER_SETTINGS: Final = {
 }
 
 
+@dataclass(frozen=True)
+class Workplace:
+    """Where an executor keeps its files, and where it notes what happened.
+
+    `folder` is that of the run, on a disk that all nodes share.
+    """
+
+    folder: Path
+    ledger: Ledger
+
+
 class Executor(Protocol):
     """Starts and keeps Dask workers of two threads and one `RESOURCE` each."""
 
+    #: How long a run without workers waits for one [s].
+    patience_s: float
+
     def start(self, workers: int) -> Any:
-        """Start `workers` workers and return a `distributed.Client` of them."""
+        """Start `workers` workers and return a `distributed.Client` of them.
+
+        Raises
+        ------
+        SimulationError
+            If workers cannot be had.
+        """
 
     def scale(self, workers: int) -> None:
         """Ask for `workers` workers, also in place of lost ones."""
+
+    def check(self) -> None:
+        """Raise `SimulationError` if no more workers can be had."""
+
+    def remaining_s(self, name: str) -> float:
+        """Return how long the worker of that name may still run [s]."""
 
     def close(self) -> None:
         """End all workers; safe to call twice."""
 
 
-def load_executor(name: str) -> Executor:
+def load_executor(execution: Execution, place: Workplace) -> Executor:
     """Return a new executor of the kind that the configuration names.
 
     Raises
@@ -48,5 +78,6 @@ def load_executor(name: str) -> Executor:
     ConfigError
         If nothing of that name is installed.
     """
-    executor: Executor = load_plugin("pvi_hpc.executors", name, "execution.executor")()
+    kind = load_plugin("pvi_hpc.executors", execution.executor, "execution.executor")
+    executor: Executor = kind(execution, place)
     return executor

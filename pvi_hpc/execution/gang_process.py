@@ -1,7 +1,5 @@
 """The processes of one gang, from the worker's side: start, talk, notice, kill."""
 
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -13,8 +11,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.config.execution import Launcher
 from pvi_hpc.execution.channel import Channel, Message, listen
 from pvi_hpc.execution.failures import GangError
+from pvi_hpc.execution.launchers import gang_environment, launch_command
 from pvi_hpc.execution.scratch import make_scratch, remove_scratch
 from pvi_hpc.simulate.setup import SimulationSetup
 from pvi_hpc.simulate.shots import ShotResult, Want
@@ -39,14 +39,17 @@ class GangSettings:
     module
         What the ranks run; another one may make another solver.
     launcher
-        Command that takes `-n R PROGRAM`; empty: the mpiexec of this Python, or of PATH.
+        What starts the ranks, see `pvi_hpc.execution.launchers`.
+    command
+        Takes `-n RANKS PROGRAM` in place of the launcher's own command.
     """
 
     ranks: int = 1
     threads: int = 1
     timeout_s: float = 600.0
     module: str = "pvi_hpc.execution.gang"
-    launcher: tuple[str, ...] = ()
+    launcher: Launcher = "fork"
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class GangProcess:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(self.settings),
+                env=gang_environment(self.settings.launcher, self.settings.threads),
                 start_new_session=True,
             )
 
@@ -103,7 +106,7 @@ class GangProcess:
             raise self._failure(
                 "start",
                 f"Asked for {self.settings.ranks} ranks, got {hello['ranks']}: the launcher "
-                f"'{_launcher(self.settings)[0]}' does not belong to this MPI.",
+                f"'{_launch_command(self.settings)[0]}' does not belong to this MPI.",
             )
         self.library = hello["library"]
 
@@ -212,7 +215,7 @@ class GangProcess:
 
 def _command(folder: Path, settings: GangSettings) -> list[str]:
     keeper = [sys.executable, "-m", "pvi_hpc.execution.keeper", str(folder)]
-    launch = [*_launcher(settings), "-n", str(settings.ranks)]
+    launch = [*_launch_command(settings), "-n", str(settings.ranks)]
     return [
         *keeper,
         *launch,
@@ -225,21 +228,5 @@ def _command(folder: Path, settings: GangSettings) -> list[str]:
     ]
 
 
-def _launcher(settings: GangSettings) -> tuple[str, ...]:
-    if settings.launcher:
-        return settings.launcher
-    beside = Path(sys.executable).with_name("mpiexec")
-    found = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if found is None:
-        raise GangError("start", "No 'mpiexec' beside this Python or in PATH; install an MPI.")
-    return (found,)
-
-
-def _environment(settings: GangSettings) -> dict[str, str]:
-    environment = dict(os.environ)
-    environment["OMP_NUM_THREADS"] = str(settings.threads)
-    environment["OPENBLAS_NUM_THREADS"] = "1"
-    # Inside an srun step Hydra would wait for an inner srun that can never start.
-    environment.setdefault("HYDRA_LAUNCHER", "fork")
-    environment.setdefault("HYDRA_RMK", "user")
-    return environment
+def _launch_command(settings: GangSettings) -> tuple[str, ...]:
+    return settings.command or launch_command(settings.launcher)

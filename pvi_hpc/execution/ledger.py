@@ -1,6 +1,7 @@
 """What happened to the simulations of a run: an append-only file of events, and totals."""
 
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ __all__ = ["Ledger"]
 
 
 class Ledger:
-    """Events as JSON lines, written once a batch.
+    """Events as JSON lines, written once a batch; several threads may record.
 
     Parameters
     ----------
@@ -23,13 +24,15 @@ class Ledger:
         self.path = path
         self.count = SimulationCount()
         self._lines: list[str] = []
+        self._lock = threading.Lock()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
 
     def record(self, event: str, **details: Any) -> None:
         """Note an event: failed, retried, worker_lost, gang_restarted, ..."""
         tree = {"time": round(time.time(), 3), "event": event, **details}
-        self._lines.append(json.dumps(tree))
+        with self._lock:
+            self._lines.append(json.dumps(tree))
 
     def add(self, count: SimulationCount) -> None:
         """Add a finished batch to the totals, and write all that is noted."""
@@ -45,9 +48,10 @@ class Ledger:
 
     def flush(self) -> None:
         """Append what is noted to the file."""
-        lines, self._lines = self._lines, []
-        if self.path is None or not lines:
-            return
-        # One write, so that a kill leaves at most one torn line at the end.
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
+        with self._lock:
+            lines, self._lines = self._lines, []
+            if self.path is None or not lines:
+                return
+            # One write, so that a kill leaves at most one torn line at the end.
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("\n".join(lines) + "\n")

@@ -1,13 +1,15 @@
 """Workers on this machine."""
 
 import logging
+import math
 import tempfile
 from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
 
-from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS
+from pvi_hpc.config.execution import Execution
+from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS, Workplace
 from pvi_hpc.execution.scratch import DASK, owned
 
 __all__ = ["LocalExecutor"]
@@ -19,7 +21,11 @@ class LocalExecutor:
     A nanny replaces a worker that dies; with this process all workers end.
     """
 
-    def __init__(self) -> None:
+    patience_s = 120.0
+
+    def __init__(
+        self, execution: Execution | None = None, place: Workplace | None = None
+    ) -> None:
         self._cluster: Any = None
         self._client: Any = None
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -47,6 +53,13 @@ class LocalExecutor:
         """Ask for `workers` workers."""
         if self._cluster is not None:
             self._cluster.scale(workers)
+
+    def check(self) -> None:
+        """Pass: nannies replace workers without end."""
+
+    def remaining_s(self, name: str) -> float:
+        """Return infinity: this machine has no walltime."""
+        return math.inf
 
     def close(self) -> None:
         """End the workers; their gangs end with them."""

@@ -18,11 +18,18 @@ class WorkerPool:
     """Watches workers come and go, and gives up when all have been gone for too long."""
 
     def __init__(
-        self, client: Any, executor: Executor, wanted: int, ledger: Ledger, patience_s: float
+        self,
+        client: Any,
+        executor: Executor,
+        wanted: int,
+        ledger: Ledger,
+        patience_s: float | None = None,
     ) -> None:
         self.client, self.executor, self.wanted = client, executor, wanted
-        self.ledger, self.patience_s = ledger, patience_s
+        self.ledger = ledger
+        self.patience_s = executor.patience_s if patience_s is None else patience_s
         self.workers: set[str] = set()
+        self._names: dict[str, str] = {}
         self.library = ""
         self._starts: dict[str, int] = {}
         self._refreshed = 0.0
@@ -39,16 +46,20 @@ class WorkerPool:
         Raises
         ------
         SimulationError
-            If there has been none for `patience_s`, or the scheduler does not answer.
+            If there has been none for `patience_s`, no more can be had, or the scheduler does
+            not answer.
         """
+        self.executor.check()
         now = time.monotonic()
         if now - self._refreshed > 10 * REFRESH_S:
             self._seen_any = self._seen_all = now  # Nobody looked meanwhile.
         self._refreshed = now
         try:
-            found = set(self.client.scheduler_info(n_workers=-1)["workers"])
+            known = self.client.scheduler_info(n_workers=-1)["workers"]
         except (OSError, TimeoutError) as error:
             raise SimulationError(f"The Dask scheduler does not answer: {error}") from error
+        self._names = {address: str(worker["name"]) for address, worker in known.items()}
+        found = set(known)
         for worker in self.workers - found:
             self.ledger.record("worker_lost", worker=worker)
         for worker in found - self.workers:
@@ -59,6 +70,10 @@ class WorkerPool:
     def forget(self, worker: str) -> None:
         """Send nothing more to a worker that does not answer, until it is seen again."""
         self.workers.discard(worker)
+
+    def remaining_s(self, worker: str) -> float:
+        """Return how long a worker may still run [s]."""
+        return self.executor.remaining_s(self._names.get(worker, ""))
 
     def saw(self, worker: str, starts: int) -> None:
         """Note how often a worker has started its gang."""

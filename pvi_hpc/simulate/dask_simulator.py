@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,6 @@ __all__ = ["DaskSimulator"]
 Models = NDArray[np.float32]
 Shots = Sequence[Sequence[int]]
 
-#: How long a batch waits for a worker when all are gone [s].
-PATIENCE_S: Final = 120.0
-
 
 class DaskSimulator:
     """Implements `Simulator`; used as a context manager, which owns workers and gangs.
@@ -52,7 +49,7 @@ class DaskSimulator:
     gang_module
         What the ranks of a gang run, if not the native solver.
     patience_s
-        How long to wait for a worker when all are gone [s].
+        How long to wait for a worker when all are gone [s]; None: the executor says.
     """
 
     def __init__(
@@ -63,7 +60,7 @@ class DaskSimulator:
         ledger: Ledger | None = None,
         *,
         gang_module: str = "pvi_hpc.execution.gang",
-        patience_s: float = PATIENCE_S,
+        patience_s: float | None = None,
     ) -> None:
         self.executor, self.execution = executor, execution
         # Workers have a working directory of their own.
@@ -81,6 +78,7 @@ class DaskSimulator:
             threads=self.execution.threads,
             timeout_s=self.execution.timeout_s,
             module=self._gang_module,
+            launcher=self.execution.cluster.launcher,
         )
         try:
             self._client = self.executor.start(self.execution.workers)

@@ -188,11 +188,11 @@ def test_too_few_ranks_are_noticed(make_gang, tmp_path):
     launcher.write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
     launcher.chmod(0o755)
     with pytest.raises(GangError, match=r"start: Asked for 2 ranks, got 1"):
-        ask(make_gang(ranks=2, launcher=(str(launcher),)))
+        ask(make_gang(ranks=2, command=(str(launcher),)))
 
 
 def test_a_gang_that_does_not_start_fails_alike_each_time_and_leaves_nothing(make_gang):
-    gang, before = make_gang(launcher=("false",)), leftovers()
+    gang, before = make_gang(command=("false",)), leftovers()
     for _ in range(2):
         with pytest.raises(GangError, match="crash: The gang ended with exit code 1"):
             ask(gang)
@@ -206,7 +206,7 @@ def test_a_missing_mpiexec_leaves_no_folder(make_gang, monkeypatch):
     def refuse(settings):
         raise GangError("start", "No 'mpiexec'")
 
-    monkeypatch.setattr(gang_process, "_launcher", refuse)
+    monkeypatch.setattr(gang_process, "launch_command", refuse)
     gang, before = make_gang(), leftovers()
     for _ in range(2):
         with pytest.raises(GangError, match="start: No 'mpiexec'"):
@@ -231,7 +231,7 @@ def test_closing_during_the_start_ends_it(make_gang, tmp_path):
     launcher = tmp_path / "sleeper"
     launcher.write_text("#!/bin/sh\nexec sleep 100\n")
     launcher.chmod(0o755)
-    gang, errors = make_gang(launcher=(str(launcher),)), []
+    gang, errors = make_gang(command=(str(launcher),)), []
 
     def run():
         try:

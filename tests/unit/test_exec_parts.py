@@ -7,10 +7,11 @@ import tempfile
 import numpy as np
 import pytest
 
+from pvi_hpc.config.execution import Execution
 from pvi_hpc.errors import ConfigError, NonFiniteError, SimulationError, SurveyError
 from pvi_hpc.execution.batch import make_samples
 from pvi_hpc.execution.dispatch import MAX_LOSSES, Dispatcher
-from pvi_hpc.execution.executor import load_executor
+from pvi_hpc.execution.executor import Workplace, load_executor
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.identity import model_hash, task_identity
 from pvi_hpc.execution.ledger import Ledger
@@ -19,6 +20,8 @@ from pvi_hpc.execution.placement import place
 from pvi_hpc.execution.processes import ProcessId
 from pvi_hpc.execution.retry import Policy
 from pvi_hpc.execution.scratch import DASK, PREFIX, make_scratch, owned, sweep
+from pvi_hpc.execution.sge import GridEngineExecutor
+from pvi_hpc.execution.slurm import SlurmExecutor
 from pvi_hpc.execution.tasks import add_up
 from pvi_hpc.simulate.shots import compare
 from pvi_hpc.simulate.simulator import SimulationCount
@@ -159,7 +162,10 @@ def test_a_temporary_directory_too_long_for_a_socket_is_refused(tmp_path, monkey
         make_scratch(2**62)
 
 
-def test_executors_are_found_by_name():
-    assert isinstance(load_executor("local"), LocalExecutor)
+def test_executors_are_found_by_name(tmp_path):
+    place = Workplace(tmp_path, Ledger())
+    kinds = {"local": LocalExecutor, "slurm": SlurmExecutor, "sge": GridEngineExecutor}
+    for name, kind in kinds.items():
+        assert isinstance(load_executor(Execution(executor=name), place), kind)
     with pytest.raises(ConfigError, match=r"'execution\.executor' must be one of"):
-        load_executor("cray")
+        load_executor(Execution(executor="cray"), place)

@@ -96,6 +96,17 @@ def check(
 
 
 @app.command()
+def doctor(profile: Profile = LOCAL) -> None:
+    """Try out workers, MPI, network and disk of a machine or cluster; says what to mend."""
+    from pvi_hpc.cli.doctor import print_examination
+    from pvi_hpc.cli.launch import find_profile
+    from pvi_hpc.config.site import site_of
+
+    works = print_examination(site_of(find_profile(profile)), Path.cwd())
+    raise typer.Exit(0 if works else 1)
+
+
+@app.command()
 def prepare(project: ProjectName) -> None:
     """Import or simulate the survey of a project (called by the workflow)."""
     from pvi_hpc.cli.steps import prepare_project

@@ -27,7 +27,7 @@ from pvi_hpc.errors import ConfigError
 from pvi_hpc.plan import refuse_changed_runs
 from pvi_hpc.store.layout import ProjectPaths
 
-__all__ = ["launch", "stop_project"]
+__all__ = ["find_profile", "launch", "stop_project"]
 
 ROOT = Path(pvi_hpc.__file__).parents[1]
 #: Lines of a failed step's log that are shown.
@@ -36,7 +36,7 @@ TAIL = 15
 
 def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = False) -> int:
     """Run Snakemake on a configuration and show progress; return its exit code."""
-    profile = _find_profile(profile)
+    profile = find_profile(profile)
     path, project = _find_config(config, profile)
     refuse_changed_runs(project)
     command = [*_snakemake(profile), "--configfile", str(path), *extra]
@@ -83,7 +83,14 @@ def _find_config(config: str, profile: Path) -> tuple[Path, Project]:
     return path, load_project(path, site=site_of(profile))
 
 
-def _find_profile(profile: Path) -> Path:
+def find_profile(profile: Path) -> Path:
+    """Return a profile's folder: here, or one that comes with the package.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
     if not profile.exists() and not profile.is_absolute():
         profile = ROOT / profile
     if not profile.is_dir():

@@ -99,6 +99,11 @@ class DaskSimulator:
     ) -> None:
         self.close()
 
+    @property
+    def client(self) -> Any:
+        """The Dask client of the running workers."""
+        return self._client
+
     def close(self) -> None:
         """End workers and gangs; safe to call twice."""
         self._pool = self._client = None

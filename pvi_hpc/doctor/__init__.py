@@ -1,0 +1,1 @@
+"""`pvi doctor`: tries out, in minutes, all that a run needs of a machine or a cluster."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pvi_hpc import __version__
+from pvi_hpc.cli.solver import app as solver
 
 __all__ = ["app"]
 
@@ -15,6 +16,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="3D Bayesian full-waveform inversion: velocity models with error bars.",
 )
+
+app.add_typer(solver, name="solver")
 
 Config = Annotated[str, typer.Argument(help="A configuration file, or a project's name.")]
 ProjectName = Annotated[str, typer.Argument(help="Name of a project under results/.")]

@@ -91,7 +91,8 @@ class VerifyCase:
 
     def extent(self) -> Array:
         """Return the size of the grid `(3,)` [m]."""
-        return (np.array(self.settings.shape) - 1) * np.array(self.settings.spacing)
+        extent: Array = (np.array(self.settings.shape) - 1) * np.array(self.settings.spacing)
+        return extent
 
     def points(self, rng: np.random.Generator, n: int) -> Array:
         """Return points `(n, 3)` [m] between the cells, some close to an edge."""

@@ -6,11 +6,25 @@ a vectorised loop and its scalar remainder round differently, and where the rema
 depends on how threads share the array. So does the order in which a sum is added up.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["exp", "row_sums", "sqrt", "sum_samples"]
+__all__ = ["exp", "one_thread", "row_sums", "sqrt", "sum_samples"]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: matrix products and sums then have one order of addition."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def exp(x: Tensor) -> Tensor:

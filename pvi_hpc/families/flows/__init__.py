@@ -1,0 +1,1 @@
+"""Normalising flows: families whose map from `eps` to `theta` is a chain of layers."""

@@ -1,0 +1,83 @@
+"""Autoregressive flows: each unknown is shaped by those before it.
+
+IAF (Kingma et al. 2016, arXiv 1606.04934) samples in one pass and inverts in `n`; MAF
+(Papamakarios et al. 2017, arXiv 1705.07057) is its inverse: exact densities in one pass,
+samples in `n`. Variational inference samples: prefer IAF, or coupling where `n` is large.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from zuko.flows.autoregressive import MaskedAutoregressiveTransform
+from zuko.lazy import LazyTransform
+
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.flows.flow import Flow
+from pvi_hpc.families.flows.layers import normalisation, permutation
+from pvi_hpc.families.flows.options import (
+    MAX_AUTOREGRESSIVE,
+    NetworkOptions,
+    check_size,
+    read_options,
+)
+
+__all__ = ["InverseAutoregressive", "MaskedAutoregressive"]
+
+
+class InverseAutoregressive(Flow):
+    """IAF: `theta_i` is affine in `eps_i`, with networks of the `eps` before it."""
+
+    @classmethod
+    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
+        """Return the family of the `active` cells; options `layers`, `hidden`, `seed`.
+
+        ConfigError if one is unknown or impossible, or there are too many unknowns.
+        """
+        chosen = read_options(NetworkOptions, "iaf", options)
+        n = _check(chosen, "iaf", active)
+        return cls(n, _chain(n, chosen, inverse=False), chosen.seed)
+
+
+class MaskedAutoregressive(Flow):
+    """MAF: `eps_i` is affine in `theta_i`, with networks of the `theta` before it."""
+
+    @classmethod
+    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
+        """Return the family of the `active` cells; options `layers`, `hidden`, `seed`.
+
+        ConfigError if one is unknown or impossible, or there are too many unknowns.
+        """
+        chosen = read_options(NetworkOptions, "maf", options)
+        n = _check(chosen, "maf", active)
+        return cls(n, _chain(n, chosen, inverse=True), chosen.seed)
+
+
+def _check(options: NetworkOptions, kind: str, active: NDArray[np.bool_]) -> int:
+    n = int(active.sum())
+    if n > MAX_AUTOREGRESSIVE:
+        raise ConfigError(
+            f"'inference.family.kind: {kind}' builds matrices of (n, n) numbers, "
+            f"{8 * n * n / 1e9:.3g} GB each for n = {n} unknowns; it must have at most "
+            f"{MAX_AUTOREGRESSIVE}. Choose 'convolutional', 'affine_coupling' or "
+            "'structured', or invert in reduced coordinates."
+        )
+    check_size(kind, n, (n, *options.hidden, 2 * n), options.layers)
+    return n
+
+
+def _chain(n: int, options: NetworkOptions, *, inverse: bool) -> list[LazyTransform]:
+    """Masked layers in one order and in its reverse, then in another; actnorm between."""
+    layers: list[LazyTransform] = []
+    for i in range(options.layers):
+        place = torch.arange(n) if i < 2 else permutation(n, options.seed, i // 2)
+        order = place if i % 2 == 0 else n - 1 - place
+        network = {"hidden_features": options.hidden, "activation": nn.SiLU}
+        layer = MaskedAutoregressiveTransform(n, order=order, **network)
+        layers.append(layer.inv if inverse else layer)
+        if i + 1 < options.layers:
+            layers.append(normalisation(n))
+    return layers

@@ -1,0 +1,113 @@
+"""Options of the flows, checked before anything is built."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import Field, PositiveInt, ValidationError
+
+from pvi_hpc.config.base import Frozen, Seed
+from pvi_hpc.errors import ConfigError
+
+__all__ = [
+    "CouplingOptions",
+    "FieldOptions",
+    "LayerOptions",
+    "NetworkOptions",
+    "SplineOptions",
+    "check_size",
+    "read_options",
+]
+
+#: Numbers a family may hold; with gradient and Adam's two means 6.4 GB in float64.
+MAX_NUMBERS: Final = 200_000_000
+
+#: Unknowns of an autoregressive flow: zuko builds `(n, n)` matrices of float64.
+MAX_AUTOREGRESSIVE: Final = 4096
+
+Hidden = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
+class LayerOptions(Frozen):
+    """Planar and radial flows."""
+
+    layers: PositiveInt = Field(16, description="Number of layers.")
+    seed: Seed = Field(0, description="Of the starting weights and permutations.")
+
+
+class NetworkOptions(LayerOptions):
+    """Flows whose layers are conditioned by networks."""
+
+    layers: PositiveInt = Field(4, description="Number of layers.")
+    hidden: Hidden = Field((64, 64), description="Widths of the networks' hidden layers.")
+
+
+class CouplingOptions(NetworkOptions):
+    """Affine coupling."""
+
+    layers: PositiveInt = Field(8, description="Number of layers.")
+
+
+class SplineOptions(NetworkOptions):
+    """Spline coupling."""
+
+    bins: Annotated[int, Field(ge=2)] = Field(8, description="Pieces of a spline.")
+
+
+class FieldOptions(Frozen):
+    """Coupling with convolutions on the grid."""
+
+    blocks: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = Field(
+        (1, 2, 4), description="Cells along the side of a checkerboard's blocks, by layers."
+    )
+    channels: PositiveInt = Field(8, description="Hidden channels of the convolutions.")
+    seed: Seed = Field(0, description="Of the starting weights.")
+
+
+Options = TypeVar("Options", bound=Frozen)
+
+
+def read_options(model: type[Options], kind: str, options: Mapping[str, Any]) -> Options:
+    """Return `options` as `model`.
+
+    Raises
+    ------
+    ConfigError
+        If one is unknown or impossible, naming those that exist.
+    """
+    try:
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        faults = "; ".join(
+            f"'{'.'.join(map(str, fault['loc']))}' {fault['msg'].lower()}, "
+            f"got {fault['input']!r}"
+            for fault in error.errors()
+        )
+        raise ConfigError(
+            f"'inference.family.options' of '{kind}' may be {sorted(model.model_fields)}: "
+            f"{faults}; correct or remove them."
+        ) from error
+
+
+def check_size(kind: str, n: int, widths: Sequence[int], layers: int) -> None:
+    """Refuse a flow with dense networks that cannot be held.
+
+    `widths` are those of one network, from its inputs to its outputs.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two unknowns, or the networks are too large.
+    """
+    if n < 2:
+        raise ConfigError(
+            f"'inference.family.kind: {kind}' needs at least 2 unknowns to couple, got {n}; "
+            "choose 'radial' or 'mean_field'."
+        )
+    numbers = layers * sum(a * b for a, b in pairwise(widths))
+    if numbers > MAX_NUMBERS:
+        raise ConfigError(
+            f"'inference.family.kind: {kind}' would hold {numbers:.2g} numbers for {n} "
+            f"unknowns, more than {MAX_NUMBERS:.2g}; lower 'hidden' or 'layers', or choose "
+            "'convolutional', whose size does not grow with the grid, or 'structured'."
+        )

@@ -1,0 +1,110 @@
+"""Planar flows (Rezende & Mohamed 2015, arXiv 1505.05770): `y = x + u tanh(w . x + b)`."""
+
+from collections.abc import Mapping
+from math import e, log
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.distributions import Transform, constraints
+from torch.nn.functional import softplus
+from zuko.lazy import LazyTransform
+
+from pvi_hpc.families.flows.flow import Flow
+from pvi_hpc.families.flows.options import LayerOptions, read_options
+from pvi_hpc.random import keyed_rng
+
+__all__ = ["Planar", "PlanarTransform"]
+
+#: `softplus(SHIFT) = 1`.
+SHIFT: Final = log(e - 1)
+
+#: Halvings of an interval at most `2 |c|` wide, to the last bit of float64.
+HALVINGS: Final = 64
+
+#: `1 + w . u` stays above this, so that the inverse keeps half of its digits at least.
+MARGIN: Final = 1e-3
+
+
+class Planar(Flow):
+    """A chain of planar layers; parameters of a layer `u`, `w` `(n,)` and `b` `()`."""
+
+    @classmethod
+    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
+        """Return the family of the `active` cells; options `layers`, `seed`.
+
+        ConfigError if one is unknown or impossible.
+        """
+        chosen = read_options(LayerOptions, "planar", options)
+        n = int(active.sum())
+        return cls(n, [_PlanarLayer(n, chosen.seed, i) for i in range(chosen.layers)])
+
+
+class _PlanarLayer(LazyTransform):
+    """`w` is a fixed direction plus a parameter: with both zero nothing would ever move."""
+
+    def __init__(self, n: int, seed: int, index: int) -> None:
+        super().__init__()
+        self.u, self.w, self.b = (nn.Parameter(torch.zeros(s)) for s in ((n,), (n,), ()))
+        direction = keyed_rng(seed, "planar", index).standard_normal(n) / np.sqrt(n)
+        self.register_buffer("direction", torch.from_numpy(direction))
+
+    def forward(self, c: Tensor | None = None) -> Transform:
+        return PlanarTransform(self.u, self.w + self.direction.to(self.w), self.b)
+
+
+class PlanarTransform(Transform):
+    r"""`y = x + u' tanh(w . x + b)`, with `u` `(n,)` moved along `w` so that it is invertible.
+
+    It is where `c = w . u' > -1`; `c = softplus(w . u + log(e - 1)) - 1`, so that `u = 0` is
+    the identity. The inverse solves the monotone equation `t + c tanh(t) = w . y + b`.
+    """
+
+    domain = constraints.real_vector
+    codomain = constraints.real_vector
+    bijective = True
+
+    def __init__(self, u: Tensor, w: Tensor, b: Tensor) -> None:
+        super().__init__()
+        product = (w * u).sum()
+        self.c = (softplus(product + SHIFT) - 1) * (1 - MARGIN)
+        self.u = u + (self.c - product) * w / (w * w).sum()
+        self.w, self.b = w, b
+
+    def _call(self, x: Tensor) -> Tensor:
+        return self.call_and_ladj(x)[0]
+
+    def call_and_ladj(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the image of `x` `(..., n)` and the log determinant `(...)`."""
+        bend = torch.tanh(self._argument(x))
+        y = x + bend[..., None] * self.u
+        return y, torch.log1p(self.c * (1 - bend * bend))
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        t = _solve(self.c, self._argument(y))
+        return y - torch.tanh(t)[..., None] * self.u
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the log determinant `(...)` at `x` `(..., n)`."""
+        return self.call_and_ladj(x)[1]
+
+    def _argument(self, x: Tensor) -> Tensor:
+        return (x * self.w).sum(dim=-1) + self.b
+
+
+def _solve(c: Tensor, s: Tensor) -> Tensor:
+    """Return `t` with `t + c tanh(t) = s`, differentiable by `c` and `s`.
+
+    Halving, then a step of Newton's method, which polishes and carries the gradient.
+    """
+    with torch.no_grad():
+        low, high = s - c.abs(), s + c.abs()
+        for _ in range(HALVINGS):
+            middle = 0.5 * (low + high)
+            below = middle + c * torch.tanh(middle) < s
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        t = 0.5 * (low + high)
+        slope = 1 + c * (1 - torch.tanh(t) ** 2)
+    return t - (t + c * torch.tanh(t) - s) / slope

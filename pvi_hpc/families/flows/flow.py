@@ -8,7 +8,6 @@ depends on the number of threads.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,10 +28,8 @@ PREFIX = "layers."
 class Flow:
     """A flow of `n` unknowns; parameters `mu`, `log_sd` `(n,)` and those of the layers.
 
-    Entropy and moments are not known in closed form: they are estimated from draws.
+    Entropy and moments are not known in closed form; `moments` estimates them from draws.
     """
-
-    closed_form: ClassVar[bool] = False
 
     def __init__(self, n: int, layers: Sequence[LazyTransform], seed: int = 0) -> None:
         self.n = n
@@ -63,14 +60,14 @@ class Flow:
             return self._forward(parameters, eps)[1]
 
     def log_q(self, parameters: Parameters, eps: Tensor) -> Tensor:
-        """Return `log q` `(S,)` at `sample(eps)`, without gradient."""
+        """Return `log q` `(S,)` float64 at `sample(eps)`, without gradient."""
         with one_thread(), torch.no_grad():
-            return _normal(eps) - self._forward(parameters, eps)[1]
+            return (_normal(eps) - self._forward(parameters, eps)[1]).double()
 
     def log_prob(self, parameters: Parameters, theta: Tensor) -> Tensor:
-        """Return `log q` `(S,)` at any `theta` `(S, n)`, without gradient."""
+        """Return `log q` `(S,)` float64 at any `theta` `(S, n)`, without gradient."""
         with one_thread(), torch.no_grad():
-            return self._log_prob(parameters, theta)
+            return self._log_prob(parameters, theta.to(parameters["mu"].dtype)).double()
 
     def score(self, parameters: Parameters, eps: Tensor) -> Tensor:
         """Return the gradient `(S, n)` of `log q` by `theta` at `sample(eps)`."""

@@ -8,7 +8,12 @@ from typing import Any
 
 from pvi_hpc.errors import CheckpointError
 from pvi_hpc.store.atomic import atomic_path, write_text
-from pvi_hpc.store.checkpoint_file import DamagedError, Tree, decode, encode
+from pvi_hpc.store.checkpoint_file import (
+    DamagedError,
+    Tree,
+    read_checkpoint,
+    write_checkpoint,
+)
 
 __all__ = ["Checkpoint", "CheckpointStore"]
 
@@ -56,10 +61,9 @@ class CheckpointStore:
         if not self._checked:
             self.load_latest()
         path = self._path(iteration)
-        content = encode(tree, self.fingerprint, iteration)
         try:
             with atomic_path(path) as temporary:
-                temporary.write_bytes(content)
+                write_checkpoint(temporary, tree, self.fingerprint, iteration)
             write_text(self.folder / "LATEST", f"{path.name}\n")
             self._prune(iteration)
         except OSError as error:
@@ -103,7 +107,7 @@ class CheckpointStore:
             If it is missing or damaged, or belongs to other settings.
         """
         path = self._path(iteration)
-        fingerprint, tree = decode(path, iteration)
+        fingerprint, tree = read_checkpoint(path, iteration)
         if fingerprint != self.fingerprint:
             raise CheckpointError(
                 f"Checkpoint '{path}' was made with other settings, survey or start "

@@ -1,6 +1,7 @@
 """Checkpoints: what goes in comes out, and nothing else ever does."""
 
 import resource
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -149,3 +150,50 @@ def test_a_checkpoint_is_plain_hdf5(tmp_path):
     with h5py.File(tmp_path / "000003.h5") as file:
         assert dict(file.attrs) == {"schema": 1, "fingerprint": "abc", "iteration": 3}
         assert len(file["state/parameters/mu"].attrs["blake2b"]) == 128
+
+
+def large_tree():
+    """Arrays that are streamed: two precisions, a transposed view, and the smallest one."""
+    rng = np.random.default_rng(8)
+    field = rng.standard_normal((40, 30, 200))
+    arrays = {"field": field, "single": field.astype(np.float32), "view": field.T}
+    return {"state": {**arrays, "edge": np.arange(2**16, dtype=np.uint8)}, "i": 3}
+
+
+def test_large_arrays_come_back_as_they_were(tmp_path):
+    tree = large_tree()
+    store = CheckpointStore(tmp_path, "abc")
+    path = store.save(3, tree)
+    found = store.load_latest().tree
+    assert found["i"] == 3
+    with h5py.File(path) as file:
+        for name, array in tree["state"].items():
+            np.testing.assert_array_equal(found["state"][name], array, strict=True)
+            np.testing.assert_array_equal(file["state"][name], array)
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_a_flipped_bit_in_a_large_array_is_noticed(tmp_path, place):
+    store = CheckpointStore(tmp_path, "abc")
+    store.save(3, tree(3))
+    path = store.save(4, large_tree())
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    assert store.load_latest().iteration == 3
+
+
+def test_writing_copies_no_array_and_reading_holds_one_copy(tmp_path):
+    megabytes = 2**20
+    arrays = {name: np.full(12 * megabytes, 1.5, np.float32) for name in ("x", "first")}
+    store = CheckpointStore(tmp_path, "abc")
+    tracemalloc.start()
+    try:
+        store.save(1, arrays)
+        assert tracemalloc.get_traced_memory()[1] < 4 * megabytes
+        tracemalloc.reset_peak()
+        found = store.load(1).tree
+        assert tracemalloc.get_traced_memory()[1] < 96 * megabytes + 40 * megabytes
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(found["x"], arrays["x"])

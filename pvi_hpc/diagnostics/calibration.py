@@ -1,0 +1,148 @@
+"""Is the whole procedure calibrated? Draw a truth from the prior, invert its data, repeat.
+
+Over many such inversions the truth must look like one more draw of the posterior: its ranks
+are uniform (simulation-based calibration: Talts et al. 2018, arXiv 1804.06788), the fitted
+mean is neither too high nor too low more often than by chance (VSBC: Yao et al. 2018, arXiv
+1802.02538), and a credible region of level `a` holds it in a share `a` of the cases (TARP:
+Lemos et al. 2023, arXiv 2302.03026).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from pvi_hpc.config.execution import Execution
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.execution.executor import RESOURCE, Workplace, load_executor
+from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.random import keyed_rng
+
+__all__ = ["Calibration", "CalibrationProblem", "calibrate"]
+
+Array = NDArray[np.float64]
+#: Bins of the rank histograms; SBC wants at least 5 inversions in each.
+BINS: Final = 10
+LEVELS: Final = np.linspace(0.05, 0.95, 19)
+
+
+class CalibrationProblem(Protocol):
+    """A prior, a simulator and an inversion; workers must be able to import it."""
+
+    def invert(self, index: int) -> tuple[Array, Array]:
+        """Draw truth `index` and its data, fit; return truth `(n,)` and draws `(D, n)`.
+
+        All random numbers must be keyed by `index`.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a few hundred inversions say.
+
+    Parameters
+    ----------
+    ranks
+        Share of the posterior draws below the truth `(N, n)`.
+    tarp
+        Share of the draws closer to a random reference point than the truth is `(N,)`.
+    """
+
+    ranks: Array
+    tarp: Array
+
+    @classmethod
+    def of(cls, results: Sequence[tuple[Array, Array]], seed: int = 1) -> "Calibration":
+        """Put the results of all inversions together."""
+        ranks, tarp = [], []
+        truths = np.stack([truth for truth, _ in results])
+        centre, spread = truths.mean(axis=0), truths.std(axis=0) + 1e-300
+        for i, (truth, draws) in enumerate(results):
+            rng = keyed_rng(seed, "calibration", i)
+            ties = rng.uniform(size=len(truth))
+            below = (draws < truth).sum(axis=0) + ties
+            ranks.append(below / (len(draws) + 1))
+            reference = centre + 2 * spread * rng.uniform(-1, 1, len(truth))
+            distance = np.linalg.norm((draws - reference) / spread, axis=1)
+            own = np.linalg.norm((truth - reference) / spread)
+            tarp.append((np.sum(distance < own) + rng.uniform()) / (len(draws) + 1))
+        return cls(np.stack(ranks), np.array(tarp))
+
+    @property
+    def sbc_p_values(self) -> Array:
+        """Probability `(n,)` of rank histograms at least as uneven, if calibrated."""
+        counts = np.stack([np.histogram(r, BINS, (0, 1))[0] for r in self.ranks.T])
+        return np.asarray(stats.chisquare(counts, axis=1).pvalue)
+
+    @property
+    def vsbc_p_values(self) -> Array:
+        """Probability `(n,)` of ranks at least as asymmetric about a half, if unbiased."""
+        return np.array([stats.ks_2samp(r, 1 - r).pvalue for r in self.ranks.T])
+
+    @property
+    def sd_ratio(self) -> Array:
+        """Estimated posterior sd over the right one `(n,)`; below 1 is over-confident.
+
+        For a normal posterior whose sd is too small by `c` the ranks' normal scores have the
+        sd `1 / c`.
+        """
+        inside = np.clip(self.ranks, 1e-3, 1 - 1e-3)
+        return np.asarray(1 / stats.norm.ppf(inside).std(axis=0))
+
+    def coverage(self, levels: Array = LEVELS) -> Array:
+        """Return the share of truths in central intervals of each level, all unknowns."""
+        distance = 2 * np.abs(self.ranks - 0.5)
+        return np.array([float(np.mean(distance <= level)) for level in levels])
+
+    def tarp_coverage(self, levels: Array = LEVELS) -> Array:
+        """Return the share of truths in TARP regions of each credibility."""
+        return np.array([float(np.mean(self.tarp <= level)) for level in levels])
+
+    @property
+    def tarp_p_value(self) -> float:
+        """Probability of a TARP curve at least as far from the diagonal, if calibrated."""
+        return float(stats.kstest(self.tarp, "uniform").pvalue)
+
+
+def calibrate(
+    problem: CalibrationProblem, n: int, execution: Execution, folder: Path
+) -> Calibration:
+    """Do `n` inversions on the workers of an executor and return what they say.
+
+    Parameters
+    ----------
+    problem
+        Truths, data and fits; pickled to the workers.
+    n
+        Inversions; at least 5 for each bin of a rank histogram.
+    execution
+        Executor and number of workers; each does one inversion at a time.
+    folder
+        For the ledger and the files of the executor, on a disk that all nodes share.
+
+    Raises
+    ------
+    ConfigError
+        If there are too few inversions, or no such executor.
+    """
+    least = 5 * BINS
+    if n < least:
+        raise ConfigError(
+            f"'n' must be at least {least} inversions, 5 for each bin of a rank histogram, got {n}."
+        )
+    executor = load_executor(execution, Workplace(folder, Ledger(folder / "ledger.jsonl")))
+    try:
+        client = executor.start(execution.workers)
+        one = {RESOURCE: 1}
+        futures = [
+            client.submit(problem.invert, i, resources=one, pure=False) for i in range(n)
+        ]
+        results: list[Any] = client.gather(futures)
+    finally:
+        executor.close()
+    return Calibration.of(results)

@@ -58,6 +58,7 @@ class BatchExecutor(ABC):
     def __init__(self, execution: Execution, place: Workplace) -> None:
         self.execution, self.place = execution, place
         self.patience_s = execution.cluster.queue_wait_s
+        self.walltime_s = float(execution.cluster.walltime_s)
         # Tells the jobs of this controller from those of an earlier one.
         self.prefix = f"{run_prefix(place.folder)}{secrets.token_hex(3)}-"
         self.folder = place.folder.resolve() / "workers"
@@ -84,7 +85,7 @@ class BatchExecutor(ABC):
             folder=self.folder,
             logs=logs,
             gangs=cluster.gangs,
-            walltime_s=cluster.walltime_s,
+            walltime_s=self.walltime_s,
             poll_s=cluster.poll_s,
             failed_starts=cluster.failed_starts,
         )
@@ -149,7 +150,7 @@ class BatchExecutor(ABC):
         self.place.ledger.flush()
         self.queue.cancel(job.id for job in old)
 
-    def _start_reaper(self) -> "subprocess.Popen[bytes]":
+    def _start_reaper(self) -> "subprocess.Popen[bytes] | None":
         module, kind = type(self.queue).__module__, type(self.queue).__name__
         command = [sys.executable, "-m", "pvi_hpc.execution.reaper", f"{module}:{kind}"]
         return subprocess.Popen(
@@ -183,7 +184,6 @@ class BatchExecutor(ABC):
             "python": f"exec {sys.executable}",
             "worker_extra_args": ["--worker-class", WORKER, "--resources", f"{RESOURCE}=1"],
             "job_script_prologue": [*_settings(), *cluster.prologue],
-            "log_directory": None,
         }
         return self.job_script(JobSettings(job_log, cores, options))
 

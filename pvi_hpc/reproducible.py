@@ -13,7 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["exp", "one_thread", "row_sums", "sqrt", "sum_samples"]
+__all__ = [
+    "combine",
+    "exp",
+    "inner_products",
+    "log",
+    "one_thread",
+    "row_sums",
+    "sqrt",
+    "sum_samples",
+]
 
 
 @contextmanager
@@ -37,6 +46,11 @@ def sqrt(x: Tensor) -> Tensor:
     return torch.from_numpy(np.sqrt(x.detach().numpy()))
 
 
+def log(x: Tensor) -> Tensor:
+    """Return the natural logarithm of any shape, in one thread, without gradient."""
+    return torch.from_numpy(np.log(x.detach().numpy()))
+
+
 def sum_samples(x: Tensor) -> Tensor:
     """Return the sum over the first axis, `(S, ...) -> (...)`, in the order of samples."""
     total = x[0].clone()
@@ -49,3 +63,15 @@ def row_sums(x: Tensor) -> Tensor:
     """Return the sum of every row in float64, `(S, n) -> (S,)`, in one thread, no gradient."""
     rows = np.ascontiguousarray(x.detach().numpy())
     return torch.from_numpy(rows.sum(axis=1, dtype=np.float64))
+
+
+def inner_products(a: Tensor, b: Tensor) -> Tensor:
+    """Return `a_i . b_j` in float64, `(R, n), (S, n) -> (R, S)`, in one thread, no gradient."""
+    x, y = a.detach().numpy(), b.detach().numpy()
+    return torch.from_numpy(np.einsum("rn,sn->rs", x, y, dtype=np.float64))
+
+
+def combine(weights: Tensor, rows: Tensor) -> Tensor:
+    """Return `weights @ rows`, `(S, R), (R, n) -> (S, n)`, in one thread, without gradient."""
+    w = weights.detach().to(rows.dtype).numpy()
+    return torch.from_numpy(np.einsum("sr,rn->sn", w, rows.detach().numpy()))

@@ -144,13 +144,13 @@ def _state_bytes(run: Run) -> int:
 
 def _couplings(run: Run) -> int:
     # Imported here: it loads torch.
-    from pvi_hpc.families.structured import DEFAULT_STENCIL
+    from pvi_hpc.families.options import stencil_option
 
-    size = run.inference.family.options.get("stencil", DEFAULT_STENCIL)
     try:
-        return max(0, int(prod(size) - 1) // 2)
-    except (TypeError, ValueError):
+        size = stencil_option(run.inference.family.options, run.grid.grid.shape)
+    except PviError:
         return 0  # `check_family` reports it
+    return (prod(size) - 1) // 2
 
 
 def _memory_of_rank(run: Run, survey: Survey) -> int:

@@ -13,6 +13,7 @@ from scipy.linalg import solve_triangular
 
 from pvi_hpc.families.family import Parameters
 from pvi_hpc.families.gaussian import GaussianFamily
+from pvi_hpc.families.leading import scaled_directions
 
 __all__ = [
     "dense_factor",
@@ -88,7 +89,8 @@ def optimal_low_rank(
     d = 1 / np.sqrt(np.diag(precision))
     previous = np.inf
     for _ in range(MAX_ROUNDS):
-        directions = leading_directions(d[:, None] * precision * d, rank, of)
+        eigen = np.linalg.eigh(d[:, None] * precision * d)
+        directions = scaled_directions(*eigen, rank, of).numpy()
         inner = np.eye(n) + directions.T @ directions
         root = np.linalg.inv(inner) if of == "precision" else inner
         weights = precision * (root @ root.T)
@@ -100,19 +102,6 @@ def optimal_low_rank(
             break
         previous = value
     return d, directions
-
-
-def leading_directions(precision: Array, rank: int, of: str = "precision") -> Array:
-    """Return the `U` `(rank, n)` of least KL of `(I + U^T U)^{+-1}` to `N(0, P^{-1})`.
-
-    Eigenvectors `v` with `(1 + u^2)^2 = lambda` (or `1 / lambda`, `of` the covariance), where
-    that is above 1 and the gain `lambda - 1 - log(lambda)` largest; zero where none is left.
-    """
-    values, vectors = np.linalg.eigh(precision)
-    largest = values[::-1][:rank] if of == "precision" else 1 / values[:rank]
-    columns = vectors[:, ::-1][:, :rank] if of == "precision" else vectors[:, :rank]
-    length = np.sqrt(np.maximum(np.sqrt(np.maximum(largest, 1)) - 1, 0))
-    return np.ascontiguousarray((columns * length).T)
 
 
 def _scales(weights: Array, d: Array) -> Array:

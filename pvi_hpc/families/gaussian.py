@@ -1,4 +1,9 @@
-"""What Gaussian families share: `theta = mu + L eps` with `diag(L) = exp(log_sd)`."""
+"""What Gaussian families share: `theta = mu + L eps`, with `L` any square root.
+
+A family says how to multiply with `L`, how to solve with it, and how `L eps` changes with its
+parameters; samples, densities, scores and gradients follow. All products are written out,
+because torch's own would sum over cells and samples in an order that depends on threads.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -10,16 +15,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pvi_hpc.families.family import Parameters
-from pvi_hpc.families.pullback import autograd_pullback
-from pvi_hpc.reproducible import exp, row_sums, sum_samples
+from pvi_hpc.families.family import LOCATION, Parameters
+from pvi_hpc.families.precision import Precision
+from pvi_hpc.reproducible import row_sums, sum_samples
 from pvi_hpc.standard_normal import HALF_LOG_2PI, log_density
 
-__all__ = ["GaussianFamily", "location_scale"]
+__all__ = ["GaussianFamily"]
 
 
 class GaussianFamily(ABC):
-    """Base of families whose `L` is triangular with diagonal `exp(log_sd)`; `n` cells."""
+    """Base of Gaussian families of `n` cells; `x` below is `(S, n)`.
+
+    Parameters are `mu` `(n,)`, `log_sd` `(n,)` whose sum is `log det` of the sparse part of
+    `L`, and what a family adds.
+    """
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -33,31 +42,68 @@ class GaussianFamily(ABC):
     def initial(self, mean: Tensor, sd: float) -> Parameters:
         """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
         log_sd = torch.full((self.n,), log(sd), dtype=mean.dtype)
-        return {"mu": mean.detach().clone(), "log_sd": log_sd}
+        return {LOCATION: mean.detach().clone(), "log_sd": log_sd}
 
     @abstractmethod
-    def sample(self, parameters: Parameters, eps: Tensor) -> Tensor:
-        """Return `theta` `(S, n)` of `eps` `(S, n)`, differentiable by the parameters."""
-
-    def pullback(self, parameters: Parameters, eps: Tensor, cotangent: Tensor) -> Parameters:
-        """Return the gradient of `sum(cotangent * sample(eps))` by each parameter."""
-        return autograd_pullback(self, parameters, eps, cotangent)
+    def informed(self, mean: Tensor, precision: Precision) -> Parameters:
+        """Return the parameters nearest to `N(mean, precision^{-1})`, `mean` `(n,)`."""
 
     @abstractmethod
-    def standardise(self, parameters: Parameters, theta: Tensor) -> Tensor:
-        """Return the `eps` `(S, n)` that `sample` maps to `theta` `(S, n)`."""
+    def apply(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L x`, without gradient."""
 
     @abstractmethod
-    def score(self, parameters: Parameters, eps: Tensor) -> Tensor:
-        """Return `-L^{-T} eps` `(S, n)`, the gradient of `log q` by `theta`."""
+    def apply_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L^T x`, without gradient."""
+
+    @abstractmethod
+    def solve(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L^{-1} x`, without gradient."""
+
+    @abstractmethod
+    def solve_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L^{-T} x`, without gradient."""
+
+    @abstractmethod
+    def factor_pullback(
+        self, parameters: Parameters, eps: Tensor, cotangent: Tensor
+    ) -> Parameters:
+        """Return the gradient of `sum(cotangent * L eps)` by every parameter of `L`."""
 
     @abstractmethod
     def sd(self, parameters: Parameters) -> Tensor:
         """Return the marginal standard deviations of `theta` `(n,)`."""
 
+    def log_det(self, parameters: Parameters) -> float:
+        """Return `log det L`."""
+        return float(row_sums(parameters["log_sd"][None]))
+
+    def log_det_gradient(self, parameters: Parameters) -> Parameters:
+        """Return the gradient of `log_det` by the parameters that change it."""
+        return {"log_sd": torch.ones_like(parameters["log_sd"])}
+
+    def sample(self, parameters: Parameters, eps: Tensor) -> Tensor:
+        """Return `theta` `(S, n)` of `eps` `(S, n)`, differentiable by parameters and `eps`."""
+        names, values = tuple(parameters), tuple(parameters.values())
+        theta: Tensor = _Sample.apply(self, names, eps, *values)  # type: ignore[no-untyped-call]
+        return theta
+
+    def pullback(self, parameters: Parameters, eps: Tensor, cotangent: Tensor) -> Parameters:
+        """Return the gradient of `sum(cotangent * sample(parameters, eps))` by parameters."""
+        by_factor = self.factor_pullback(parameters, eps.detach(), cotangent)
+        return {LOCATION: sum_samples(cotangent), **by_factor}
+
+    def standardise(self, parameters: Parameters, theta: Tensor) -> Tensor:
+        """Return the `eps` `(S, n)` that `sample` maps to `theta` `(S, n)`."""
+        return self.solve(parameters, theta.detach() - self.mean(parameters))
+
+    def score(self, parameters: Parameters, eps: Tensor) -> Tensor:
+        """Return `-L^{-T} eps` `(S, n)`, the gradient of `log q` by `theta`."""
+        return -self.solve_transposed(parameters, eps.detach())
+
     def log_q(self, parameters: Parameters, eps: Tensor) -> Tensor:
         """Return `log q` `(S,)` at `sample(eps)`; needs no solve."""
-        return log_density(eps) - row_sums(parameters["log_sd"][None])
+        return log_density(eps) - self.log_det(parameters)
 
     def log_prob(self, parameters: Parameters, theta: Tensor) -> Tensor:
         """Return `log q` `(S,)` at any `theta` `(S, n)`."""
@@ -65,35 +111,34 @@ class GaussianFamily(ABC):
 
     def entropy(self, parameters: Parameters) -> float:
         """Return `-E[log q] = n / 2 (1 + log 2 pi) + log det L`."""
-        log_det = float(row_sums(parameters["log_sd"][None]))
-        return self.n * (0.5 + HALF_LOG_2PI) + log_det
+        return self.n * (0.5 + HALF_LOG_2PI) + self.log_det(parameters)
 
     def entropy_gradient(self, parameters: Parameters, eps: Tensor) -> Parameters:
-        """Return the gradient of `entropy`, whatever `eps`: 1 for every `log_sd`."""
-        return {"log_sd": torch.ones_like(parameters["log_sd"])}
+        """Return the gradient of `entropy`, exact and the same for every `eps`."""
+        return self.log_det_gradient(parameters)
 
     def mean(self, parameters: Parameters) -> Tensor:
         """Return the mean of `theta` `(n,)`."""
-        return parameters["mu"].detach()
+        return parameters[LOCATION].detach()
 
 
-def location_scale(parameters: Parameters, eps: Tensor) -> Tensor:
-    """Return `mu + exp(log_sd) * eps` `(S, n)`, differentiable by `mu` and `log_sd`."""
-    arguments = parameters["mu"], parameters["log_sd"], eps
-    theta: Tensor = _LocationScale.apply(*arguments)  # type: ignore[no-untyped-call]
-    return theta
-
-
-class _LocationScale(torch.autograd.Function):
-    """Written out because torch's own backward sums the samples in no fixed order."""
+class _Sample(torch.autograd.Function):
+    """`mu + L eps` with the family's own derivatives."""
 
     @staticmethod
-    def forward(ctx: Any, mu: Tensor, log_sd: Tensor, eps: Tensor) -> Tensor:
-        sd = exp(log_sd)
-        ctx.save_for_backward(sd, eps)
-        return mu + sd * eps
+    def forward(
+        ctx: Any, family: GaussianFamily, names: tuple[str, ...], eps: Tensor, *values: Tensor
+    ) -> Tensor:
+        ctx.family, ctx.names = family, names
+        ctx.save_for_backward(eps, *values)
+        parameters = dict(zip(names, values, strict=True))
+        return values[names.index(LOCATION)] + family.apply(parameters, eps)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        sd, eps = ctx.saved_tensors
-        return sum_samples(gradients[0]), sd * sum_samples(gradients[0] * eps), None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        eps, *values = ctx.saved_tensors
+        family, parameters = ctx.family, dict(zip(ctx.names, values, strict=True))
+        by_eps = ctx.needs_input_grad[2]
+        back = family.apply_transposed(parameters, gradients[0]) if by_eps else None
+        found = family.pullback(parameters, eps, gradients[0])
+        return None, None, back, *(found[name] for name in ctx.names)

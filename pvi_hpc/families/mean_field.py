@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pvi_hpc.errors import ConfigError
-from pvi_hpc.families.family import Parameters
-from pvi_hpc.families.gaussian import GaussianFamily, location_scale
-from pvi_hpc.reproducible import exp
+from pvi_hpc.families.family import LOCATION, Parameters
+from pvi_hpc.families.gaussian import GaussianFamily
+from pvi_hpc.families.options import refuse_unknown
+from pvi_hpc.families.precision import Precision
+from pvi_hpc.reproducible import exp, log, sum_samples
 
 __all__ = ["MeanField"]
 
@@ -27,24 +28,43 @@ class MeanField(GaussianFamily):
         ConfigError
             If there is any option.
         """
-        if options:
-            raise ConfigError(
-                f"'inference.family.options' of 'mean_field' must be empty, got "
-                f"{sorted(options)}; remove them, or choose 'kind: structured'."
-            )
+        refuse_unknown("mean_field", options, ())
         return cls(int(active.sum()))
 
-    def sample(self, parameters: Parameters, eps: Tensor) -> Tensor:
-        """Return `theta` `(S, n)` of `eps` `(S, n)`, differentiable by the parameters."""
-        return location_scale(parameters, eps)
+    def informed(self, mean: Tensor, precision: Precision) -> Parameters:
+        """Return the optimum for `N(mean, precision^{-1})`: `sd = precision_ii^{-1/2}`."""
+        log_sd = -0.5 * log(precision.diagonal())
+        return {LOCATION: mean.detach().clone(), "log_sd": log_sd.to(mean.dtype)}
 
-    def standardise(self, parameters: Parameters, theta: Tensor) -> Tensor:
-        """Return the `eps` `(S, n)` that `sample` maps to `theta` `(S, n)`."""
-        return (theta.detach() - self.mean(parameters)) / self.sd(parameters)
+    def apply(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `sd * x`."""
+        return self.sd(parameters) * x
 
-    def score(self, parameters: Parameters, eps: Tensor) -> Tensor:
-        """Return `-eps / sd` `(S, n)`."""
-        return -eps.detach() / self.sd(parameters)
+    def apply_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `sd * x`."""
+        return self.sd(parameters) * x
+
+    def solve(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `x / sd`."""
+        return x / self.sd(parameters)
+
+    def solve_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `x / sd`."""
+        return x / self.sd(parameters)
+
+    def factor_pullback(
+        self, parameters: Parameters, eps: Tensor, cotangent: Tensor
+    ) -> Parameters:
+        """Return the gradient of `sum(cotangent * sd * eps)` by `log_sd`."""
+        return {"log_sd": self.sd(parameters) * sum_samples(cotangent * eps)}
+
+    def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:
+        """Return the inverse Fisher information times `gradients`: `sd^2` and `1/2`."""
+        sd = self.sd(parameters)
+        natural = {LOCATION: sd * sd * gradients[LOCATION]}
+        if "log_sd" in gradients:
+            natural["log_sd"] = 0.5 * gradients["log_sd"]
+        return natural
 
     def sd(self, parameters: Parameters) -> Tensor:
         """Return the standard deviations of `theta` `(n,)`."""

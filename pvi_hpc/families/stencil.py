@@ -8,29 +8,35 @@ cells that are not active are zero on the way in and dropped on the way out.
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Stencil"]
+__all__ = ["Mask", "Stencil"]
 
+Mask = Literal["box", "ellipsoid"]
 Slices = tuple[slice, slice, slice]
 
 
 class Stencil:
     """The offsets of a `size` `(kz, ky, kx)` box, all odd, among the `active` cells.
 
-    Coefficients are `(K, nz, ny, nx)`, one array an offset, at the cell that is coupled
-    from; values are `(S, n)` of the active cells.
+    With `mask` "ellipsoid" only those within the ellipsoid that the box encloses.
+    Coefficients are `(K, nz, ny, nx)`, one array an offset, at the cell that is coupled from;
+    values are `(S, n)` of the active cells.
     """
 
-    def __init__(self, active: NDArray[np.bool_], size: tuple[int, int, int]) -> None:
+    def __init__(
+        self, active: NDArray[np.bool_], size: tuple[int, int, int], mask: Mask = "box"
+    ) -> None:
         self.active = active
         self.size = size
         reach = [range(-(k // 2), k // 2 + 1) for k in size]
-        self.offsets = [offset for offset in product(*reach) if offset > (0, 0, 0)]
+        half = [offset for offset in product(*reach) if offset > (0, 0, 0)]
+        self.offsets = half if mask == "box" else [o for o in half if _enclosed(o, size)]
         self._cells = torch.from_numpy(np.flatnonzero(active))
 
     @property
@@ -89,3 +95,8 @@ class Stencil:
             for o, n in zip(offset, self.active.shape, strict=True)
         )
         return z, y, x
+
+
+def _enclosed(offset: tuple[int, ...], size: tuple[int, ...]) -> bool:
+    """Return whether a cell's centre is within the ellipsoid of semi-axes `size / 2`."""
+    return sum((2 * o / k) ** 2 for o, k in zip(offset, size, strict=True)) <= 1

@@ -1,11 +1,15 @@
 """Exact solves with the triangular matrix of a stencil."""
 
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csc_array
 from scipy.sparse.linalg import spsolve_triangular
+from torch import Tensor
 
 from pvi_hpc.families.stencil import Stencil
 
@@ -51,23 +55,27 @@ class TriangularPattern:
         rows = number[cell + steps[k]].astype(np.int32)
         return cls(k * active.size + cell, rows, starts, cells)
 
-    def matrix(self, diagonal: Array, coefficients: Array) -> csc_array:
+    def matrix(self, diagonal: NDArray[Any], coefficients: NDArray[Any]) -> csc_array:
         """Return `L` `(n, n)` of its diagonal `(n,)` and coefficients `(K, nz, ny, nx)`."""
-        stacked = np.zeros((1 + len(coefficients), coefficients[0].size))
+        stacked = np.zeros((1 + len(coefficients), prod(coefficients.shape[1:])))
         stacked[0, self.cells] = diagonal
-        stacked[1:] = coefficients.reshape(len(coefficients), -1)
+        stacked[1:] = coefficients.reshape(len(coefficients), stacked.shape[1])
         values = stacked.ravel()[self.entries]
         n = len(self.cells)
         return csc_array((values, self.rows, self.starts), shape=(n, n))
 
-    def solve(self, diagonal: Array, coefficients: Array, b: Array) -> Array:
-        """Return `L^{-1} b` of the rows of `b` `(S, n)`."""
-        matrix = self.matrix(diagonal, coefficients)
-        x: Array = spsolve_triangular(matrix, b.T, lower=True, overwrite_A=True)
-        return np.ascontiguousarray(x.T)
+    def solve(self, diagonal: Tensor, coefficients: Tensor, b: Tensor) -> Tensor:
+        """Return `L^{-1} b` of the rows of `b` `(S, n)`, in float64 inside."""
+        matrix = self.matrix(diagonal.numpy(), coefficients.numpy())
+        return _solve(matrix, b, lower=True)
 
-    def solve_transposed(self, diagonal: Array, coefficients: Array, b: Array) -> Array:
-        """Return `L^{-T} b` of the rows of `b` `(S, n)`."""
-        matrix = self.matrix(diagonal, coefficients).T
-        x: Array = spsolve_triangular(matrix, b.T, lower=False, overwrite_A=True)
-        return np.ascontiguousarray(x.T)
+    def solve_transposed(self, diagonal: Tensor, coefficients: Tensor, b: Tensor) -> Tensor:
+        """Return `L^{-T} b` of the rows of `b` `(S, n)`, in float64 inside."""
+        matrix = self.matrix(diagonal.numpy(), coefficients.numpy())
+        return _solve(matrix.T, b, lower=False)
+
+
+def _solve(matrix: Any, b: Tensor, *, lower: bool) -> Tensor:
+    right = b.numpy().T.astype(np.float64)
+    x: Array = spsolve_triangular(matrix, right, lower=lower, overwrite_A=True)
+    return torch.from_numpy(np.ascontiguousarray(x.T)).to(b.dtype)

@@ -7,10 +7,12 @@ rows that column j may fill, x = P[S_j, S_j]^{-1} e_1 and L[S_j, j] = x / sqrt(x
 import numpy as np
 import pytest
 import torch
-from vi_targets import GaussianTarget, dense_factor, precision_of
+from vi_targets import GaussianTarget, precision_of
 
 from pvi_hpc.config.inference import Inference, Optimiser
+from pvi_hpc.diagnostics.gaussian import dense_factor, gaussian_kl, optimal_factor
 from pvi_hpc.families.mean_field import MeanField
+from pvi_hpc.families.precision import DensePrecision
 from pvi_hpc.families.structured import Structured
 from pvi_hpc.inference.control_variate import stick_landing
 from pvi_hpc.inference.vi import VariationalInference
@@ -39,37 +41,15 @@ def allowed(family):
     return dense_factor(family, parameters) != 0
 
 
-def optimal_factor(family, precision):
-    factor = np.zeros((N, N))
-    for j, column in enumerate(allowed(family).T):
-        rows = np.flatnonzero(column)  # its first is the diagonal
-        x = np.linalg.solve(precision[np.ix_(rows, rows)], np.eye(len(rows))[0])
-        factor[rows, j] = x / np.sqrt(x[0])
-    return factor
-
-
 def optimal_parameters(family, target):
-    factor = optimal_factor(family, target.precision)
-    parameters = family.initial(torch.from_numpy(target.mean), 1.0)
-    parameters["log_sd"] = torch.from_numpy(np.log(np.diag(factor)))
-    if "coefficients" in parameters:
-        cells = [tuple(cell) for cell in np.argwhere(ACTIVE)]
-        number = {cell: i for i, cell in enumerate(cells)}
-        for k, offset in enumerate(family.stencil.offsets):
-            for j, cell in enumerate(cells):
-                i = number.get(tuple(np.add(cell, offset)))
-                if i is not None:
-                    parameters["coefficients"][(k, *cell)] = factor[i, j]
-    return parameters
+    precision = DensePrecision(torch.from_numpy(target.precision), ACTIVE)
+    return family.informed(torch.from_numpy(target.mean), precision)
 
 
 def kl(family, parameters, target):
     """Return KL(q || target)."""
-    factor, precision = dense_factor(family, parameters), target.precision
-    shift = family.mean(parameters).numpy() - target.mean
-    log_dets = np.linalg.slogdet(precision)[1] + 2 * np.log(np.diag(factor)).sum()
-    quadratic = np.sum(factor * (precision @ factor)) + shift @ precision @ shift
-    return 0.5 * (quadratic - N - log_dets)
+    factor, mean = dense_factor(family, parameters), family.mean(parameters).numpy()
+    return gaussian_kl(mean, factor, target.mean, target.precision)
 
 
 def fit(name, iterations=1500, **settings):
@@ -121,7 +101,7 @@ def test_optimisation_reaches_the_exact_optimum(name):
     assert kl(family, state.parameters, target) - best < 2e-4 * N
     np.testing.assert_allclose(state.parameters["mu"], expected["mu"], atol=1e-3)
     factor = dense_factor(family, state.parameters)
-    exact = optimal_factor(family, target.precision)
+    exact = optimal_factor(target.precision, allowed(family))
     np.testing.assert_allclose(factor, exact, atol=0.02)
     np.testing.assert_allclose(np.diag(factor), np.diag(exact), rtol=0.02)
     assert info.score_weight > 0.9

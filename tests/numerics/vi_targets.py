@@ -50,10 +50,3 @@ def precision_of(rng, n):
     """Return a well conditioned, dense precision matrix `(n, n)`."""
     factor = rng.standard_normal((n, n)) / np.sqrt(n)
     return np.diag(rng.uniform(0.8, 2.0, n)) + 0.5 * factor @ factor.T
-
-
-def dense_factor(family, parameters):
-    """Return `L` `(n, n)` of a family's parameters."""
-    identity = torch.eye(family.n, dtype=torch.float64)
-    columns = family.sample(parameters, identity) - family.mean(parameters)
-    return columns.detach().numpy().T

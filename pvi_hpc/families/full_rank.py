@@ -1,0 +1,140 @@
+"""Every correlation (Kucukelbir et al. 2017, JMLR 18); for a few thousand unknowns."""
+
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
+from torch import Tensor
+
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.family import LOCATION, Parameters
+from pvi_hpc.families.gaussian import GaussianFamily
+from pvi_hpc.families.options import PLACE, refuse_unknown
+from pvi_hpc.families.precision import Precision
+from pvi_hpc.reproducible import exp, log, sum_samples
+
+__all__ = ["FullRank"]
+
+#: Arrays `(n, n)` at once: the factor, its gradient, two moments, one product.
+ARRAYS: Final = 5
+#: Default bound of their memory [GB].
+MEMORY_GB: Final = 8.0
+
+
+class FullRank(GaussianFamily):
+    """`theta = mu + exp(log_sd) * eps + lower eps`.
+
+    Parameters `mu`, `log_sd` `(n,)` and `lower` `(n, n)`, zero on and above the diagonal.
+    """
+
+    @classmethod
+    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
+        """Return the family of the `active` cells; option `memory_gb`.
+
+        Raises
+        ------
+        ConfigError
+            If an option is unknown, or the matrices would take more than `memory_gb`.
+        """
+        refuse_unknown("full_rank", options, ("memory_gb",))
+        bound, n = options.get("memory_gb", MEMORY_GB), int(active.sum())
+        if type(bound) not in (int, float) or not bound > 0:
+            raise ConfigError(f"'{PLACE}.memory_gb' must be a positive number, got {bound!r}.")
+        needed = ARRAYS * 8 * n**2 / 1e9
+        if needed > bound:
+            raise ConfigError(
+                f"'inference.family.kind: full_rank' of {n} unknown cells needs {needed:.3g} "
+                f"GB, which must be at most '{PLACE}.memory_gb', {bound:g} GB; raise that if "
+                "the machine has it, or choose 'kind: structured' or 'kind: low_rank'."
+            )
+        return cls(n)
+
+    def initial(self, mean: Tensor, sd: float) -> Parameters:
+        """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
+        lower = torch.zeros(self.n, self.n, dtype=mean.dtype)
+        return {**super().initial(mean, sd), "lower": lower}
+
+    def informed(self, mean: Tensor, precision: Precision) -> Parameters:
+        """Return the parameters of `N(mean, precision^{-1})` itself."""
+        # P = (J C J) (J C J)^T with J the reversal of the order, so that L = J C^{-T} J.
+        root = cholesky(precision.dense().numpy()[::-1, ::-1], lower=True)
+        inverse = solve_triangular(root, np.eye(self.n), lower=True, trans=1)
+        factor = torch.from_numpy(inverse[::-1, ::-1].copy())
+        return {
+            LOCATION: mean.detach().clone(),
+            "log_sd": log(factor.diagonal()).to(mean.dtype),
+            "lower": factor.tril(-1).to(mean.dtype),
+        }
+
+    def apply(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L x` `(S, n)`."""
+        product = np.einsum("ij,sj->si", _lower(parameters), x.detach().numpy())
+        return exp(parameters["log_sd"]) * x.detach() + torch.from_numpy(product)
+
+    def apply_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L^T x` `(S, n)`."""
+        product = np.einsum("ij,si->sj", _lower(parameters), x.detach().numpy())
+        return exp(parameters["log_sd"]) * x.detach() + torch.from_numpy(product)
+
+    def solve(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L^{-1} x` `(S, n)`, row by row in one thread."""
+        lower, diagonal = _lower(parameters), exp(parameters["log_sd"]).numpy()
+        out = x.detach().numpy().copy()
+        for i in range(self.n):
+            out[:, i] -= np.einsum("j,sj->s", lower[i, :i], out[:, :i])
+            out[:, i] /= diagonal[i]
+        return torch.from_numpy(out)
+
+    def solve_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L^{-T} x` `(S, n)`, row by row in one thread."""
+        lower, diagonal = _lower(parameters), exp(parameters["log_sd"]).numpy()
+        out = x.detach().numpy().copy()
+        for i in reversed(range(self.n)):
+            out[:, i] /= diagonal[i]
+            out[:, :i] -= out[:, i, None] * lower[i, :i]
+        return torch.from_numpy(out)
+
+    def factor_pullback(
+        self, parameters: Parameters, eps: Tensor, cotangent: Tensor
+    ) -> Parameters:
+        """Return the gradient of `sum(cotangent * L eps)` by `log_sd` and `lower`."""
+        by_factor = torch.zeros_like(parameters["lower"])
+        for c, e in zip(cotangent, eps, strict=True):
+            by_factor += c[:, None] * e
+        by_log_sd = exp(parameters["log_sd"]) * sum_samples(cotangent * eps)
+        return {"log_sd": by_log_sd, "lower": by_factor.tril_(-1)}
+
+    def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:
+        """Return the inverse Fisher information times `gradients`.
+
+        A change `L A` of `L` costs `|A|^2 + |diag A|^2`, so that the answer is `L A` with `A`
+        the lower triangle of `L^T G`, its diagonal halved.
+        """
+        mu = self.apply(
+            parameters, self.apply_transposed(parameters, gradients[LOCATION][None])
+        )
+        if "log_sd" not in gradients:
+            return {LOCATION: mu[0]}
+        diagonal = exp(parameters["log_sd"])
+        by_factor = gradients["lower"] + torch.diag(gradients["log_sd"] / diagonal)
+        inner = self.apply_transposed(parameters, by_factor.T.contiguous()).T.tril()
+        inner.diagonal().mul_(0.5)
+        change = self.apply(parameters, inner.T.contiguous()).T
+        return {
+            LOCATION: mu[0],
+            "log_sd": inner.diagonal().clone(),
+            "lower": change.tril(-1).contiguous(),
+        }
+
+    def sd(self, parameters: Parameters) -> Tensor:
+        """Return the marginal standard deviations `(n,)`: the norms of the rows of `L`."""
+        squares = torch.from_numpy(np.square(_lower(parameters)).sum(axis=1))
+        diagonal = exp(parameters["log_sd"])
+        return (diagonal * diagonal + squares).sqrt()
+
+
+def _lower(parameters: Parameters) -> NDArray[np.floating[Any]]:
+    return parameters["lower"].detach().numpy()

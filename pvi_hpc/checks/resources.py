@@ -155,7 +155,8 @@ def _couplings(run: Run) -> int:
 
 def _memory_of_rank(run: Run, survey: Survey) -> int:
     # Imported here: these load MPI, which a check of settings alone does not need.
-    from pvi_hpc.simulate.acoustic_solver import SolverSettings, decomposition, estimate_memory
+    from pvi_hpc.simulate.solver_settings import SolverSettings
+    from pvi_hpc.simulate.storage import Storage, estimate_memory
 
     settings = SolverSettings(
         shape=run.grid.grid.shape,
@@ -168,10 +169,9 @@ def _memory_of_rank(run: Run, survey: Survey) -> int:
         dtype=run.solver.precision,
         threads=run.execution.threads,
     )
-    decomposition(settings, run.execution.ranks)
     steps = (survey.n_samples - 1) * run.solver.steps_per_sample + 1
     receivers = max(len(shot.receivers) for shot in survey.shots)
-    return estimate_memory(settings, steps, run.execution.ranks, receivers)
+    return estimate_memory(settings, steps, run.execution.ranks, receivers, Storage())
 
 
 def _cores_here() -> int:

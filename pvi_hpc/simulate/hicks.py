@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.simulate.component import AXIS, Component
+from pvi_hpc.simulate.slope import slope_weights
 
 __all__ = ["N_WEIGHTS", "point_weights"]
 
@@ -21,6 +23,7 @@ def point_weights(
     spacing: Sequence[float],
     *,
     free_surface: bool = False,
+    component: Component = "pressure",
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return the first cell and the separable weights of every point.
 
@@ -35,6 +38,9 @@ def point_weights(
         Cells of the physical box and their distances [m], as z, y, x.
     free_surface
         Whether z = 0 is a free surface.
+    component
+        What the weights give: pressure, or for a particle velocity the pressure's slope
+        along its axis [1/m].
 
     Returns
     -------
@@ -59,11 +65,17 @@ def point_weights(
     ([[2, 3, 4]], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0])
     """
     cells = _cells(positions, shape, spacing)
-    if free_surface and np.any(cells[:, 0] <= 0):
-        raise ConfigError("every source and receiver must lie below a free surface at z = 0 m.")
+    if free_surface and component != "vz" and np.any(cells[:, 0] <= 0):
+        raise ConfigError(
+            "every source, and every receiver of other than 'vz', must lie below a free "
+            "surface at z = 0 m."
+        )
     start = np.floor(cells).astype(np.int32) - (N_WEIGHTS // 2 - 1)
     distance = start[..., None] + np.arange(N_WEIGHTS) - cells[..., None]
     weights = _kaiser_sinc(distance)
+    if component != "pressure":
+        axis = AXIS[component]
+        weights[:, axis] = slope_weights(distance[:, axis]) / spacing[axis]
     if free_surface:
         _fold(start[:, 0], weights[:, 0])
     return start, weights

@@ -8,13 +8,28 @@ from typing import Any, NamedTuple
 from cffi import FFI
 from mpi4py import MPI
 
-from pvi_hpc.errors import SolverError
+from pvi_hpc.errors import NonFiniteError, SolverError
 from pvi_hpc.native import library_folder, plain_c
 
-__all__ = ["Native", "load"]
+__all__ = ["Native", "load", "raise_for"]
 
 LIBRARY = "libpvi_acoustic.so"
 REAL = {"f32": "float", "f64": "double"}
+WHAT_FAILED = {
+    "PVI_BAD_SHAPE": "every axis needs at least 8 cells, and a run one sample and one receiver",
+    "PVI_BAD_VALUE": "spacings, speeds, frequencies and the time step must be positive",
+    "PVI_BAD_POINTER": "a required array is missing",
+    "PVI_NO_MEMORY": "there is not enough memory; use more ranks, or set "
+    "'solver.gradient.memory_gb_per_rank' to what a rank has",
+    "PVI_NO_DECOMPOSITION": "the grid cannot be cut into that many blocks",
+    "PVI_UNSTABLE": "the time step is too long for the fastest speed of the model",
+    "PVI_NOT_FINITE": "the wavefield is not finite",
+    "PVI_NO_FORWARD": "a gradient needs a forward run with store=True on the same model",
+    "PVI_RANKS_DISAGREE": "the ranks were called with different arguments",
+    "PVI_NO_STORAGE": "no storage was set for runs of this length",
+    "PVI_NO_DISK": "the file of the stored wavefield cannot be made; give "
+    "'solver.gradient.scratch' a folder that can be written and has enough space",
+}
 
 
 class Native(NamedTuple):
@@ -69,3 +84,23 @@ def _check_mpi(ffi: FFI, lib: Any) -> None:
 
 def _first_line(version: str) -> str:
     return " ".join(version.strip("\0 \n").splitlines()[0].split())
+
+
+def raise_for(status: int, name: str) -> None:
+    """Raise what a status other than PVI_OK of the function `name` means.
+
+    Raises
+    ------
+    NonFiniteError
+        If the wavefield overflowed.
+    SolverError
+        Whatever else went wrong; its `status` is the name of the code.
+    """
+    ffi, lib, _ = load()
+    if status == lib.PVI_OK:
+        return
+    code = str(ffi.string(ffi.cast("pvi_status", status)))
+    kind = NonFiniteError if status == lib.PVI_NOT_FINITE else SolverError
+    error = kind(f"acoustic {name}: {WHAT_FAILED.get(code, code)} ({code}).")
+    error.status = code  # type: ignore[attr-defined]
+    raise error

@@ -1,9 +1,9 @@
 /* What a run will need, before it is queued. */
 #include "acoustic.h"
 #include "decompose.h"
-#include "geometry.h"
+#include "history.h"
 
-int64_t PVI(memory)(const pvi_config *config, int32_t n_ranks, int32_t nt, int32_t n_rec) {
+int64_t PVI(memory)(const pvi_config *config, int32_t n_ranks, const pvi_storage *storage) {
   int32_t dims[3];
   if (!config || pvi_decompose(config, n_ranks, dims) != PVI_OK)
     return -1;
@@ -13,11 +13,11 @@ int64_t PVI(memory)(const pvi_config *config, int32_t n_ranks, int32_t nt, int32
                            rank % dims[2]};
     PVI(geometry) g;
     PVI(locate)(config, dims, at, &g);
-    const int64_t steps = nt > 1 ? nt - 1 : 0;
-    const int64_t reals = PVI(elements)(&g) + steps * g.cells + (int64_t)nt * n_rec;
-    if (reals > largest)
-      largest = reals;
+    int64_t file = 0, bytes = PVI(elements)(&g) * (int64_t)sizeof(real);
+    if (storage)
+      bytes += PVI(history_bytes)(&g, storage, &file);
+    if (bytes > largest)
+      largest = bytes;
   }
-  const int64_t shape = (int64_t)config->shape[0] * config->shape[1] * config->shape[2];
-  return largest * (int64_t)sizeof(real) + shape * (int64_t)(sizeof(double) + sizeof(real));
+  return largest;
 }

@@ -46,7 +46,7 @@ pvi_status PVI(set_model)(PVI(plan) *plan, const real *velocity) {
 }
 
 /* dV/dc / V = 2 / c, and c = sqrt(V) / dt. */
-void PVI(fold_gradient)(const PVI(plan) *plan, double *gradient) {
+void PVI(fold_gradient)(const PVI(plan) *plan, int32_t weight, double *gradient) {
   const PVI(geometry) *g = &plan->g;
   const int32_t *shape = plan->config.shape;
   const ptrdiff_t n = (ptrdiff_t)shape[0] * shape[1] * shape[2];
@@ -59,8 +59,27 @@ void PVI(fold_gradient)(const PVI(plan) *plan, double *gradient) {
       const real *from = plan->gradient + PVI(in_cells)(g, z, y);
       const real *v = plan->v + PVI(in_field)(g, z, y);
       for (int32_t x = 0; x < g->n[2]; x++) {
-        const double scale = 2 * plan->config.dt / sqrt((double)v[x]);
+        const double scale = 2 * weight * plan->config.dt / sqrt((double)v[x]);
         to[PVI(nearest)(g, shape, 2, x)] += scale * (double)from[x];
+      }
+    }
+  }
+}
+
+void PVI(linearise)(PVI(plan) *plan, const real *direction) {
+  const PVI(geometry) *g = &plan->g;
+  const int32_t *shape = plan->config.shape;
+  const double dt = plan->config.dt;
+  for (int32_t z = 0; z < g->n[0]; z++) {
+    for (int32_t y = 0; y < g->n[1]; y++) {
+      const ptrdiff_t from_z = PVI(nearest)(g, shape, 0, z);
+      const ptrdiff_t from_y = PVI(nearest)(g, shape, 1, y);
+      const real *from = direction + (from_z * shape[1] + from_y) * shape[2];
+      const real *v = plan->v + PVI(in_field)(g, z, y);
+      real *dv = plan->gradient + PVI(in_cells)(g, z, y);
+      for (int32_t x = 0; x < g->n[2]; x++) {
+        const double slope = 2 * dt * sqrt((double)v[x]);
+        dv[x] = (real)(slope * (double)from[PVI(nearest)(g, shape, 2, x)]);
       }
     }
   }

@@ -1,6 +1,9 @@
-/* The gradient of the padded block, summed into the physical cells it came from. */
+/* Derivatives by the speed of a physical cell and by dV of the padded block. */
 #pragma once
 #include "plan.h"
 
-/* Overwrites all of gradient [nz][ny][nx] with this rank's part. */
-void PVI(fold_gradient)(const PVI(plan) *plan, double *gradient);
+/* Overwrites all of gradient [nz][ny][nx] with this rank's part of weight times the sum. */
+void PVI(fold_gradient)(const PVI(plan) *plan, int32_t weight, double *gradient);
+
+/* dV = 2 c dt^2 dc into the plan's gradient array; direction is dc [nz][ny][nx]. */
+void PVI(linearise)(PVI(plan) *plan, const real *direction);

@@ -1,5 +1,6 @@
 #include "plan.h"
 #include "decompose.h"
+#include "history.h"
 #include "tiles.h"
 #include "wave.h"
 #include <math.h>
@@ -14,11 +15,14 @@ pvi_status PVI(agree)(const PVI(plan) *plan, pvi_status mine) {
   return (pvi_status)worst;
 }
 
+static size_t whole_lines(int64_t n) { return ((size_t)n * sizeof(real) + 64) / 64 * 64; }
+
+void *PVI(unset)(int64_t n) { return aligned_alloc(64, whole_lines(n)); }
+
 void *PVI(zeros)(int64_t n) {
-  const size_t line = 64, bytes = ((size_t)n * sizeof(real) + line) / line * line;
-  void *memory = aligned_alloc(line, bytes);
+  void *memory = PVI(unset)(n);
   if (memory)
-    memset(memory, 0, bytes);
+    memset(memory, 0, whole_lines(n));
   return memory;
 }
 
@@ -101,6 +105,7 @@ pvi_status PVI(create)(const pvi_config *config, int32_t comm, PVI(plan) **out) 
   if (!plan)
     return PVI_NO_MEMORY;
   plan->config = *config;
+  plan->history.held = -1;
   MPI_Comm_dup(MPI_Comm_f2c((MPI_Fint)comm), &plan->comm);
   /* A failed exchange must end the job: the other ranks would wait for ever. */
   MPI_Comm_set_errhandler(plan->comm, MPI_ERRORS_ARE_FATAL);
@@ -119,12 +124,24 @@ void PVI(destroy)(PVI(plan) *plan) {
   if (!plan)
     return;
   PVI(wave_destroy)(&plan->wave);
+  PVI(wave_destroy)(&plan->second);
+  PVI(history_close)(plan);
   int finalized = 0;
   MPI_Finalized(&finalized);
   if (!finalized) {
     MPI_Comm_free(&plan->comm);
   }
-  free(plan->v), free(plan->gradient), free(plan->history), free(plan->tile),
-      free(plan->scratch);
+  free(plan->v), free(plan->gradient), free(plan->rhs), free(plan->tile), free(plan->scratch);
   free(plan);
+}
+
+pvi_status PVI(set_storage)(PVI(plan) *plan, const pvi_storage *storage) {
+  if (!plan)
+    return PVI_BAD_POINTER;
+  plan->stored = 0;
+  const pvi_status mine = storage ? PVI(history_open)(plan, storage) : PVI_BAD_POINTER;
+  const pvi_status status = PVI(agree)(plan, mine);
+  if (status != PVI_OK)
+    PVI(history_close)(plan);
+  return status;
 }

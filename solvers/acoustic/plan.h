@@ -36,6 +36,21 @@ typedef struct {
   PVI(point) *point;
 } PVI(points);
 
+/* Right-hand sides of one segment of steps, and saved states; see history.h. */
+typedef struct {
+  pvi_storage set; /* its pointers are not kept */
+  int32_t n_segments;
+  int32_t held;   /* segment whose right-hand sides are in memory; -1: none */
+  void *memory;   /* a slot for every step kept */
+  int64_t slot;   /* bytes */
+  int64_t mapped; /* bytes of the file that memory is; 0: it is not */
+  real *buffer;   /* [cells] the right-hand side being packed or unpacked */
+  int32_t *split; /* as in pvi_storage */
+  real **state;   /* [slots] */
+  int32_t *saved; /* [slots] segment that a state is the begin of, rising */
+  int32_t n_saved;
+} PVI(history);
+
 struct PVI(plan) {
   pvi_config config;
   PVI(geometry) g;
@@ -44,12 +59,13 @@ struct PVI(plan) {
   int neighbour[3][2];
 
   real d1[3][5], d2[3][5]; /* stencil weights over spacing and its square */
-  PVI(wave) wave;             /* of forward and adjoint */
-  real *v;               /* c^2 dt^2; zero outside the block */
-  real *gradient;        /* sum over time of adjoint times right-hand side */
-  real *history;         /* right-hand side of every step, without halo */
-  int64_t history_steps; /* its capacity */
-  int32_t stored; /* time samples of the forward it holds; 0: none */
+  PVI(wave) wave; /* of forward and adjoint */
+  PVI(wave) second;    /* of Born and of forward steps run again; made when first needed */
+  real *v;        /* c^2 dt^2; zero outside the block */
+  real *gradient; /* sum over time of adjoint times right-hand side; Born: dV */
+  real *rhs; /* right-hand side that Born does not keep; made when first needed */
+  PVI(history) history;
+  int32_t stored; /* time samples of the run that the history belongs to; 0: none */
 
   PVI(tile) *tile;
   int32_t n_tiles;
@@ -61,8 +77,9 @@ struct PVI(plan) {
 /* The worst status of any rank. Collective. */
 pvi_status PVI(agree)(const PVI(plan) *plan, pvi_status mine);
 
-/* Zero, on a cache line; NULL if there is no memory. */
+/* n reals on a cache line, zero or not set; NULL if there is no memory. */
 void *PVI(zeros)(int64_t n);
+void *PVI(unset)(int64_t n);
 
 /* Element of the first x of a row of a memory variable, wavefield, array without halo. */
 static inline ptrdiff_t PVI(in_slab)(const PVI(slab) *s, ptrdiff_t z, ptrdiff_t y) {

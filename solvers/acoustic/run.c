@@ -1,4 +1,6 @@
 #include "run.h"
+#include "points.h"
+#include "wave.h"
 
 /* FNV-1a. */
 static uint64_t hash(uint64_t h, const void *data, size_t bytes) {
@@ -14,31 +16,58 @@ static uint64_t hash_points(uint64_t h, const pvi_points *points) {
   return hash(h, points->weight, 24 * n * sizeof *points->weight);
 }
 
-static pvi_status check_points(const pvi_points *points) {
-  if (!points || !points->start || !points->weight)
+static pvi_status check(const PVI(shot) *shot) {
+  if (!shot || !shot->wavelet)
     return PVI_BAD_POINTER;
-  return points->n < 1 ? PVI_BAD_SHAPE : PVI_OK;
+  const pvi_points *points[2] = {&shot->source, &shot->receivers};
+  for (int i = 0; i < 2; i++) {
+    if (!points[i]->start || !points[i]->weight)
+      return PVI_BAD_POINTER;
+    if (points[i]->n < 1)
+      return PVI_BAD_SHAPE;
+  }
+  return shot->nt < 1 ? PVI_BAD_SHAPE : PVI_OK;
 }
 
-pvi_status
-PVI(agree_call)(const PVI(plan) *plan, pvi_status mine, int32_t nt, const pvi_points *source,
-                      const pvi_points *receivers) {
-  if (mine == PVI_OK && nt < 1)
-    mine = PVI_BAD_SHAPE;
+/* Whether every rank was called with this very shot; the worst status of any. */
+static pvi_status agree_shot(const PVI(plan) *plan, const PVI(shot) *shot, pvi_status mine) {
   if (mine == PVI_OK)
-    mine = check_points(source);
-  if (mine == PVI_OK)
-    mine = check_points(receivers);
+    mine = check(shot);
   if (plan->n_ranks == 1)
     return mine;
 
-  uint64_t h = hash(0xcbf29ce484222325u, &nt, sizeof nt);
-  if (mine == PVI_OK)
-    h = hash_points(hash_points(h, source), receivers);
+  uint64_t h = 0xcbf29ce484222325u;
+  if (mine == PVI_OK) {
+    h = hash(h, &shot->nt, sizeof shot->nt);
+    h = hash_points(hash_points(h, &shot->source), &shot->receivers);
+  }
   /* The largest of h and of its complement: the same number only if all agree. */
   uint64_t both[3] = {h, ~h, (uint64_t)mine};
   MPI_Allreduce(MPI_IN_PLACE, both, 3, MPI_UINT64_T, MPI_MAX, plan->comm);
   if (both[2] != PVI_OK)
     return (pvi_status)both[2];
   return both[0] == ~both[1] ? PVI_OK : PVI_RANKS_DISAGREE;
+}
+
+pvi_status PVI(run_open)(const PVI(plan) *plan, const PVI(shot) *shot, pvi_status mine,
+                         PVI(run) *run) {
+  *run = (PVI(run)){.shot = shot};
+  pvi_status status = agree_shot(plan, shot, mine);
+  if (status != PVI_OK)
+    return status;
+  const double *h = plan->config.spacing;
+  run->inv_volume = (real)(1 / (h[0] * h[1] * h[2]));
+  status = PVI(points_create)(plan, &shot->source, &run->source);
+  if (status == PVI_OK)
+    status = PVI(points_create)(plan, &shot->receivers, &run->receivers);
+  return PVI(agree)(plan, status);
+}
+
+void PVI(run_close)(PVI(run) *run) {
+  PVI(points_destroy)(&run->source);
+  PVI(points_destroy)(&run->receivers);
+}
+
+pvi_status PVI(need_second)(PVI(plan) *plan) {
+  return plan->second.field[0] ? PVI_OK : PVI(wave_create)(plan, &plan->second);
 }

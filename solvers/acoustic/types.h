@@ -12,7 +12,9 @@ typedef enum {
   PVI_UNSTABLE,         /* the time step is beyond the limit of this model */
   PVI_NOT_FINITE,       /* the wavefield overflowed */
   PVI_NO_FORWARD,       /* adjoint without a stored forward of the same length */
-  PVI_RANKS_DISAGREE    /* the ranks were called with different arguments */
+  PVI_RANKS_DISAGREE,   /* the ranks were called with different arguments */
+  PVI_NO_STORAGE,       /* the run is to be kept, but no storage was set for its length */
+  PVI_NO_DISK           /* the scratch file could not be made or is too large */
 } pvi_status;
 
 /* Everything that stays the same for the life of a plan. Axes are z, y, x. */
@@ -33,6 +35,21 @@ typedef struct {
   const int32_t *start; /* [n][3] first cell, counted from physical cell (0, 0, 0) */
   const double *weight; /* [n][3][8] */
 } pvi_points;
+
+/* How a forward run is kept for the gradient: in segments of time steps, of which one at a
+ * time is held, the others run again from saved states.
+ *
+ * split[segments][free]: how many of the segments still to come are run before the next state
+ * is saved, with so many slots free; all but one if there is none. */
+typedef struct {
+  int32_t nt;           /* time samples of the runs it is for */
+  int32_t every;        /* right-hand sides are kept at every so many steps, weighted by it */
+  int32_t packed;       /* 1: in 16 bits, with a scale for every 64 cells; 0: as computed */
+  int32_t segment;      /* steps of a segment, a multiple of every */
+  int32_t slots;        /* states that can be saved */
+  const int32_t *split; /* [n_segments + 1][slots + 1] */
+  const char *folder;   /* right-hand sides go into a file there; NULL: into memory */
+} pvi_storage;
 
 /* Cut the padded grid into n_ranks blocks of least surface; dims are z, y, x. */
 pvi_status pvi_decompose(const pvi_config *config, int32_t n_ranks, int32_t dims[3]);

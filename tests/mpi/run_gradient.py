@@ -1,4 +1,4 @@
-"""Traces and gradient of one shot; arguments: nz,ny,nx, free surface (0 or 1), output."""
+"""Traces, gradients and Born traces; arguments: nz,ny,nx, free surface (0 or 1), output."""
 
 import sys
 
@@ -6,6 +6,7 @@ import numpy as np
 from mpi4py import MPI
 
 from pvi_hpc.simulate.acoustic_solver import AcousticSolver, SolverSettings, decomposition
+from pvi_hpc.simulate.storage import Storage
 
 NT = 90
 
@@ -31,12 +32,27 @@ def main(shape_text: str, free_surface: str, output: str) -> None:
         solver.set_model(model)
         wavelet = rng.standard_normal(NT)
         traces = solver.forward(source, wavelet, receivers, store=True)
-        gradient, by_wavelet = solver.gradients(rng.standard_normal(traces.shape))
+        residual = rng.standard_normal(traces.shape)
+        gradient, by_wavelet = solver.gradients(residual)
+        direction = rng.standard_normal(shape)
+        born = solver.born(source, wavelet, receivers, direction).linearised
+    again = []
+    for storage in (Storage(segment=40, slots=1), Storage(every=2, packed=True)):
+        with AcousticSolver(settings, MPI.COMM_WORLD, storage) as solver:
+            solver.set_model(model)
+            solver.forward(source, wavelet, receivers, store=True)
+            again.append(solver.gradient(residual))
     if MPI.COMM_WORLD.rank == 0:
         dims = decomposition(settings, MPI.COMM_WORLD.size)
-        np.savez(
-            output, traces=traces, gradient=gradient, by_wavelet=by_wavelet, dims=np.array(dims)
-        )
+        results = {
+            "traces": traces,
+            "gradient": gradient,
+            "by_wavelet": by_wavelet,
+            "born": born,
+            "replayed": again[0],
+            "decimated": again[1],
+        }
+        np.savez(output, dims=np.array(dims), **results)
 
 
 if __name__ == "__main__":

@@ -300,7 +300,7 @@ def test_the_native_solver_tells_memory_and_the_most_ranks():
     if "was not found" in finding.message:
         pytest.skip("the native solver is not built")
     assert finding.level == "ok"
-    assert "MB a rank" in finding.message
+    assert "B a rank" in finding.message
     run = make_run(execution__ranks=1000)
     findings = list(resources.check_workers(run, survey_geometry(run), cores=1000))
     assert "cannot be cut into 1000 blocks; use at most" in only_error(findings)

@@ -133,7 +133,7 @@ def calibrate(
     least = 5 * BINS
     if n < least:
         raise ConfigError(
-            f"'n' must be at least {least} inversions, 5 for each bin of a rank histogram, got {n}."
+            f"'n' must be at least {least}, 5 inversions a bin of a rank histogram, got {n}."
         )
     executor = load_executor(execution, Workplace(folder, Ledger(folder / "ledger.jsonl")))
     try:

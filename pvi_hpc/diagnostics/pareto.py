@@ -25,6 +25,8 @@ LogDensity = Callable[[Tensor], Tensor]  # theta (S, n) -> (S,)
 
 #: Above this, importance weights cannot be trusted (Vehtari et al. 2024).
 RELIABLE: Final = 0.7
+#: Log weights that differ by no more are rounding.
+EQUAL: Final = 1e-9
 #: A subspace of more directions than this says as little as all of them.
 MAX_DIRECTIONS: Final = 20
 
@@ -56,6 +58,8 @@ def pareto_k(log_weights: Array) -> KHat:
             "'log_weights' must be at least 25 finite numbers, got shape "
             f"{log_weights.shape} with {int(np.isfinite(log_weights).sum())} finite."
         )
+    if np.ptp(log_weights) < EQUAL:  # no tail to fit
+        return KHat(0.0, 1.0, len(log_weights))
     import arviz
 
     smoothed, k = arviz.psislw(log_weights)  # type: ignore[no-untyped-call]

@@ -40,27 +40,49 @@ static job plan(const pvi_stencil *n, int32_t transposed, const real *coefficien
   return work;
 }
 
+/* Subtract from each cell of a row what the cells before it in the row contribute. */
+static inline __attribute__((always_inline)) void eliminate(const job *work, int32_t length,
+                                                            ptrdiff_t start) {
+  const pvi_stencil *n = work->row.stencil;
+  const ptrdiff_t nx = n->shape[2], cells = pvi_n_cells(n);
+  const int back = work->row.transposed;
+  for (ptrdiff_t step = 0; step < nx; step++) {
+    const ptrdiff_t at = start + (back ? nx - 1 - step : step);
+    const real inverse = work->inv_diagonal[at];
+    for (int32_t s = 0; s < n->n_samples; s++) {
+      real *out = work->out + s * cells, value = out[at];
+      /* The nearest cell last: only that product waits for the one before. */
+      for (int32_t k = length - 1; k >= 0; k--) {
+        const int32_t dx = n->offsets[3 * k + 2];
+        if (dx > step)
+          continue;
+        const ptrdiff_t other = back ? at + dx : at - dx;
+        value -= work->row.coefficients[k * cells + (back ? at : other)] * inverse * out[other];
+      }
+      out[at] = value;
+    }
+  }
+}
+
 /* Finish a row: out holds what the rows before contribute, and then the solution. */
 static void substitute(const job *work, int32_t z, int32_t y) {
   const pvi_stencil *n = work->row.stencil;
   const ptrdiff_t nx = n->shape[2], cells = pvi_n_cells(n);
   const ptrdiff_t start = ((ptrdiff_t)z * n->shape[1] + y) * nx;
-  const int back = work->row.transposed;
-  for (ptrdiff_t step = 0; step < nx; step++) {
-    const ptrdiff_t x = back ? nx - 1 - step : step, at = start + x;
-    for (int32_t s = 0; s < n->n_samples; s++) {
-      const real *values = work->values + s * cells;
-      real *out = work->out + s * cells, known = out[at];
-      for (int32_t k = 0; k < work->row.last; k++) {
-        const int32_t dx = n->offsets[3 * k + 2];
-        if (dx > step)
-          continue;
-        const ptrdiff_t other = back ? at + dx : at - dx;
-        known += work->row.coefficients[k * cells + (back ? at : other)] * out[other];
-      }
-      out[at] = (values[at] - known) * work->inv_diagonal[at];
-    }
+  const real *restrict inverse = work->inv_diagonal + start;
+  for (int32_t s = 0; s < n->n_samples; s++) {
+    const real *restrict values = work->values + s * cells + start;
+    real *restrict out = work->out + s * cells + start;
+#pragma omp simd
+    for (ptrdiff_t i = 0; i < nx; i++)
+      out[i] = (values[i] - out[i]) * inverse[i];
   }
+  if (work->row.last == 1)
+    eliminate(work, 1, start);
+  else if (work->row.last == 2)
+    eliminate(work, 2, start);
+  else
+    eliminate(work, work->row.last, start);
 }
 
 static void await(const job *work, int32_t z, int32_t rows) {

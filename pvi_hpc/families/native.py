@@ -1,7 +1,7 @@
 """The compiled kernels of the variational update, on tensors.
 
-Each is, to the bit, the formula in torch next to it in `stencil.py` and `adam.py`; only the
-triangular solves, which torch does not have, add up in another order than SciPy's.
+One rounding an operation, in the order of offsets and samples: each is, to the bit, the same
+formula in torch (`tests/numerics/stencil_twin.py`, `inference/adam.py`).
 """
 
 import re
@@ -18,7 +18,15 @@ from torch import Tensor
 from pvi_hpc.errors import SolverError
 from pvi_hpc.native import library_folder, plain_c
 
-__all__ = ["AdamStep", "Comparison", "NativeStencil", "compare", "descend_cells", "load"]
+__all__ = [
+    "AdamStep",
+    "Comparison",
+    "Moments",
+    "NativeStencil",
+    "compare",
+    "descend_cells",
+    "load",
+]
 
 LIBRARY: Final = "libpvi_variational.so"
 REAL: Final[Mapping[torch.dtype, tuple[str, str]]] = {

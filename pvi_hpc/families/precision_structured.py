@@ -1,7 +1,6 @@
 """A sparse Cholesky factor of the precision (Tan & Nott 2018, Statistics and Computing 28)."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
@@ -16,7 +15,6 @@ from pvi_hpc.families.options import refuse_unknown
 from pvi_hpc.families.precision import Precision
 from pvi_hpc.families.stencil import Stencil
 from pvi_hpc.families.structured import stencil_of
-from pvi_hpc.families.triangular import TriangularPattern
 from pvi_hpc.random import keyed_rng
 from pvi_hpc.reproducible import exp, log, sum_samples
 
@@ -124,12 +122,8 @@ class PrecisionStructured(GaussianFamily):
     def _unit_solve(self, parameters: Parameters, x: Tensor, transposed: bool) -> Tensor:
         """Return `(I + C)^{-1} x`, or with `(I + C)^T`."""
         diagonal = torch.ones_like(parameters["log_sd"])
-        solve = self._pattern.solve_transposed if transposed else self._pattern.solve
+        solve = self.stencil.solve_back if transposed else self.stencil.solve
         return solve(diagonal, parameters["coefficients"].detach(), x)
-
-    @cached_property
-    def _pattern(self) -> TriangularPattern:
-        return TriangularPattern.of(self.stencil)
 
 
 def _unit_rows(rows: range, n: int) -> Tensor:

@@ -2,11 +2,12 @@
 
 Cell `j` couples to `j + offset` for each offset of the lexicographically positive half of a
 `kz x ky x kx` box, so that the matrix of couplings is strictly lower triangular in the order
-of the flattened grid. Shifts are slices of the 3D array, so nothing wraps around an edge;
-cells that are not active are zero on the way in and dropped on the way out.
+of the flattened grid. Offsets are those of the 3D grid, so nothing wraps around an edge; cells
+that are not active are zero on the way in and dropped on the way out. The work is done by
+compiled kernels (`solvers/variational`), whose bits do not depend on the number of threads.
 """
 
-from collections.abc import Iterator
+from functools import cached_property, reduce
 from itertools import product
 from typing import Literal
 
@@ -15,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.families.native import AdamStep, Moments, NativeStencil
+
 __all__ = ["Mask", "Stencil"]
 
 Mask = Literal["box", "ellipsoid"]
-Slices = tuple[slice, slice, slice]
 
 
 class Stencil:
@@ -37,7 +39,8 @@ class Stencil:
         reach = [range(-(k // 2), k // 2 + 1) for k in size]
         half = [offset for offset in product(*reach) if offset > (0, 0, 0)]
         self.offsets = half if mask == "box" else [o for o in half if _enclosed(o, size)]
-        self._cells = torch.from_numpy(np.flatnonzero(active))
+        cells = np.flatnonzero(active)
+        self._cells, self._span = torch.from_numpy(cells), _span(cells)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -45,56 +48,77 @@ class Stencil:
         nz, ny, nx = self.active.shape
         return len(self.offsets), nz, ny, nx
 
-    def views(self) -> Iterator[tuple[Slices, Slices]]:
-        """Yield, for each offset, the cells coupled from and those coupled to."""
-        for offset in self.offsets:
-            yield self._inside(offset, 1), self._inside(offset, -1)
-
     def scatter(self, values: Tensor) -> Tensor:
-        """Put `values` `(S, n)` on the grid `(S, nz, ny, nx)`, zero elsewhere."""
+        """Put `values` `(S, n)` on the grid `(S, nz, ny, nx)`, zero elsewhere.
+
+        The same memory where every cell is active.
+        """
+        shape = len(values), *self.active.shape
+        if self._span == slice(0, self.active.size):
+            return values.contiguous().view(shape)
         full = values.new_zeros(len(values), self.active.size)
-        full[:, self._cells] = values
-        return full.view(len(values), *self.active.shape)
+        full[:, self._cells if self._span is None else self._span] = values
+        return full.view(shape)
 
     def gather(self, full: Tensor) -> Tensor:
-        """Return the active cells `(S, n)` of `full` `(S, nz, ny, nx)`."""
-        return full.reshape(len(full), -1)[:, self._cells]
+        """Return the active cells `(S, n)` of `full` `(S, nz, ny, nx)`, as `scatter`."""
+        rows = full.reshape(len(full), -1)
+        return rows[:, self._cells if self._span is None else self._span].contiguous()
 
     def couple(self, coefficients: Tensor, values: Tensor) -> Tensor:
         """Return `sum_k shift_k(c_k * values)` `(S, n)`: to each cell from the others."""
-        full = self.scatter(values)
-        out = torch.zeros_like(full)
-        for c, (origin, target) in zip(coefficients, self.views(), strict=True):
-            out[:, *target] += c[origin] * full[:, *origin]
-        return self.gather(out)
+        c, full = _of_one_precision(coefficients, self.scatter(values))
+        return self.gather(self._kernels.couple(c, full, transposed=False))
 
     def couple_back(self, coefficients: Tensor, values: Tensor) -> Tensor:
         """Return the transpose of `couple` applied to `values` `(S, n)`."""
-        full = self.scatter(values)
-        out = torch.zeros_like(full)
-        for c, (origin, target) in zip(coefficients, self.views(), strict=True):
-            out[:, *origin] += c[origin] * full[:, *target]
-        return self.gather(out)
+        c, full = _of_one_precision(coefficients, self.scatter(values))
+        return self.gather(self._kernels.couple(c, full, transposed=True))
+
+    def solve(self, diagonal: Tensor, coefficients: Tensor, values: Tensor) -> Tensor:
+        """Return `(D + C)^{-1} values` `(S, n)`, `C` that of `couple`, `diagonal` `(n,)`."""
+        return self._solve(diagonal, coefficients, values, transposed=False)
+
+    def solve_back(self, diagonal: Tensor, coefficients: Tensor, values: Tensor) -> Tensor:
+        """Return the transpose of `solve` applied to `values` `(S, n)`."""
+        return self._solve(diagonal, coefficients, values, transposed=True)
 
     def products(self, eps: Tensor, gradient: Tensor) -> Tensor:
         """Return `(K, nz, ny, nx)`, the derivative of `gradient . couple(c, eps)` by `c`.
 
         Samples are added in their order, whatever the number of threads.
         """
-        out = eps.new_zeros(self.shape)
-        samples = list(zip(self.scatter(eps), self.scatter(gradient), strict=True))
-        for c, (origin, target) in zip(out, self.views(), strict=True):
-            for a, b in samples:
-                c[origin] += a[origin] * b[target]
-        return out
+        a, b = _of_one_precision(self.scatter(eps), self.scatter(gradient))
+        return self._kernels.products(a, b)
 
-    def _inside(self, offset: tuple[int, ...], sign: int) -> Slices:
-        """Return the cells whose neighbour at `sign * offset` is on the grid."""
-        z, y, x = (
-            slice(max(0, -sign * o), n - max(0, sign * o))
-            for o, n in zip(offset, self.active.shape, strict=True)
-        )
-        return z, y, x
+    def descend(self, eps: Tensor, gradient: Tensor, c: Moments, step: AdamStep) -> float:
+        """Update coefficients by `products(eps, gradient)`; return its sum of squares."""
+        return self._kernels.descend(self.scatter(eps), self.scatter(gradient), c, step)
+
+    def _solve(
+        self, diagonal: Tensor, coefficients: Tensor, values: Tensor, *, transposed: bool
+    ) -> Tensor:
+        inverse = self.scatter((1 / diagonal)[None])[0]
+        c, inverse, full = _of_one_precision(coefficients, inverse, self.scatter(values))
+        return self.gather(self._kernels.solve(c, inverse, full, transposed=transposed))
+
+    @cached_property
+    def _kernels(self) -> NativeStencil:
+        nz, ny, nx = self.active.shape
+        return NativeStencil((nz, ny, nx), self.offsets)
+
+
+def _of_one_precision(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Return the tensors contiguous, and in the widest precision among them."""
+    dtype = reduce(torch.promote_types, (t.dtype for t in tensors))
+    return tuple(t.to(dtype).contiguous() for t in tensors)
+
+
+def _span(cells: NDArray[np.intp]) -> slice | None:
+    """Return the cells as a slice if they follow one another, as below a fixed layer."""
+    if len(cells) and cells[-1] - cells[0] + 1 == len(cells):
+        return slice(int(cells[0]), int(cells[-1]) + 1)
+    return None
 
 
 def _enclosed(offset: tuple[int, ...], size: tuple[int, ...]) -> bool:

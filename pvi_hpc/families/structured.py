@@ -1,7 +1,6 @@
 """PSVI: each cell is correlated with its neighbours (Zhao & Curtis 2024, JGR 129(11))."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +14,6 @@ from pvi_hpc.families.gaussian import GaussianFamily
 from pvi_hpc.families.options import choice_option, refuse_unknown, stencil_option
 from pvi_hpc.families.precision import Precision
 from pvi_hpc.families.stencil import Mask, Stencil
-from pvi_hpc.families.triangular import TriangularPattern
 from pvi_hpc.reproducible import exp, log, sum_samples
 
 __all__ = ["Structured", "stencil_of"]
@@ -74,11 +72,11 @@ class Structured(GaussianFamily):
 
     def solve(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `L^{-1} x` `(S, n)`."""
-        return self._pattern.solve(*_factors(parameters), x.detach())
+        return self.stencil.solve(*_factors(parameters), x.detach())
 
     def solve_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `L^{-T} x` `(S, n)`."""
-        return self._pattern.solve_transposed(*_factors(parameters), x.detach())
+        return self.stencil.solve_back(*_factors(parameters), x.detach())
 
     def factor_pullback(
         self, parameters: Parameters, eps: Tensor, cotangent: Tensor
@@ -95,10 +93,6 @@ class Structured(GaussianFamily):
         diagonal = exp(parameters["log_sd"])
         ones = torch.ones_like(diagonal)[None]
         return (diagonal * diagonal + self.stencil.couple(squares, ones)[0]).sqrt()
-
-    @cached_property
-    def _pattern(self) -> TriangularPattern:
-        return TriangularPattern.of(self.stencil)
 
 
 def stencil_of(active: NDArray[np.bool_], options: Mapping[str, Any]) -> Stencil:

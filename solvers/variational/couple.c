@@ -17,7 +17,7 @@ pvi_variational_status PVI(couple)(const pvi_stencil *n, int32_t transposed,
   const pvi_variational_status status = pvi_check_stencil(n);
   if (status != PVI_VARIATIONAL_OK)
     return status;
-  if (!coefficients || !values || !out)
+  if ((!coefficients && n->n_offsets > 0) || !values || !out)
     return PVI_VARIATIONAL_BAD_POINTER;
   const PVI(couplings) all = {n, coefficients, transposed, 0, n->n_offsets};
   const int64_t tiles = pvi_n_tiles(n);

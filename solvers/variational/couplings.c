@@ -74,7 +74,8 @@ pvi_variational_status PVI(descend_couplings)(const pvi_stencil *n, const real *
   const pvi_variational_status status = check(n, eps, cotangent);
   if (status != PVI_VARIATIONAL_OK)
     return status;
-  if (!c.x || !c.first || !c.second || !adam || !squares)
+  const int none = n->n_offsets == 0;
+  if (!adam || !squares || (!none && (!c.x || !c.first || !c.second)))
     return PVI_VARIATIONAL_BAD_POINTER;
   const fields f = {n, eps, cotangent};
   const int64_t tiles = pvi_n_tiles(n);
@@ -97,7 +98,7 @@ PVI(products)(const pvi_stencil *n, const real *eps, const real *cotangent,
   const pvi_variational_status status = check(n, eps, cotangent);
   if (status != PVI_VARIATIONAL_OK)
     return status;
-  if (!products)
+  if (!products && n->n_offsets > 0)
     return PVI_VARIATIONAL_BAD_POINTER;
   const fields f = {n, eps, cotangent};
   const ptrdiff_t nx = n->shape[2], cells = pvi_n_cells(n);

@@ -127,7 +127,7 @@ PVI(solve)(const pvi_stencil *n, int32_t transposed, const real *coefficients,
   const pvi_variational_status status = pvi_check_stencil(n);
   if (status != PVI_VARIATIONAL_OK)
     return status;
-  if (!coefficients || !inv_diagonal || !values || !out)
+  if ((!coefficients && n->n_offsets > 0) || !inv_diagonal || !values || !out)
     return PVI_VARIATIONAL_BAD_POINTER;
   const int32_t nz = n->shape[0];
   job work = plan(n, transposed, coefficients);

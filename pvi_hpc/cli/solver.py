@@ -24,3 +24,17 @@ def test(
     from pvi_hpc.cli.solver_steps import test_solver
 
     raise typer.Exit(test_solver(config, cells, steps, ranks or [2, 3]))
+
+
+@app.command()
+def bench(
+    config: OwnConfig = None,
+    cells: Annotated[int, typer.Option(help="Cells kept of each axis.")] = 128,
+    steps: Annotated[int, typer.Option(help="Time steps of a simulation.")] = 120,
+    threads: Annotated[list[int] | None, typer.Option(help="Numbers of threads.")] = None,
+    repeats: Annotated[int, typer.Option(help="Runs that a median is taken of.")] = 3,
+) -> None:
+    """Time forward runs against the memory's bandwidth, and every storage of gradients."""
+    from pvi_hpc.cli.solver_steps import bench_solver
+
+    bench_solver(config, cells, steps, threads or [1, 2], repeats)

@@ -1,6 +1,7 @@
 """What `pvi solver` does."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import typer
 
@@ -10,23 +11,47 @@ from pvi_hpc.verify.case import VerifyCase
 from pvi_hpc.verify.outcome import Outcome, table
 from pvi_hpc.verify.properties import check_properties
 from pvi_hpc.verify.ranks import check_ranks
+from pvi_hpc.verify.timing import bandwidth, forward_speeds, storage_costs
 
-__all__ = ["test_solver"]
+__all__ = ["bench_solver", "test_solver"]
 
 
 def test_solver(config: str | None, cells: int, steps: int, ranks: list[int]) -> int:
     """Print the table of all tests; return 1 if one failed."""
     case = _case(config, cells, steps)
-    grid = case.settings
-    typer.echo(
-        f"Grid {' x '.join(map(str, grid.shape))} of "
-        f"{' x '.join(f'{h:g}' for h in grid.spacing)} m, time step {grid.dt:.4g} s, layer of "
-        f"{grid.n_pml} cells, {case.slowest:g} to {case.fastest:g} m/s, {case.peak:g} Hz; "
-        "float64, 1 thread"
-    )
+    typer.echo(f"{_describe(case)}; float64, 1 thread")
     outcomes = list(_all(case, ranks))
     typer.echo("\n".join(table(outcomes)))
     return 0 if all(o.passed for o in outcomes) else 1
+
+
+def bench_solver(
+    config: str | None, cells: int, steps: int, threads: list[int], repeats: int
+) -> None:
+    """Print the speed of forward runs, and the cost of a gradient by every storage."""
+    case = _case(config, cells, steps)
+    typer.echo(f"{_describe(case)}, {steps} steps; float32")
+    streams = ", ".join(f"{bandwidth(n) / 1e9:.1f} GB/s with {n}" for n in threads)
+    typer.echo(f"Streaming bandwidth by threads: {streams}\n")
+    typer.echo(f"{'threads':>7}  {'Gcells/s':>8}  of the bandwidth's limit")
+    for speed in forward_speeds(case, threads, repeats):
+        rate = speed.cells_per_second / 1e9
+        typer.echo(f"{speed.threads:7d}  {rate:8.3f}  {speed.of_limit:.2f}")
+    most = replace(case, settings=replace(case.settings, threads=max(threads)))
+    typer.echo(f"\n{'gradient stores':<24}  {'memory':>9}  {'forwards':>8}  error")
+    for cost in storage_costs(most, repeats):
+        memory = f"{cost.memory / 1e9:.2f} GB"
+        error = "exact" if cost.error == 0 else f"{cost.error:.1e}"
+        typer.echo(f"{cost.name:<24}  {memory:>9}  {cost.forwards:8.2f}  {error}")
+
+
+def _describe(case: VerifyCase) -> str:
+    grid = case.settings
+    return (
+        f"Grid {' x '.join(map(str, grid.shape))} of "
+        f"{' x '.join(f'{h:g}' for h in grid.spacing)} m, time step {grid.dt:.4g} s, layer of "
+        f"{grid.n_pml} cells, {case.slowest:g} to {case.fastest:g} m/s, {case.peak:g} Hz"
+    )
 
 
 def _case(config: str | None, cells: int, steps: int) -> VerifyCase:

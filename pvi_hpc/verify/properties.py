@@ -16,13 +16,14 @@ BROKEN: Final = "The library is not what was tested; rebuild it, and report it i
 
 
 def check_properties(case: VerifyCase) -> Iterator[Outcome]:
-    """Yield the outcomes of all four."""
+    """Yield the outcomes of all of them."""
     rng = np.random.default_rng(0)
     with AcousticSolver(case.settings) as solver:
         solver.set_model(case.model(rng))
         yield _adjoint(case, solver, rng)
         yield _linearity(case, solver, rng)
         yield _reciprocity(case, solver, rng)
+        yield _born(case, solver, rng)
         yield from _gradient(case, solver, rng)
 
 
@@ -54,6 +55,19 @@ def _reciprocity(case: VerifyCase, solver: AcousticSolver, rng: np.random.Genera
     scale = max(float(np.linalg.norm(forth)), 1e-12 * float(np.linalg.norm(wavelet)))
     error = float(np.linalg.norm(forth - back)) / scale
     return Outcome.below("reciprocity", error, 1e-9, BROKEN)
+
+
+def _born(case: VerifyCase, solver: AcousticSolver, rng: np.random.Generator) -> Outcome:
+    """<J v, w> = <v, J' w> for a change v of the model and a residual w."""
+    direction = rng.standard_normal(case.settings.shape)
+    at = case.points(rng, 1)[0], case.wavelet(), case.points(rng, 4)
+    derivative = solver.born(*at, direction, store=True).linearised
+    residual = derivative / np.linalg.norm(derivative)
+    residual += 1e-2 * rng.standard_normal(derivative.shape) / np.sqrt(derivative.size)
+    gradient = solver.gradient(residual)
+    assert gradient is not None  # this process is rank 0
+    left, right = np.vdot(derivative, residual), np.vdot(direction, gradient)
+    return Outcome.below("Born: dot product", abs(left - right) / abs(left), 1e-11, BROKEN)
 
 
 def _gradient(

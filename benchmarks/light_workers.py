@@ -7,6 +7,7 @@ Only the solver is replaced: workers, tasks, sums and transfers are those of a r
 import asyncio
 import functools
 import logging
+import math
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,9 @@ def gradient(shape: tuple[int, ...]) -> NDArray[np.float64]:
 class LightExecutor:
     """The scheduler in this process, as in a run; workers in as few others as will do."""
 
+    patience_s = 120.0
+    walltime_s = math.inf
+
     def __init__(self, duration_s: float) -> None:
         self.duration_s = duration_s
         self._hosts: list[subprocess.Popen[bytes]] = []
@@ -82,6 +86,13 @@ class LightExecutor:
 
     def scale(self, workers: int) -> None:
         """Keep what there is."""
+
+    def check(self) -> None:
+        """Pass: the workers are there or not."""
+
+    def remaining_s(self, name: str) -> float:
+        """Return infinity: nothing ends them."""
+        return math.inf
 
     def close(self) -> None:
         """End the workers and the scheduler."""

@@ -68,6 +68,7 @@ class Controller:
         self._written, self._saved = time.monotonic(), -1
         self._cost = 0.0
         self._rate: float | None = None
+        self._latest = 0.0
 
     def advance(self, progress: Progress, until: int, stop: StopFlag) -> Progress:
         """Iterate up to `until`, or to the next safe point after a signal.
@@ -78,6 +79,7 @@ class Controller:
             self._report(progress, "running")
             while not progress.reached(until) and not stop:
                 progress = self._iterate(progress)
+                stop.took(self._latest)
                 self._checkpoint(progress)
                 self._report(progress, "running")
             self._checkpoint(progress, force=True)
@@ -91,6 +93,7 @@ class Controller:
         start = time.monotonic()
         state, info = self.method.step(progress.state)
         seconds = time.monotonic() - start
+        self._latest = seconds
         self._rate = seconds if self._rate is None else 0.8 * self._rate + 0.2 * seconds
         log.info(_describe(info, state.iteration, total_iterations(self.run), seconds))
         return Progress(
@@ -134,6 +137,7 @@ class Controller:
             done=progress.count.done,
             failed=progress.count.failed,
             retried=progress.count.retried,
+            dropped=progress.count.dropped,
             seconds=progress.seconds,
             rate=self._rate,
             message=message,
@@ -150,6 +154,7 @@ def to_tree(progress: Progress) -> dict[str, Any]:
             "done": count.done,
             "failed": count.failed,
             "retried": count.retried,
+            "dropped": count.dropped,
             "worker_seconds": count.seconds,
             "seconds": progress.seconds,
         },

@@ -1,27 +1,58 @@
-"""Signals that ask a controller to stop at its next safe point."""
+"""What asks a controller to stop at its next safe point: a signal, a file, its job's end."""
 
 import signal
+import time
+from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
-__all__ = ["EXIT_STOPPED", "StopFlag"]
+__all__ = ["EXIT_STOPPED", "STOP_SIGNALS", "StopFlag"]
 
 #: Exit code of a run that stopped on request and can be resumed (EX_TEMPFAIL).
 EXIT_STOPPED = 75
 
+#: SIGUSR1 comes from Slurm's `--signal` and SGE's soft limits, SIGUSR2 from SGE's `-notify`.
+STOP_SIGNALS: Final = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGHUP,
+)
+#: Time to write a checkpoint and to end the workers before the job's end [s].
+MARGIN_S: Final = 60.0
+#: An iteration may take so many times the longest so far.
+SAFETY: Final = 1.3
+
 
 class StopFlag:
-    """Remembers that SIGTERM, SIGINT, SIGUSR1 or SIGHUP came; used as a context manager."""
+    """Remembers what asked to stop; used as a context manager, which sets the handlers.
 
-    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+    Parameters
+    ----------
+    file
+        Asks to stop by being there: how `pvi stop` reaches a controller on another host.
+    job_end
+        When the batch job around this process ends [seconds since 1970].
+    """
 
-    def __init__(self) -> None:
+    signals = STOP_SIGNALS
+
+    def __init__(self, file: Path | None = None, job_end: float | None = None) -> None:
+        self.file, self.job_end = file, job_end
         self.received: str | None = None
+        self._longest = 0.0
         self._previous: dict[signal.Signals, Any] = {}
 
     def __bool__(self) -> bool:
-        """Tell whether a signal came."""
+        """Tell whether something asked; remembers it."""
+        if self.received is None:
+            self.received = self._look()
         return self.received is not None
+
+    def took(self, seconds: float) -> None:
+        """Note how long an iteration took: the next one must fit before the job's end."""
+        self._longest = max(self._longest, seconds)
 
     def __enter__(self) -> Self:
         """Replace the handlers; they only set the flag."""
@@ -40,3 +71,12 @@ class StopFlag:
 
     def _set(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number).name
+
+    def _look(self) -> str | None:
+        if self.file is not None and self.file.exists():
+            return "pvi stop"
+        if self.job_end is not None:
+            left = self.job_end - time.time()
+            if left < MARGIN_S + SAFETY * self._longest:
+                return f"the end of its job in {left:.0f} s"
+        return None

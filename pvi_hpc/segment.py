@@ -48,7 +48,7 @@ def advance_run(
         progress = _newest(store) or Progress(
             problem.start(), History(), SimulationCount(), 0.0
         )
-        if progress.reached(until):
+        if progress.reached(until) or stop:
             return progress
         simulates = run.inference.use_data
         workers = (

@@ -24,7 +24,7 @@ class Status:
 
     `state` is running, stopped, failed or finished; `seconds` the time of this controller
     spent in iterations, `rate` the recent seconds per iteration; counts are simulations of
-    one shot since the run began.
+    one shot since the run began; `dropped` are samples of iterations that went on without.
     """
 
     run: str
@@ -37,6 +37,7 @@ class Status:
     done: int = 0
     failed: int = 0
     retried: int = 0
+    dropped: int = 0
     seconds: float = 0.0
     rate: float | None = None
     message: str = ""

@@ -8,7 +8,9 @@ mkdir -p "$logs"
 find "$logs" -type f -mtime +14 -delete
 slots=()
 if [ "$threads" -gt 1 ]; then slots=(-pe smp "$threads"); fi
-# s_rt sends SIGUSR1 two minutes before h_rt kills: time to write a checkpoint.
-soft=$((minutes * 60 > 240 ? minutes * 60 - 120 : minutes * 30))
-exec qsub -terse -cwd -V -notify -S /bin/bash -j y -o "$logs" -N "pvi.$rule" \
-  -l "h_rt=$((minutes * 60)),s_rt=$soft" "${slots[@]}" "$script"
+# The controller stops at a checkpoint before the end of its job, which this tells it.
+{
+  echo "export PVI_JOB_END=\$((\$(date +%s) + $((minutes * 60))))"
+  cat "$script"
+} | qsub -terse -cwd -V -notify -S /bin/bash -j y -o "$logs" -N "pvi.$rule" \
+  -l "h_rt=$((minutes * 60))" "${slots[@]}"

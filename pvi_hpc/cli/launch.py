@@ -24,7 +24,10 @@ from pvi_hpc.cli.progress import (
 from pvi_hpc.config import Project, load_project
 from pvi_hpc.config.site import site_of
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.interrupt import EXIT_STOPPED
+from pvi_hpc.orphans import end_jobs
 from pvi_hpc.plan import refuse_changed_runs
+from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
 
 __all__ = ["find_profile", "launch", "stop_project"]
@@ -48,20 +51,35 @@ def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = F
     with log.open("a") as stream:
         start = stream.tell()
         process = subprocess.Popen(
-            command, stdout=stream, stderr=subprocess.STDOUT, env=_environment()
+            command,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
+            preexec_fn=_ignore_warnings_of_the_end,
         )
         # Who ends this process means the whole workflow. Snakemake alone would wait for its
         # jobs; the controllers stop at a checkpoint.
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: _ask_to_stop(project))
+        asked = []
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, lambda *_: asked.append(_ask_to_stop(project)))
         code = _follow(process, project, log, start)
     _conclude(project, log, start, code)
-    return code
+    return EXIT_STOPPED if code and asked else code
+
+
+def _ignore_warnings_of_the_end() -> None:
+    # Snakemake would die of what a batch system sends to all of a job; `pvi segment` listens.
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def stop_project(name: str) -> None:
     """Ask the workflow and the controllers of a project to stop at a safe point."""
-    if not _ask_to_stop(find_project(name)):
+    project = find_project(name)
+    asked = _ask_to_stop(project)
+    ended = end_jobs(project)
+    if not asked and not ended:
+        ProjectPaths.of(name).stop.unlink(missing_ok=True)
         typer.echo(f"Nothing of '{name}' is running.")
         return
     typer.echo(f"Asked to stop; state with: pvi status {name}. Go on with: pvi resume {name}")
@@ -69,6 +87,8 @@ def stop_project(name: str) -> None:
 
 def _ask_to_stop(project: Project) -> bool:
     paths = ProjectPaths.of(project.name)
+    # Reaches a controller on another host, or one that Snakemake is about to start.
+    write_text(paths.stop, "")
     leases = [paths.run(run.name).lease for run in project.resolved]
     asked = [_terminate(path) for path in (paths.owner, *leases)]
     return any(asked)
@@ -196,8 +216,8 @@ def _terminate(path: Path) -> bool:
         return False
     owner = json.loads(path.read_text())
     if owner.get("name") != socket.gethostname():
-        typer.echo(f"{path.parent} is worked on by {owner.get('name')}: run pvi stop there.")
-        return False
+        typer.echo(f"{path.parent} is worked on by {owner.get('name')}: told by a file.")
+        return True
     try:
         process = psutil.Process(owner["pid"])
         if abs(process.create_time() - owner["started"]) > 2:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pvi_hpc.check import check_report, check_run, refuse, render
 from pvi_hpc.cli.progress import find_project
 from pvi_hpc.config import load_project
+from pvi_hpc.deadline import job_end
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.interrupt import EXIT_STOPPED, StopFlag
 from pvi_hpc.plan import refuse_changed_runs, survey_settings
@@ -70,7 +71,7 @@ def run_segment(name: str, run_name: str, until: int, manifest: Path) -> int:
     _log_to_stdout()
     project = find_project(name)
     paths = ProjectPaths.of(name)
-    with StopFlag() as stop:
+    with StopFlag(paths.stop, job_end()) as stop:
         progress = advance_run(
             project.run(run_name), paths.survey, paths.run(run_name), until, stop
         )

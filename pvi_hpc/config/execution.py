@@ -110,7 +110,7 @@ class Execution(Frozen):
     executor: str = Field("local", description="An entry point of pvi_hpc.executors.")
     workers: PositiveInt = Field(2, description="Workers asked for; lost ones are replaced.")
     min_workers: PositiveInt = Field(
-        1, description="Workers that must be up before a run begins or goes on."
+        1, description="On a cluster, workers with which a run begins; others join later."
     )
     ranks: PositiveInt = Field(
         1, description="MPI ranks of one gang; fixed for a begun run (rounding)."

@@ -59,10 +59,13 @@ class Sample:
     reductions: int = 0
     answer: Any = None
     complete: bool = False
+    dropped: bool = False
 
     @property
     def misfit(self) -> float:
-        """Sum over the chunks, in their order."""
+        """Sum over the chunks, in their order; NaN if the sample was dropped."""
+        if self.dropped:
+            return float("nan")
         return float(sum(c.report.misfit for c in self.chunks if c.report is not None))
 
 

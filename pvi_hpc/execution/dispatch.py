@@ -72,16 +72,33 @@ class Dispatcher:
                 if self.pool.due:
                     self.pool.refresh()
                     self._sweep()
+                    self._retire()
             return self.count
         finally:
             self._drop()
 
     def _send(self) -> None:
-        for chunk in place(self.samples, self.pool.workers, time.monotonic()):
+        pending = [sample for sample in self.samples if not sample.complete]
+        for chunk in place(pending, self.pool.workers, time.monotonic(), self._lasts):
             self._submit(self.samples[chunk.task.sample], chunk)
-        for sample in self.samples:
+        for sample in pending:
             if sample.reduced is None and all(c.report for c in sample.chunks):
                 self._reduce(sample)
+
+    def _lasts(self, worker: str, chunk: Chunk, ahead: int) -> bool:
+        return self.pool.lasts(worker, chunk.task, ahead)
+
+    def _retire(self) -> None:
+        """End idle workers that will not live through another task, if there are others."""
+        pending = [c for s in self.samples if not s.complete for c in s.chunks]
+        busy = {c.placed for c in pending if not c.waiting and c.report is None}
+        waiting = [c for c in pending if c.waiting]
+        if not waiting:
+            return
+        longest = max(waiting, key=lambda c: len(c.task.shots)).task
+        for worker in sorted(self.pool.workers - busy):
+            if len(self.pool.workers) > 1 and not self.pool.lasts(worker, longest):
+                self.pool.retire(worker)
 
     def _submit(self, sample: Sample, chunk: Chunk) -> None:
         if not self._scatter(sample, chunk.placed):
@@ -200,6 +217,7 @@ class Dispatcher:
             return
         chunk.report = value
         self.pool.check_library(value.library)
+        self.pool.times.add(chunk.task, value.seconds)
         self.count += SimulationCount(done=n_shots, seconds=value.seconds)
 
     def _on_failure(self, chunk: Chunk, failure: Failure) -> None:
@@ -211,7 +229,8 @@ class Dispatcher:
             "failed", kind=failure.kind, message=failure.message, worker=failure.worker, **where
         )
         if failure.final or len(chunk.failures) > self.policy.retries:
-            raise SimulationError(describe(chunk))
+            self._give_up(chunk)
+            return
         delay = self.policy.delay(len(chunk.failures))
         self.ledger.record("retried", after_s=delay, **where)
         self.count += SimulationCount(retried=n_shots)
@@ -226,9 +245,28 @@ class Dispatcher:
         where = {"sample": chunk.task.sample, "shots": list(chunk.task.shots)}
         self.ledger.record("lost", cause=cause, **where)
         if chunk.losses > MAX_LOSSES:
-            raise SimulationError(describe(chunk))
+            self._give_up(chunk)
+            return
         self.count += SimulationCount(retried=n_shots)
         chunk.forget()
+
+    def _give_up(self, chunk: Chunk) -> None:
+        """Drop the sample of a chunk if the policy allows it, else end the batch."""
+        enough, sample = self.policy.min_samples, self.samples[chunk.task.sample]
+        good = sum(not s.dropped for s in self.samples) - 1
+        if enough is None or good < enough or chunk.task.want != "gradient":
+            raise SimulationError(describe(chunk))
+        self.ledger.record("dropped", sample=chunk.task.sample, message=describe(chunk))
+        self.count += SimulationCount(dropped=1)
+        sample.dropped = sample.complete = True
+        futures = [f for c in sample.chunks for f in (c.result, c.summary) if f is not None]
+        for future in futures:
+            self._watched.pop(future.key, None)
+            self._lost.pop(future.key, None)
+        self.client.cancel([future for future in futures if not future.done()])
+        sample.scattered, sample.reduced, sample.parts = None, None, []
+        for one in sample.chunks:
+            one.forget()
 
     def _on_answer(self, sample: Sample, value: Any) -> None:
         if isinstance(value, Failure):

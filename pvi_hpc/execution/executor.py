@@ -47,6 +47,8 @@ class Executor(Protocol):
 
     #: How long a run without workers waits for one [s].
     patience_s: float
+    #: How long a worker may run at most [s].
+    walltime_s: float
 
     def start(self, workers: int) -> Any:
         """Start `workers` workers and return a `distributed.Client` of them.
@@ -61,7 +63,7 @@ class Executor(Protocol):
         """Ask for `workers` workers, also in place of lost ones."""
 
     def check(self) -> None:
-        """Raise `SimulationError` if no more workers can be had."""
+        """Raise `SimulationError` if workers could not be had; asked where there are none."""
 
     def remaining_s(self, name: str) -> float:
         """Return how long the worker of that name may still run [s]."""

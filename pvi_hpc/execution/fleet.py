@@ -63,6 +63,7 @@ class Job:
     not_yet: float = 0.0
     running: float | None = None
     listed: bool = False
+    came_up: bool = False
 
 
 @dataclass
@@ -152,7 +153,7 @@ class Fleet:
             return
         for job in list(self.jobs.values()):
             self._update(job, listed.get(job.id), now)
-        if not self.error and now >= self._next_try:
+        if now >= self._next_try:
             try:
                 self._fill(now)
             except SimulationError as error:
@@ -171,6 +172,8 @@ class Fleet:
             self._cancel(job, f"The batch system will not start it: {seen.reason}.", now)
         elif job.running is None:
             job.running = now
+        elif self.roll.knows(job.name) and not job.came_up:
+            self._came_up(job)
         elif now - max(job.running, self.roll.last_seen(job.name)) > SILENCE_S:
             self._cancel(job, f"It ran {SILENCE_S:g} s without a worker.", now)
 
@@ -184,7 +187,7 @@ class Fleet:
         came_up = self.roll.knows(job.name)
         self.ledger.record("job_ended", job=job.id, name=job.name, came_up=came_up)
         if came_up:
-            self._failed = 0
+            self._came_up(job)
             return
         seconds = now - (job.running or job.submitted)
         self._failed_start(
@@ -192,6 +195,9 @@ class Fleet:
             f"{_tail(job.log)}",
             now,
         )
+
+    def _came_up(self, job: Job) -> None:
+        job.came_up, self._failed, self.error = True, 0, ""
 
     def _failed_start(self, what: str, now: float) -> None:
         self._failed += 1
@@ -210,7 +216,8 @@ class Fleet:
         lead = min(LEAD * self.settings.walltime_s, LONGEST_LEAD_S)
         lasting = [j for j in self.jobs.values() if self._remaining(j, now) > lead]
         missing = -(-self.wanted // self.settings.gangs) - len(lasting)
-        for _ in range(missing):
+        # Where starts fail, one at a time finds out when they no longer do.
+        for _ in range(min(missing, 1) if self._failed else missing):
             self._submit(now)
         # Those that still wait are the first to go.
         for job in sorted(lasting, key=lambda j: -j.submitted)[: max(0, -missing)]:

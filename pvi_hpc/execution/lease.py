@@ -92,17 +92,26 @@ class Lease:
             self._file(self.epoch).write_text("{}")
             self.path.unlink(missing_ok=True)
 
+    def held(self) -> bool:
+        """Tell whether a live controller, this one or another, holds it."""
+        epoch = self._newest()
+        return bool(epoch) and self._alive(epoch, self._read(epoch))
+
+    def _alive(self, epoch: int, owner: dict[str, Any]) -> bool:
+        if not owner:
+            return False
+        if owner["host"] == _host():
+            return ProcessId(owner["pid"], owner["birth"]).alive
+        return self._silence(epoch) < self.expires_s
+
     def _refuse_if_alive(self, epoch: int) -> None:
         owner = self._read(epoch)
-        if not owner:
-            return
-        if owner["host"] == _host():
-            alive = ProcessId(owner["pid"], owner["birth"]).alive
-            remedy = f"wait for it, or stop it with 'kill {owner['pid']}'"
-        else:
-            alive = self._silence(epoch) < self.expires_s
-            remedy = f"stop it there, or wait {self.expires_s:g} s after it died"
-        if alive:
+        if self._alive(epoch, owner):
+            remedy = (
+                f"wait for it, or stop it with 'kill {owner['pid']}'"
+                if owner["host"] == _host()
+                else f"stop it there, or wait {self.expires_s:g} s after it died"
+            )
             raise LeaseError(
                 f"'{self.path.parent}' is being worked on by process {owner['pid']} on "
                 f"{owner['name']} (epoch {epoch}); {remedy}."

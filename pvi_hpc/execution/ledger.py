@@ -42,6 +42,7 @@ class Ledger:
             done=count.done,
             failed=count.failed,
             retried=count.retried,
+            dropped=count.dropped,
             seconds=round(count.seconds, 3),
         )
         self.flush()

@@ -22,6 +22,7 @@ class LocalExecutor:
     """
 
     patience_s = 120.0
+    walltime_s = math.inf
 
     def __init__(
         self, execution: Execution | None = None, place: Workplace | None = None

@@ -1,19 +1,24 @@
 """Which chunk goes to which worker next."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pvi_hpc.execution.batch import Chunk, Sample
 
-__all__ = ["place"]
+__all__ = ["Lasts", "place"]
+
+#: Whether a worker lives long enough for a chunk, behind so many others.
+Lasts = Callable[[str, Chunk, int], bool]
 
 
-def place(samples: Sequence[Sample], workers: Iterable[str], now: float) -> list[Chunk]:
+def place(
+    samples: Sequence[Sample], workers: Iterable[str], now: float, lasts: Lasts
+) -> list[Chunk]:
     """Return the chunks to send now, each with `placed` set.
 
     A worker gets a second chunk in advance while there are enough left, so that its gang
     never waits for the controller; and chunks of the sample it already holds, so that the
-    gang keeps its model.
+    gang keeps its model. Nothing goes where `lasts` says no.
     """
     chunks = [chunk for sample in samples for chunk in sample.chunks]
     ready = [chunk for chunk in chunks if chunk.waiting and chunk.due <= now]
@@ -28,7 +33,7 @@ def place(samples: Sequence[Sample], workers: Iterable[str], now: float) -> list
             spare = depth == 1 or len(ready) > len(names)
             if load[name] < depth and spare and ready:
                 chunk = _choose(ready, name, held, len(names))
-                if chunk is None:
+                if chunk is None or not lasts(name, chunk, load[name]):
                     continue
                 ready.remove(chunk)
                 chunk.placed = name

@@ -1,5 +1,6 @@
 """Gives every Dask worker its gang, and ends the gang with the worker."""
 
+import signal
 from typing import Any
 
 from distributed import WorkerPlugin, get_worker
@@ -26,6 +27,8 @@ class GangPlugin(WorkerPlugin):  # type: ignore[misc]
     def setup(self, worker: Any) -> None:
         """Clear up after dead processes of this node and make the gang."""
         leave_to_controller()
+        # The nanny ends a worker by a message, and the end of the nanny is the worker's.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         sweep()
         self.gang = Gang(self.setup_of_run, self.settings)
 

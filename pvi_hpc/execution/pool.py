@@ -1,11 +1,14 @@
 """The workers a controller has, as Dask last saw them."""
 
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.executor import Executor
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.execution.tasks import ChunkTask
+from pvi_hpc.execution.walltime import TaskTimes
 
 __all__ = ["WorkerPool"]
 
@@ -29,6 +32,7 @@ class WorkerPool:
         self.ledger = ledger
         self.patience_s = executor.patience_s if patience_s is None else patience_s
         self.workers: set[str] = set()
+        self.times = TaskTimes()
         self._names: dict[str, str] = {}
         self.library = ""
         self._starts: dict[str, int] = {}
@@ -49,7 +53,6 @@ class WorkerPool:
             If there has been none for `patience_s`, no more can be had, or the scheduler does
             not answer.
         """
-        self.executor.check()
         now = time.monotonic()
         if now - self._refreshed > 10 * REFRESH_S:
             self._seen_any = self._seen_all = now  # Nobody looked meanwhile.
@@ -60,6 +63,8 @@ class WorkerPool:
             raise SimulationError(f"The Dask scheduler does not answer: {error}") from error
         self._names = {address: str(worker["name"]) for address, worker in known.items()}
         found = set(known)
+        if not found:
+            self.executor.check()
         for worker in self.workers - found:
             self.ledger.record("worker_lost", worker=worker)
         for worker in found - self.workers:
@@ -71,9 +76,28 @@ class WorkerPool:
         """Send nothing more to a worker that does not answer, until it is seen again."""
         self.workers.discard(worker)
 
-    def remaining_s(self, worker: str) -> float:
-        """Return how long a worker may still run [s]."""
-        return self.executor.remaining_s(self._names.get(worker, ""))
+    def lasts(self, worker: str, task: ChunkTask, ahead: int = 0) -> bool:
+        """Tell whether a worker lives long enough for a task behind `ahead` others.
+
+        Raises
+        ------
+        SimulationError
+            If not even a new worker would.
+        """
+        needed = self.times.needed_s(task)
+        if needed > self.executor.walltime_s:
+            raise SimulationError(
+                f"A task of {len(task.shots)} shots may take {needed:.0f} s, longer than "
+                f"'execution.cluster.walltime' ({self.executor.walltime_s:.0f} s); raise it."
+            )
+        return self.executor.remaining_s(self._names.get(worker, "")) > needed * (ahead + 1)
+
+    def retire(self, worker: str) -> None:
+        """End a worker; what it holds goes to others first."""
+        self.ledger.record("worker_retired", worker=worker)
+        self.forget(worker)
+        with suppress(OSError, TimeoutError, KeyError):
+            self.client.retire_workers([worker])
 
     def saw(self, worker: str, starts: int) -> None:
         """Note how often a worker has started its gang."""

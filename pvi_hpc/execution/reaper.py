@@ -25,14 +25,7 @@ PAUSE_S: Final = 2.0
 def main() -> None:
     """Run `reaper MODULE:QUEUE PREFIX`."""
     where, prefix = sys.argv[1:]
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-        signal.SIGHUP,
-        signal.SIGUSR1,
-        signal.SIGUSR2,
-    ):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while os.read(sys.stdin.fileno(), 1):
         pass
     module, _, kind = where.partition(":")

@@ -9,11 +9,12 @@ __all__ = ["Policy", "describe"]
 
 @dataclass(frozen=True)
 class Policy:
-    """How often, and how soon, a failed chunk is tried again."""
+    """How often, and how soon, a failed chunk is tried again; `min_samples` as configured."""
 
     retries: int = 3
     backoff_s: float = 0.1
     longest_backoff_s: float = 10.0
+    min_samples: int | None = None
 
     def delay(self, failures: int) -> float:
         """Seconds to wait after that many failures."""

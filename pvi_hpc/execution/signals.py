@@ -5,7 +5,7 @@ from typing import Final
 
 __all__ = ["LEFT_TO_CONTROLLER", "leave_to_controller"]
 
-LEFT_TO_CONTROLLER: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+LEFT_TO_CONTROLLER: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def leave_to_controller() -> None:

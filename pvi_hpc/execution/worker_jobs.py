@@ -74,7 +74,7 @@ class BatchExecutor(ABC):
     def start(self, workers: int) -> Any:
         """End what an earlier controller left, submit jobs, wait for `min_workers`."""
         cluster = self.execution.cluster
-        self._cancel_leftovers()
+        self.cancel_leftovers()
         security = make_security(self.folder / "private")
         self._security = security
         self._cluster, self._client = start_scheduler(security, cluster.interface)
@@ -142,13 +142,15 @@ class BatchExecutor(ABC):
     def _describe(self) -> str:
         return self._fleet.describe() if self._fleet is not None else ""
 
-    def _cancel_leftovers(self) -> None:
+    def cancel_leftovers(self) -> int:
+        """Cancel all worker jobs of this run, by their names; return how many."""
         prefix = run_prefix(self.place.folder)
         old = [job for job in self.queue.jobs() if job.name.startswith(prefix)]
         for job in old:
             self.place.ledger.record("job_cancelled", job=job.id, name=job.name)
         self.place.ledger.flush()
         self.queue.cancel(job.id for job in old)
+        return len(old)
 
     def _start_reaper(self) -> "subprocess.Popen[bytes] | None":
         module, kind = type(self.queue).__module__, type(self.queue).__name__

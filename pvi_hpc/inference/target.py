@@ -1,7 +1,7 @@
 """The density that is approximated: log likelihood plus log prior of `theta`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -27,6 +27,16 @@ class TargetValue:
     gradient: Tensor
     chi_squared: Tensor
     count: SimulationCount
+
+    def only(self, kept: Tensor) -> "TargetValue":
+        """Return the value at the samples `kept`, indices `(K,)`."""
+        return replace(
+            self,
+            log_likelihood=self.log_likelihood[kept],
+            log_prior=self.log_prior[kept],
+            gradient=self.gradient[kept],
+            chi_squared=self.chi_squared[kept],
+        )
 
 
 class Target(Protocol):

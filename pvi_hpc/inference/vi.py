@@ -18,6 +18,7 @@ from pvi_hpc.families.family import Family, Parameters
 from pvi_hpc.inference.average import AVERAGE, average, window_start
 from pvi_hpc.inference.control_variate import stick_landing
 from pvi_hpc.inference.draws import Draws
+from pvi_hpc.inference.dropped import surviving
 from pvi_hpc.inference.finite import check_gradients, check_values, norm
 from pvi_hpc.inference.info import Info
 from pvi_hpc.inference.map_search import MapSearch
@@ -114,6 +115,9 @@ class VariationalInference:
         eps = self.draws.epsilon(iteration)
         theta = self.family.sample(parameters, eps)
         value = self.target.value(theta, self.target.batches(iteration, len(eps)))
+        if value.count.dropped:
+            kept = surviving(value, paired=self.settings.estimator.draws == "pairs")
+            eps, value = eps[kept], value.only(kept)
         check_values(value, iteration)
         log_q = self.family.log_q(parameters, eps)
         gradients, weight = self._loss_gradient(parameters, eps, value)

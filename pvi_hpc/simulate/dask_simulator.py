@@ -116,11 +116,13 @@ class DaskSimulator:
         Raises
         ------
         SimulationError
-            If a task failed more often than `execution.retries` allows.
+            If a task failed more often than `execution.retries` allows, and fewer samples
+            than `execution.min_samples` would be left.
         """
         samples, count = self._run(models, shots, "gradient")
         zero = np.zeros(self.setup.grid.shape)
-        gradients = [zero if s.answer is None else s.answer for s in samples]
+        nothing = {True: np.full_like(zero, np.nan), False: zero}
+        gradients = [nothing[s.dropped] if s.answer is None else s.answer for s in samples]
         stacked = np.stack(gradients) if gradients else np.empty((0, *zero.shape))
         return BatchResult(np.array([s.misfit for s in samples]), stacked, count)
 
@@ -142,7 +144,7 @@ class DaskSimulator:
             )
         size = self.execution.shots_per_task
         samples = make_samples(models, shots, size, want, self._fingerprint)
-        policy = Policy(retries=self.execution.retries)
+        policy = Policy(self.execution.retries, min_samples=self.execution.min_samples)
         dispatcher = Dispatcher(self._client, self._pool, self.ledger, policy, samples)
         try:
             dispatcher.run()

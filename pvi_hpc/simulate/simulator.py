@@ -12,12 +12,13 @@ __all__ = ["BatchResult", "SimulationCount", "Simulator"]
 
 @dataclass(frozen=True)
 class SimulationCount:
-    """What a batch cost: simulations of one shot, and how they went."""
+    """What a batch cost: simulations of one shot, how they went, and samples dropped."""
 
     done: int = 0
     failed: int = 0
     retried: int = 0
     seconds: float = 0.0
+    dropped: int = 0
 
     def __add__(self, other: "SimulationCount") -> "SimulationCount":
         """Add up two counts."""
@@ -26,6 +27,7 @@ class SimulationCount:
             self.failed + other.failed,
             self.retried + other.retried,
             self.seconds + other.seconds,
+            self.dropped + other.dropped,
         )
 
 
@@ -37,7 +39,8 @@ class BatchResult:
     ----------
     misfits
         ``0.5 * sum(((simulated - observed) / noise_sd)**2)`` over the shots asked for,
-        `(n_models,)` float64, dimensionless. Not scaled by the number of shots.
+        `(n_models,)` float64, dimensionless. Not scaled by the number of shots. NaN for a
+        sample that was dropped, as its gradient; `count` says how many were.
     gradients
         Derivative of each misfit by velocity, `(n_models, nz, ny, nx)` float64 [s/m].
     count

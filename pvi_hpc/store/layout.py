@@ -95,6 +95,11 @@ class ProjectPaths:
         return self.folder / "workflow.json"
 
     @property
+    def stop(self) -> Path:
+        """While it is there, controllers stop at their next safe point."""
+        return self.folder / "stop"
+
+    @property
     def log(self) -> Path:
         """What Snakemake said."""
         return self.folder / "snakemake.log"

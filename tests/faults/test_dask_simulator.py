@@ -239,6 +239,26 @@ def test_a_model_no_solver_can_take_is_not_tried_again(simulator, tmp_path):
     running.misfit_and_gradient(MODELS[:1], [[0]])
 
 
+def test_a_poisoned_sample_is_dropped_where_the_policy_allows_it(simulator, expected, tmp_path):
+    models = MODELS.copy()
+    models[1] = np.nan
+    batch = simulator(min_samples=2).misfit_and_gradient(models, SHOTS)
+    assert batch.count.dropped == 1
+    assert np.isnan(batch.misfits[1])
+    assert np.isnan(batch.gradients[1]).all()
+    for good in (0, 2):
+        assert batch.misfits[good] == expected[0][good]
+        np.testing.assert_array_equal(batch.gradients[good], expected[1][good])
+    assert '"event": "dropped", "sample": 1' in (tmp_path / "ledger.jsonl").read_text()
+
+
+def test_too_many_poisoned_samples_end_the_batch(simulator):
+    models = MODELS.copy()
+    models[1:] = np.nan
+    with pytest.raises(SimulationError, match="given up"):
+        simulator(min_samples=2).misfit_and_gradient(models, SHOTS)
+
+
 def test_no_workers_for_too_long_end_the_batch(simulator):
     running = simulator(patience_s=1.5, workers=1)
     running.executor.scale(0)

@@ -23,6 +23,7 @@ from pvi_hpc.execution.scratch import DASK, PREFIX, make_scratch, owned, sweep
 from pvi_hpc.execution.sge import GridEngineExecutor
 from pvi_hpc.execution.slurm import SlurmExecutor
 from pvi_hpc.execution.tasks import add_up
+from pvi_hpc.execution.walltime import TaskTimes
 from pvi_hpc.simulate.shots import compare
 from pvi_hpc.simulate.simulator import SimulationCount
 from pvi_hpc.survey import Shot
@@ -87,9 +88,30 @@ def test_a_batch_is_cut_by_size_only():
     assert [c.task.shots for c in second.chunks] == [(7, 3)]
 
 
+def always(worker, chunk, ahead):
+    return True
+
+
+def test_nothing_goes_to_a_worker_that_will_not_live_to_finish_it():
+    (sample,) = make_samples(np.ones((1, 1, 1, 1), np.float32), [range(8)], 1, "misfit", "f")
+    times = TaskTimes()
+    task = sample.chunks[0].task
+    assert times.needed_s(task) == 0
+    for seconds in (10.0,) * 20:
+        times.add(task, seconds)
+    assert times.needed_s(task) == pytest.approx(13.0)
+    left = {"a": 12.0, "b": 20.0, "c": 30.0}  # b: one task, c: two
+
+    def lasts(worker, chunk, ahead):
+        return left[worker] > times.needed_s(chunk.task) * (ahead + 1)
+
+    sent = place([sample], ["a", "b", "c"], 0.0, lasts)
+    assert sorted(chunk.placed for chunk in sent) == ["b", "c", "c"]
+
+
 def test_workers_keep_their_sample_and_get_one_chunk_ahead():
     samples = make_samples(np.ones((2, 1, 1, 1), np.float32), [range(8)] * 2, 1, "misfit", "f")
-    sent = place(samples, ["a", "b"], 0.0)
+    sent = place(samples, ["a", "b"], 0.0, always)
     assert len(sent) == 4
     by_worker = {name: {c.task.sample for c in sent if c.placed == name} for name in "ab"}
     assert by_worker == {"a": {0}, "b": {1}}
@@ -98,10 +120,10 @@ def test_workers_keep_their_sample_and_get_one_chunk_ahead():
 def test_a_failed_chunk_waits_and_goes_elsewhere():
     (sample,) = make_samples(np.ones((1, 1, 1, 1), np.float32), [[0]], 1, "misfit", "f")
     sample.chunks[0].avoid, sample.chunks[0].due = "a", 5.0
-    assert place([sample], ["a", "b"], 4.0) == []
-    assert place([sample], ["a"], 6.0)[0].placed == "a"
+    assert place([sample], ["a", "b"], 4.0, always) == []
+    assert place([sample], ["a"], 6.0, always)[0].placed == "a"
     sample.chunks[0].placed = ""
-    assert place([sample], ["a", "b"], 6.0)[0].placed == "b"
+    assert place([sample], ["a", "b"], 6.0, always)[0].placed == "b"
 
 
 def test_waits_grow_up_to_a_limit():

@@ -31,6 +31,7 @@ LAST_SEGMENT = PROJECT.segments - 1
 def write_configuration():
     """Keep the configuration as it is run, and who runs it, beside the results."""
     paths = ProjectPaths.of(PROJECT.name)
+    paths.stop.unlink(missing_ok=True)
     write_project(PROJECT, paths.config)
     write_owner(paths.owner)
 

@@ -1,0 +1,33 @@
+"""How long tasks take, so that none is sent to a worker that will not live to finish it."""
+
+from collections import defaultdict, deque
+from typing import Final
+
+import numpy as np
+
+from pvi_hpc.execution.tasks import ChunkTask
+
+__all__ = ["TaskTimes"]
+
+#: Latest tasks that count.
+WINDOW: Final = 256
+#: A task may take so many times the 95th percentile of the latest.
+SAFETY: Final = 1.3
+
+
+class TaskTimes:
+    """Seconds of the latest tasks, for each kind of result and per shot."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=WINDOW))
+
+    def add(self, task: ChunkTask, seconds: float) -> None:
+        """Note how long a task took [s]."""
+        self._seconds[task.want].append(seconds / max(len(task.shots), 1))
+
+    def needed_s(self, task: ChunkTask) -> float:
+        """Return the time to allow for a task [s]; 0 while none of its kind was timed."""
+        known = self._seconds.get(task.want)
+        if not known:
+            return 0.0
+        return SAFETY * float(np.quantile(known, 0.95)) * max(len(task.shots), 1)

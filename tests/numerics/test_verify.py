@@ -55,6 +55,7 @@ def test_the_bench_prints_speeds_and_the_cost_of_every_storage():
     arguments = ["solver", "bench", "--cells", "24", "--steps", "40", "--threads", "1"]
     result = CliRunner().invoke(app, [*arguments, "--repeats", "1"])
     assert result.exit_code == 0, result.output
-    rows = {line[:24].strip(): line.split()[-1] for line in result.output.splitlines()}
+    lines = [line for line in result.output.splitlines() if line]
+    rows = {line[:24].strip(): line.split()[-1] for line in lines}
     assert rows["all steps"] == "exact" and rows["5 segments, 2 states"] == "exact"
     assert 0 < float(rows["1 of 4 steps, 16 bits"]) < 0.5

@@ -15,14 +15,15 @@ from torch import nn
 from zuko.flows.autoregressive import MaskedAutoregressiveTransform
 from zuko.lazy import LazyTransform
 
+from pvi_hpc.config.options import read_options
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.layers import normalisation, permutation
 from pvi_hpc.families.flows.options import (
     MAX_AUTOREGRESSIVE,
+    SETTING,
     NetworkOptions,
     check_size,
-    read_options,
 )
 
 __all__ = ["InverseAutoregressive", "MaskedAutoregressive"]
@@ -37,7 +38,7 @@ class InverseAutoregressive(Flow):
 
         ConfigError if one is unknown or impossible, or there are too many unknowns.
         """
-        chosen = read_options(NetworkOptions, "iaf", options)
+        chosen = read_options(NetworkOptions, SETTING, "iaf", options)
         n = _check(chosen, "iaf", active)
         return cls(n, _chain(n, chosen, inverse=False), chosen.seed)
 
@@ -51,7 +52,7 @@ class MaskedAutoregressive(Flow):
 
         ConfigError if one is unknown or impossible, or there are too many unknowns.
         """
-        chosen = read_options(NetworkOptions, "maf", options)
+        chosen = read_options(NetworkOptions, SETTING, "maf", options)
         n = _check(chosen, "maf", active)
         return cls(n, _chain(n, chosen, inverse=True), chosen.seed)
 

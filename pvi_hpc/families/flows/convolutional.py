@@ -17,9 +17,10 @@ from torch.distributions import Transform
 from zuko.lazy import LazyTransform
 from zuko.transforms import CouplingTransform, DependentTransform, MonotonicAffineTransform
 
+from pvi_hpc.config.options import read_options
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.flows.flow import Flow
-from pvi_hpc.families.flows.options import FieldOptions, read_options
+from pvi_hpc.families.flows.options import SETTING, FieldOptions
 
 __all__ = ["Convolutional"]
 
@@ -33,7 +34,7 @@ class Convolutional(Flow):
 
         ConfigError if one is unknown or impossible, or a block is as large as the grid.
         """
-        chosen = read_options(FieldOptions, "convolutional", options)
+        chosen = read_options(FieldOptions, SETTING, "convolutional", options)
         layers: list[LazyTransform] = []
         for block in chosen.blocks:
             black = _checkerboard(active, block)

@@ -15,14 +15,15 @@ from zuko.flows.coupling import GeneralCouplingTransform
 from zuko.lazy import LazyTransform
 from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
+from pvi_hpc.config.options import read_options
 from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.layers import normalisation, permutation
 from pvi_hpc.families.flows.options import (
+    SETTING,
     CouplingOptions,
     NetworkOptions,
     SplineOptions,
     check_size,
-    read_options,
 )
 
 __all__ = ["AffineCoupling", "SplineCoupling"]
@@ -37,7 +38,7 @@ class AffineCoupling(Flow):
 
         ConfigError if one is unknown or impossible, or the networks are too large.
         """
-        chosen = read_options(CouplingOptions, "affine_coupling", options)
+        chosen = read_options(CouplingOptions, SETTING, "affine_coupling", options)
         n = int(active.sum())
         _check(chosen, "affine_coupling", n, 2)
         univariate = {"univariate": MonotonicAffineTransform, "shapes": ((), ())}
@@ -54,7 +55,7 @@ class SplineCoupling(Flow):
         Options `layers`, `hidden`, `bins`, `seed`. ConfigError if one is unknown or
         impossible, or the networks are too large.
         """
-        chosen = read_options(SplineOptions, "spline_coupling", options)
+        chosen = read_options(SplineOptions, SETTING, "spline_coupling", options)
         n, bins = int(active.sum()), chosen.bins
         _check(chosen, "spline_coupling", n, 3 * bins - 1)
         univariate = {

@@ -1,26 +1,30 @@
 """Options of the flows, checked before anything is built."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final
 
-from pydantic import Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt
 
 from pvi_hpc.config.base import Frozen, Seed
 from pvi_hpc.errors import ConfigError
 
 __all__ = [
+    "MAX_AUTOREGRESSIVE",
+    "SETTING",
     "CouplingOptions",
     "FieldOptions",
     "LayerOptions",
     "NetworkOptions",
     "SplineOptions",
     "check_size",
-    "read_options",
 ]
 
 #: Numbers a family may hold; with gradient and Adam's two means 6.4 GB in float64.
 MAX_NUMBERS: Final = 200_000_000
+
+#: Setting that a user writes them to.
+SETTING: Final = "inference.family.options"
 
 #: Unknowns of an autoregressive flow: zuko builds `(n, n)` matrices of float64.
 MAX_AUTOREGRESSIVE: Final = 4096
@@ -62,31 +66,6 @@ class FieldOptions(Frozen):
     )
     channels: PositiveInt = Field(8, description="Hidden channels of the convolutions.")
     seed: Seed = Field(0, description="Of the starting weights.")
-
-
-Options = TypeVar("Options", bound=Frozen)
-
-
-def read_options(model: type[Options], kind: str, options: Mapping[str, Any]) -> Options:
-    """Return `options` as `model`.
-
-    Raises
-    ------
-    ConfigError
-        If one is unknown or impossible, naming those that exist.
-    """
-    try:
-        return model.model_validate(dict(options))
-    except ValidationError as error:
-        faults = "; ".join(
-            f"'{'.'.join(map(str, fault['loc']))}' {fault['msg'].lower()}, "
-            f"got {fault['input']!r}"
-            for fault in error.errors()
-        )
-        raise ConfigError(
-            f"'inference.family.options' of '{kind}' may be {sorted(model.model_fields)}: "
-            f"{faults}; correct or remove them."
-        ) from error
 
 
 def check_size(kind: str, n: int, widths: Sequence[int], layers: int) -> None:

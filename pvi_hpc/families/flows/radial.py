@@ -11,8 +11,9 @@ from torch.distributions import Transform, constraints
 from torch.nn.functional import softplus
 from zuko.lazy import LazyTransform
 
+from pvi_hpc.config.options import read_options
 from pvi_hpc.families.flows.flow import Flow
-from pvi_hpc.families.flows.options import LayerOptions, read_options
+from pvi_hpc.families.flows.options import SETTING, LayerOptions
 from pvi_hpc.random import keyed_rng
 
 __all__ = ["Radial", "RadialTransform"]
@@ -27,7 +28,7 @@ class Radial(Flow):
 
         ConfigError if one is unknown or impossible.
         """
-        chosen = read_options(LayerOptions, "radial", options)
+        chosen = read_options(LayerOptions, SETTING, "radial", options)
         n = int(active.sum())
         return cls(n, [_RadialLayer(n, chosen.seed, i) for i in range(chosen.layers)])
 

@@ -1,0 +1,205 @@
+"""What particle methods share: particles around the start, and their target's gradient.
+
+A particle is one sample: `inference.samples` of them are simulated in every iteration. They
+need no family.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pvi_hpc.config.inference import Inference, Start
+from pvi_hpc.families.family import LOCATION, Family
+from pvi_hpc.inference.finite import check_values
+from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.kernels import by_columns
+from pvi_hpc.inference.map_search import MapSearch
+from pvi_hpc.inference.optimiser import fresh_memory
+from pvi_hpc.inference.state import State
+from pvi_hpc.inference.target import Target, TargetValue
+from pvi_hpc.random import keyed_rng
+from pvi_hpc.simulate.simulator import SimulationCount
+
+__all__ = ["PARTICLES", "SETTING", "KernelKind", "ParticleMethod"]
+
+#: The only parameter once the start is over: `(N, n)`.
+PARTICLES: Final = "particles"
+
+#: Where a user writes the options of a method.
+SETTING: Final = "inference.method.options"
+
+KernelKind = Literal["rbf", "diagonal"]
+
+DTYPES: Final = {"double": torch.float64, "single": torch.float32}
+
+#: Numbers of particles and unknowns that are given to the target at once: 0.8 GB in float64.
+BATCH_NUMBERS: Final = 100_000_000
+
+#: Memory of the diagonal metric: about the last twenty iterations.
+METRIC_DECAY: Final = 0.95
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The target at all particles: what is reported, and the gradients `(N, n)`."""
+
+    log_likelihood: Tensor
+    log_prior: Tensor
+    chi_squared: float
+    gradient: Tensor
+    count: SimulationCount
+
+
+@dataclass(frozen=True)
+class ParticleMethod:
+    """Base of SVGD and sSVGD: all but what an iteration does with the gradients.
+
+    Parameters
+    ----------
+    n
+        Unknowns.
+    target
+        The density that the particles approach.
+    settings, start
+        Number of particles (`samples`), iterations, steps; the iterations before them.
+    seed
+        Of all draws.
+    """
+
+    n: int
+    target: Target
+    settings: Inference
+    start: Start = field(default_factory=Start)
+    seed: int = 1
+
+    @classmethod
+    def from_settings(
+        cls, family: Family, target: Target, settings: Inference, start: Start, seed: int
+    ) -> Self:
+        """Return the method of a configuration; ConfigError if an option is impossible."""
+        method = cls(family.n, target, settings, start, seed)
+        method.check()
+        return method
+
+    def check(self) -> None:
+        """Raise ConfigError where the options are impossible."""
+        raise NotImplementedError
+
+    @property
+    def n_iterations(self) -> int:
+        """Iterations of the start and of the particles."""
+        return self.start.iterations + self.settings.iterations
+
+    def init(self, mean: Tensor, sd: float) -> State:
+        """Return the first state: one point while the start moves, then particles."""
+        mean = mean.detach().to(DTYPES[self.settings.precision])
+        parameters = {LOCATION: mean.clone()}
+        spread = {"sd": torch.tensor(sd, dtype=torch.float64)}
+        if self.start.iterations:
+            memory = fresh_memory(self.settings.optimiser, parameters)
+            return State(0, parameters, {**memory, "start": spread})
+        return self.scattered(State(0, parameters, {"start": spread}))
+
+    def step(self, state: State) -> tuple[State, Info]:
+        """Do one iteration, changing the tensors of `state` in place; use what is returned.
+
+        Raises
+        ------
+        NonFiniteError
+            If a log density or gradient is not finite; `state` is then unchanged.
+        """
+        if state.iteration < self.start.iterations:
+            optimiser = self.settings.optimiser
+            state, info = MapSearch(self.target, optimiser, self.start.iterations).step(state)
+            over = state.iteration == self.start.iterations
+            return (self.scattered(state) if over else state), info
+        return self.move(state)
+
+    def move(self, state: State) -> tuple[State, Info]:
+        """Do one iteration of the particles."""
+        raise NotImplementedError
+
+    def memory(self, particles: Tensor) -> dict[str, dict[str, Tensor]]:
+        """Return what the method remembers, before its first iteration."""
+        raise NotImplementedError
+
+    def log_prob(self, state: State, theta: Tensor) -> None:
+        """Return None: particles have no density."""
+
+    def scattered(self, state: State) -> State:
+        """Return the state with particles around its location."""
+        mean, sd = state.parameters[LOCATION], float(state.memory["start"]["sd"])
+        particles = torch.empty(self.settings.samples, self.n, dtype=mean.dtype)
+        for i, particle in enumerate(particles):
+            particle.copy_(self.normal("particle", i)).mul_(sd).add_(mean)
+        metric = {"metric": torch.ones(self.n, dtype=mean.dtype)}
+        memory = {"kernel": metric, **self.memory(particles)}
+        return State(state.iteration, {PARTICLES: particles}, memory)
+
+    def look(self, particles: Tensor, iteration: int) -> Seen:
+        """Return the target at all particles, a batch of them after the other."""
+        batches = self.target.batches(iteration, len(particles))
+        size = max(1, BATCH_NUMBERS // self.n)
+        gradient = torch.empty_like(particles)
+        values: list[TargetValue] = []
+        for first in range(0, len(particles), size):
+            part = slice(first, first + size)
+            value = self.target.value(particles[part], batches[part])
+            check_values(value, iteration)
+            gradient[part] = value.gradient
+            values.append(replace(value, gradient=torch.empty(0)))
+        count = values[0].count
+        for value in values[1:]:
+            count += value.count
+        return Seen(
+            torch.cat([value.log_likelihood for value in values]),
+            torch.cat([value.log_prior for value in values]),
+            float(torch.cat([value.chi_squared for value in values]).numpy().mean()),
+            gradient,
+            count,
+        )
+
+    def learn_metric(self, metric: Tensor, gradient: Tensor, i: int) -> None:
+        """Take the mean square of the gradients `(N, n)` into the metric `(n,)`, in place.
+
+        At the posterior it is the diagonal of its Fisher information, `E[g^2] = -E[d^2 log p]`.
+        """
+        weight = (1 - METRIC_DECAY) / (1 - METRIC_DECAY ** (i + 1))
+
+        def work(columns: slice) -> None:
+            part = gradient[:, columns].double()
+            square = (part * part).mean(dim=0).clamp_(min=torch.finfo(torch.float32).tiny)
+            old = metric[columns].double()
+            metric[columns] = (old + weight * (square - old)).to(metric.dtype)
+
+        for _ in by_columns(work, self.n):
+            pass
+
+    def report(self, iteration: int, seen: Seen, size: float, step: float) -> Info:
+        """Return what an iteration says; `size` is the norm of the direction."""
+        unknown = np.full(len(seen.log_prior), np.nan)
+        return Info(
+            iteration=iteration,
+            phase=self.phase(iteration),
+            terms=unknown,
+            log_likelihood=seen.log_likelihood.numpy(),
+            log_prior=seen.log_prior.numpy(),
+            log_q=unknown,
+            chi_squared=seen.chi_squared,
+            gradient_norm=size,
+            score_weight=0.0,
+            step=step,
+            count=seen.count,
+        )
+
+    def phase(self, iteration: int) -> str:
+        """Return the phase that an iteration belongs to."""
+        raise NotImplementedError
+
+    def normal(self, purpose: str, *index: int) -> Tensor:
+        """Return the normal numbers `(n,)` float64 of a key."""
+        rng = keyed_rng(self.seed, purpose, *index)
+        return torch.from_numpy(rng.standard_normal(self.n))

@@ -138,6 +138,11 @@ class Slurm(Cluster):
         """Submit a job script and return the job's id."""
         return self.command("sbatch", "--parsable", *options, str(script)).strip()
 
+    def is_up(self, node: str) -> bool:
+        """Tell whether a node takes jobs."""
+        state = self.command("sinfo", "--noheader", "--nodes", node, "--format=%T").strip()
+        return state in ("idle", "mixed", "allocated")
+
     def _all_idle(self) -> bool:
         states = self.command("sinfo", "--noheader", "--Node", "--format=%N %T").splitlines()
         return set(states) == {f"{node} idle" for node in self.nodes}

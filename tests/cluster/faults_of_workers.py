@@ -1,0 +1,79 @@
+"""Workers that lose their job, their node, their life or a rank; gangs that fail."""
+
+import os
+import random
+import signal
+
+from chain import Chain
+from daemons import wait_until
+from slurm import Slurm
+
+__all__ = ["cancel_jobs", "fail_in_solver", "kill_ranks", "kill_workers", "nodes_down"]
+
+
+def cancel_jobs(chain: Chain, count: int, rng: random.Random) -> None:
+    """Cancel worker jobs while simulations run."""
+    assert chain.cluster is not None
+    chain.start()
+    for _ in range(count):
+        chain.wait_healthy()
+        chain.advance(1)
+        job = rng.choice(sorted(chain.cluster.jobs()))
+        chain.cluster.cancel(job)
+        wait_until(lambda job=job: job not in chain.cluster.jobs(), 60, "The end of the job")
+    chain.wait_healthy()
+    chain.finish()
+
+
+def kill_workers(chain: Chain, count: int, rng: random.Random) -> None:
+    """Kill workers while simulations run."""
+    _kill(chain, "worker", count, rng)
+
+
+def kill_ranks(chain: Chain, count: int, rng: random.Random) -> None:
+    """Kill single ranks of gangs while simulations run."""
+    _kill(chain, "rank", count, rng)
+
+
+def _kill(chain: Chain, kind: str, count: int, rng: random.Random) -> None:
+    chain.start()
+    for _ in range(count):
+        chain.wait_healthy()
+        chain.advance(1)
+        ranks = set(chain.pids("rank"))
+        victim = rng.choice(chain.pids(kind))
+        os.kill(victim, signal.SIGKILL)
+        # Its gang goes with it; the other one may stay.
+        wait_until(lambda r=ranks: set(chain.pids("rank")) != r, 30, "The end of a gang")
+    chain.wait_healthy()
+    chain.finish()
+
+
+def nodes_down(chain: Chain, count: int, rng: random.Random) -> None:
+    """Set nodes DOWN under their workers, and back later."""
+    slurm = chain.cluster
+    assert isinstance(slurm, Slurm)
+    chain.start()
+    for _ in range(count):
+        chain.wait_healthy()
+        chain.advance(1)
+        lines = slurm.command("squeue", "--noheader", "--format=%i %N").splitlines()
+        job, node = rng.choice(sorted(lines)).split()
+        slurm.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+        wait_until(lambda job=job: job not in slurm.jobs(), 60, "The end of the job")
+        chain.wait_healthy()
+        # Slurm itself brings a node back whose daemon answers.
+        wait_until(lambda: slurm.is_up(node), 60, f"The return of {node}")  # noqa: B023
+    chain.finish()
+
+
+def fail_in_solver(chain: Chain, count: int, rng: random.Random) -> None:
+    """Let the solver fail so many times, as the chain's fault says, once a time."""
+    chain.start()
+    done = chain.folder / "done-0"
+    for _ in range(count):
+        wait_until(done.exists, 120, f"A fault '{chain.fault}'")
+        chain.advance(2)
+        done.unlink()
+    wait_until(done.exists, 120, f"A fault '{chain.fault}'")
+    chain.finish()

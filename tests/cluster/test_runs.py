@@ -1,0 +1,122 @@
+"""A small run ends with the same bits on Slurm, Grid Engine and inside one allocation."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from chain import ROOT
+from daemons import wait_until
+from recorded_pvi import digest
+from site_profile import make_profile
+
+from pvi_hpc.store.checkpoint_file import decode
+
+pytestmark = pytest.mark.slow
+
+LAST = 8
+PVI = Path(sys.executable).with_name("pvi")
+SCRIPT = """\
+#!/bin/bash
+#SBATCH --nodes=2 --ntasks=2 --cpus-per-task=2 --mem=1500M --output=job.log
+{command}
+echo "ended with $?"
+"""
+
+
+def write_project(folder):
+    """Write the tiny project with one run, of two workers of two ranks each."""
+    tree = yaml.safe_load((ROOT / "tests" / "workflow" / "tiny.yaml").read_text())
+    tree["runs"] = [{"name": "psvi", "execution": {"workers": 2, "ranks": 2},
+                     "inference": {"family": {"kind": "structured",
+                                              "options": {"stencil": [3, 3, 3]}}}}]  # fmt: skip
+    tree["segments"] = 1
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(tree))
+
+
+def run(folder, profile, *options, environment=None):
+    """Run the workflow to its end; return what it printed."""
+    command = [PVI, "run", "tiny.yaml", "--profile", profile, *options]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **(environment or {}), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    logs = [path.read_text()[-2000:] for path in (folder / "results").rglob("*.log")]
+    assert done.returncode == 0, "\n".join([done.stdout, *logs])
+    return done.stdout
+
+
+def bits(folder):
+    """Return the digest of the last state of the run."""
+    path = folder / "results" / "tiny" / "psvi" / "checkpoints" / f"{LAST:06d}.h5"
+    return digest(decode(path, LAST)[1]["state"])
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """The project, inverted on this machine: its folder."""
+    folder = tmp_path_factory.mktemp("local")
+    write_project(folder)
+    run(folder, ROOT / "cluster_profiles" / "local", "--", "--until", "segment")
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path):
+    """The project, nothing run of it."""
+    write_project(tmp_path)
+    return tmp_path
+
+
+def test_slurm_runs_the_whole_workflow_to_the_bits_of_a_local_run(local, project, slurm):
+    profile = make_profile("slurm", project)
+    run(project, profile, environment=slurm.environment)
+    assert bits(project) == bits(local)
+    assert (project / "results" / "tiny" / "report" / "index.html").exists()
+    assert not slurm.jobs()
+
+
+def test_grid_engine_ends_with_the_bits_of_a_local_run(local, project, grid_engine):
+    profile = make_profile("sge", project)
+    run(project, profile, "--", "--until", "segment", environment=grid_engine.environment)
+    assert bits(project) == bits(local)
+    wait_until(lambda: not grid_engine.jobs(), 15, "The end of all jobs")
+
+
+def test_one_allocation_ends_with_the_bits_of_a_local_run(local, project, slurm):
+    profile = make_profile("allocation", project)
+    script = project / "job.sh"
+    words = [PVI, "run", "tiny.yaml", "--profile", profile, "--", "--until", "segment"]
+    script.write_text(SCRIPT.format(command=" ".join(map(str, words))))
+    job = slurm.submit(script, f"--chdir={project}")
+    wait_until(lambda: job not in slurm.jobs(), 300, "The end of the job")
+    text = (project / "job.log").read_text()
+    assert "ended with 0" in text, text
+    assert bits(project) == bits(local)
+
+
+@pytest.mark.parametrize("kind", ["slurm", "sge"])
+def test_the_doctor_finds_a_batch_system_fit(kind, project, request):
+    cluster = request.getfixturevalue({"slurm": "slurm", "sge": "grid_engine"}[kind])
+    profile = make_profile(kind, project)
+    shutil.rmtree(project / "results", ignore_errors=True)
+    done = subprocess.run(
+        [PVI, "doctor", "--profile", profile],
+        cwd=project,
+        env={**os.environ, **cluster.environment},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.stdout.rstrip().endswith("10 passed, 0 failed"), done.stdout + done.stderr
+    wait_until(lambda: not cluster.jobs(), 15, "The end of all jobs")

@@ -97,10 +97,10 @@ class Chain:
         folder: Path,
         cluster: Cluster | None = None,
         fault: str = "slow@0.2",
-        **execution: Any,
+        execution: Mapping[str, Any] | None = None,
     ) -> None:
         self.template, self.folder, self.cluster = template, folder, cluster
-        self.fault, self.execution = fault, execution
+        self.fault, self.execution = fault, execution or {}
         self.controller: subprocess.Popen[bytes] | None = None
 
     @property

@@ -83,7 +83,7 @@ class Fault:
         if self.executor in JOBS:
             execution["cluster"] = dict(JOBS[self.executor])
         kind = AllocatedChain if self.executor == "allocation" else Chain
-        chain = kind(template, folder, cluster, self.gang, **execution)
+        chain = kind(template, folder, cluster, self.gang, execution)
         start, error = time.monotonic(), ""
         try:
             chain.make()

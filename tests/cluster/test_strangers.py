@@ -40,11 +40,10 @@ def as_nobody(tmp_path):
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("executor", ["slurm"])
-def test_no_port_of_a_run_answers_without_its_certificate(slurm, as_nobody, tmp_path, executor):
+def test_no_port_of_a_run_answers_without_its_certificate(slurm, as_nobody, tmp_path):
     template = Template(tmp_path / "template")
-    folder = tmp_path / "chain"
-    chain = Chain(template, folder, slurm, executor=executor, cluster=dict(JOBS[executor]))
+    execution = {"executor": "slurm", "cluster": dict(JOBS["slurm"])}
+    chain = Chain(template, tmp_path / "chain", slurm, execution=execution)
     chain.make()
     chain.start()
     chain.wait_healthy()

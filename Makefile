@@ -6,13 +6,14 @@ export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-quick test-clusters lint format bench bench-solver clean
+.PHONY: help setup demo test test-quick test-clusters test-faults lint format bench bench-solver clean
 
 help:
 	@echo "make demo        set up, invert a small synthetic survey, write its report"
 	@echo "make test        set up, run every test"
 	@echo "make test-quick  set up, run the tests that take seconds"
 	@echo "make test-clusters  as root: install Slurm and Grid Engine, run the tests on them"
+	@echo "make test-faults    as root: break runs on them in every known way, about 40 minutes"
 	@echo "make lint        formatters, linters, types, workflow"
 	@echo "make bench       measure the wave solver on this machine"
 	@echo "make bench-solver  compare it with Devito and Deepwave (installs both in .venv-peers)"
@@ -33,6 +34,10 @@ test-quick: setup
 test-clusters: setup
 	scripts/install-clusters.sh
 	PVI_CLUSTERS_REQUIRED=1 python -m pytest tests/cluster
+
+test-faults: setup
+	scripts/install-clusters.sh
+	python tests/cluster/fault_suite.py
 
 lint: setup
 	scripts/lint.sh

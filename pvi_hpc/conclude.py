@@ -126,6 +126,7 @@ def _cost(
             "done": count.done + predicted,
             "failed": count.failed,
             "retried": count.retried,
+            "samples dropped": count.dropped,
             "for the posterior": count.done,
             "for the predictive check": predicted,
         },

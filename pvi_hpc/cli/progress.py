@@ -86,6 +86,8 @@ def show_status(name: str, watch: float) -> None:
     for s in read_statuses(project):
         if s.message:
             console.print(f"{s.run}: {s.message}", markup=False)
+        if s.dropped:
+            console.print(f"{s.run}: {s.dropped} samples failed for good, dropped")
     while watch > 0:
         time.sleep(watch)
         console.print(status_table(read_statuses(project)))

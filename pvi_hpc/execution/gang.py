@@ -84,7 +84,9 @@ class Gang:
 
     def __init__(self, comm: MPI.Comm, folder: Path, make_solver: SolverFactory) -> None:
         self.comm, self.folder = comm, folder
-        self.setup = SimulationSetup.from_json((folder / "setup.json").read_text())
+        # The folder is on the worker's node; other ranks may be elsewhere.
+        text = (folder / "setup.json").read_text() if comm.rank == 0 else ""
+        self.setup = SimulationSetup.from_json(comm.bcast(text))
         self.fingerprint = self.setup.fingerprint()
         self.survey = SurveyFile(self.setup.survey)
         self.solver = make_solver(self.setup, comm)

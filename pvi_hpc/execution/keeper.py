@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from pvi_hpc.execution.processes import ProcessId, become_subreaper, kill_descendants
@@ -21,6 +22,9 @@ from pvi_hpc.execution.watch import WATCHED
 __all__ = ["main"]
 
 POLL_S = 0.05
+#: Launchers that reach other nodes, and how long they may take to end ranks there [s].
+REMOTE = ("srun", "mpirun")
+REMOTE_S = 3.0
 
 
 def main() -> None:
@@ -37,6 +41,7 @@ def main() -> None:
         command, stdin=subprocess.DEVNULL, env=environment, preexec_fn=_default_signals
     )
     owner_gone = _wait(child)
+    _ask_to_end(child, Path(command[0]).name)
     kill_descendants(os.getpid())
     if owner_gone:
         remove_scratch(Path(folder))
@@ -51,6 +56,14 @@ def _wait(child: subprocess.Popen[bytes]) -> bool:
         if readable and not os.read(sys.stdin.fileno(), 1):
             return True
     return False
+
+
+def _ask_to_end(child: subprocess.Popen[bytes], launcher: str) -> None:
+    """Let the site's launcher end ranks on other nodes, where nobody else can reach them."""
+    if child.poll() is None and launcher in REMOTE:
+        child.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(REMOTE_S)
 
 
 def _default_signals() -> None:

@@ -34,6 +34,10 @@ def fact_rows(view: RunView) -> list[Row]:
         Row("Simulations (of one shot)", _count(simulations.get("done"))),
         Row("… failed", _count(simulations.get("failed"))),
         Row("… retried", _count(simulations.get("retried"))),
+        Row(
+            "Samples dropped (could not be simulated)",
+            _count(simulations.get("samples dropped")),
+        ),
         Row("Wall time", _duration(facts.get("wall_seconds"))),
         Row("Core-hours", _number(facts.get("core_hours"), "{:.3g}")),
         Row("Host", _host(facts)),

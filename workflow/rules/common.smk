@@ -62,14 +62,20 @@ def report_settings(wildcards):
 
 
 def run_cores(wildcards):
-    """Cores that the workers of a run use."""
-    execution = PROJECT.run(wildcards.run).execution
-    return execution.workers * execution.ranks * execution.threads
+    """Cores of the job that a run's controller runs in."""
+    return controller_cores(PROJECT.run(wildcards.run).execution)
 
 
 def project_cores(wildcards):
-    """Cores of the project's own workers; they simulate synthetic surveys."""
-    execution = PROJECT.execution
+    """Cores of the job that simulates a synthetic survey."""
+    return controller_cores(PROJECT.execution)
+
+
+def controller_cores(execution):
+    """Cores of a controller and of those workers that share its job."""
+    if execution.executor in ("slurm", "sge"):
+        # The workers have jobs of their own; one core more for Dask's scheduler.
+        return execution.controller_threads + 1
     return execution.workers * execution.ranks * execution.threads
 
 

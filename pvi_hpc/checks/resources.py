@@ -46,8 +46,13 @@ def cost_of(run: Run, survey: Survey, throughput: float = ASSUMED_THROUGHPUT) ->
     """Return the cost of a run at `throughput` [cells a core advances per second]."""
     inference = run.inference
     per_model = min(inference.shots_per_sample or len(survey.shots), len(survey.shots))
-    models = run.start.map_iterations + inference.iterations * inference.samples
-    simulations = models * per_model if inference.use_data else 0
+    start, n_shots = run.start, len(survey.shots)
+    # L-BFGS and the differences of gradients take all shots.
+    of_map = n_shots if start.map_optimiser == "lbfgs" else per_model
+    probing = start.iterations - start.map_iterations
+    simulations = start.map_iterations * of_map + probing * n_shots
+    simulations += inference.iterations * inference.samples * per_model
+    simulations = simulations if inference.use_data else 0
     cells = 1
     for n in run.grid.shape:
         cells *= n + 2 * run.solver.n_pml
@@ -117,7 +122,7 @@ def check_workers(
 def check_disk(run: Run, survey: Survey, *, free: int | None = None) -> Iterator[Finding]:
     """Check the space for survey, checkpoints and samples in the working directory [bytes]."""
     cells = run.grid.grid.size
-    last = run.start.map_iterations + run.inference.iterations
+    last = run.start.iterations + run.inference.iterations
     kept = {*range(max(1, last - KEEP_LAST + 1), last + 1), *range(0, last + 1, KEEP_EVERY)}
     needed = (
         4 * survey.n_traces * survey.n_samples * (1 + run.posterior.predictive_draws)

@@ -10,6 +10,7 @@ from pvi_hpc.config.survey import ModelFile
 __all__ = [
     "Estimator",
     "Family",
+    "Hessian",
     "Inference",
     "Method",
     "Optimiser",
@@ -79,6 +80,18 @@ class Prior(Frozen):
         return self
 
 
+class Hessian(Frozen):
+    """Sds of the start from the curvature at its mean: differences of gradients."""
+
+    probes: PositiveInt = Field(8, description="Random directions; one gradient each.")
+    difference: PositiveFloat = Field(
+        0.01, description="Length of a difference, in units of the prior's sd."
+    )
+    max_sd: PositiveFloat = Field(
+        1.0, description="Sd where there is no curvature, in units of the prior's sd."
+    )
+
+
 class Start(Frozen):
     """Where the variational distribution starts."""
 
@@ -90,11 +103,21 @@ class Start(Frozen):
     map_iterations: Annotated[int, Field(ge=0)] = Field(
         0, description="Iterations of deterministic FWI before the variational ones."
     )
+    map_optimiser: Literal["adam", "lbfgs"] = Field(
+        "adam", description="Of the deterministic FWI; lbfgs uses all shots."
+    )
+    map_step: PositiveFloat | None = Field(
+        None, description="Step of adam; null: that of `inference.optimiser`."
+    )
+    hessian: Hessian | None = Field(
+        None, description="null: every cell starts with `sd`; otherwise see Hessian."
+    )
 
     @property
     def iterations(self) -> int:
         """Iterations before the variational ones."""
-        return self.map_iterations
+        probing = 0 if self.hessian is None else 1 + self.hessian.probes
+        return self.map_iterations + probing
 
 
 class Family(Frozen):
@@ -130,7 +153,9 @@ class Estimator(Frozen):
 class Optimiser(Frozen):
     """How the parameters move; the step falls from `step` to `step * final`."""
 
-    kind: Literal["adam", "sgd"] = "adam"
+    kind: Literal["adam", "sgd", "natural"] = Field(
+        "adam", description="natural: for Gaussian families that know their Fisher information."
+    )
     step: PositiveFloat = 0.02
     schedule: Literal["cosine", "constant", "inverse_sqrt"] = Field(
         "cosine", description="inverse_sqrt: step / sqrt(1 + i); final counts for cosine only."

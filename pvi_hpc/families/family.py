@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["LOCATION", "ClosedForm", "Family", "Parameters"]
+__all__ = ["LOCATION", "ClosedForm", "Family", "NaturalGradient", "Parameters"]
 
 Parameters: TypeAlias = dict[str, Tensor]
 
@@ -93,4 +93,13 @@ class ClosedForm(Protocol):
 
     def sd(self, parameters: Parameters) -> Tensor:
         """Return the marginal standard deviations of `theta` `(n,)`."""
+        ...
+
+
+@runtime_checkable
+class NaturalGradient(Protocol):
+    """What a family may know: the inverse of its Fisher information."""
+
+    def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:
+        """Return the natural gradient of what has the gradients `gradients`."""
         ...

@@ -11,9 +11,9 @@ from pvi_hpc.inference.info import Info
 from pvi_hpc.inference.optimiser import descend
 from pvi_hpc.inference.schedule import step_of
 from pvi_hpc.inference.state import State
-from pvi_hpc.inference.target import Target
+from pvi_hpc.inference.target import Target, TargetValue
 
-__all__ = ["MapSearch"]
+__all__ = ["MapSearch", "start_info"]
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,22 @@ class MapSearch:
         step = step_of(self.optimiser, i, self.iterations)
         moved = state.parameters, gradients, state.memory
         descend(self.optimiser, *moved, i, {LOCATION: step})
-        info = Info(
-            iteration=i,
-            phase="map",
-            terms=(value.log_likelihood + value.log_prior).numpy(),
-            log_likelihood=value.log_likelihood.numpy(),
-            log_prior=value.log_prior.numpy(),
-            log_q=np.full(1, np.nan),
-            chi_squared=float(value.chi_squared.numpy().mean()),
-            gradient_norm=norm(gradients),
-            score_weight=0.0,
-            step=step,
-            count=value.count,
-        )
+        info = start_info("map", i, value, step)
         return replace(state, iteration=i + 1), info
+
+
+def start_info(phase: str, iteration: int, value: TargetValue, step: float) -> Info:
+    """Return what an iteration of the start, with one sample, tells the outside."""
+    return Info(
+        iteration=iteration,
+        phase=phase,
+        terms=(value.log_likelihood + value.log_prior).numpy(),
+        log_likelihood=value.log_likelihood.numpy(),
+        log_prior=value.log_prior.numpy(),
+        log_q=np.full(1, np.nan),
+        chi_squared=float(value.chi_squared.numpy().mean()),
+        gradient_norm=norm({LOCATION: value.gradient}),
+        score_weight=0.0,
+        step=step,
+        count=value.count,
+    )

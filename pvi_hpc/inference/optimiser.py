@@ -14,7 +14,11 @@ from pvi_hpc.inference.state import Memory
 __all__ = ["descend", "fresh_memory", "restart"]
 
 #: Running means that each kind keeps, by parameter.
-MOMENTS: Final[Mapping[str, tuple[str, ...]]] = {"adam": ("first", "second"), "sgd": ("first",)}
+MOMENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "adam": ("first", "second"),
+    "sgd": ("first",),
+    "natural": ("first",),
+}
 
 
 def fresh_memory(settings: Optimiser, parameters: Parameters) -> Memory:
@@ -40,11 +44,12 @@ def descend(
 ) -> None:
     """Change `parameters` and `memory` in place by update `i` = 0, 1, ...
 
-    Moves what `gradients` names, by the step of that name in `steps`.
+    Moves what `gradients` names, by the step of that name in `steps`. Natural gradients are
+    given as such.
     """
     for name, gradient in gradients.items():
         x, step, first = parameters[name], steps[name], memory["first"][name]
-        if settings.kind == "sgd":
-            sgd_update(x, gradient, first, i, step, settings)
-        else:
+        if settings.kind == "adam":
             adam_update(x, gradient, (first, memory["second"][name]), i, step, settings)
+        else:
+            sgd_update(x, gradient, first, i, step, settings)

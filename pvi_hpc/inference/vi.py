@@ -14,13 +14,15 @@ from torch import Tensor
 
 from pvi_hpc.config.inference import Inference, Optimiser, Start
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.families.family import Family, Parameters
+from pvi_hpc.families.family import LOCATION, Family, NaturalGradient, Parameters
 from pvi_hpc.inference.average import AVERAGE, average, window_start
 from pvi_hpc.inference.control_variate import stick_landing
 from pvi_hpc.inference.draws import Draws
 from pvi_hpc.inference.dropped import surviving
 from pvi_hpc.inference.finite import check_gradients, check_values, norm
+from pvi_hpc.inference.hessian_start import HessianStart
 from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
 from pvi_hpc.inference.map_search import MapSearch
 from pvi_hpc.inference.optimiser import descend, fresh_memory, restart
 from pvi_hpc.inference.schedule import step_of
@@ -64,13 +66,18 @@ class VariationalInference:
         Raises
         ------
         ConfigError
-            If there is any option.
+            If there is any option, or the optimiser does not suit the family.
         """
         if settings.method.options:
             raise ConfigError(
                 f"'inference.method.options' of 'vi' must be empty, got "
                 f"{sorted(settings.method.options)}; remove them: 'vi' is set by 'estimator', "
                 "'optimiser' and 'stop'."
+            )
+        if settings.optimiser.kind == "natural" and not isinstance(family, NaturalGradient):
+            raise ConfigError(
+                "'inference.optimiser.kind: natural' needs a family that knows its Fisher "
+                f"information, got '{settings.family.kind}'; choose 'adam'."
             )
         return cls(family, target, settings, start, seed)
 
@@ -87,8 +94,10 @@ class VariationalInference:
         return Draws(self.family.n, settings.samples, settings.estimator, self.seed, dtype)
 
     def phase(self, iteration: int) -> str:
-        """Return "map" or "vi"."""
-        return "map" if iteration < self.start.map_iterations else "vi"
+        """Return "map", "hessian" or "vi"."""
+        if iteration < self.start.map_iterations:
+            return "map"
+        return "hessian" if iteration < self.start.iterations else "vi"
 
     def init(self, mean: Tensor, sd: float) -> State:
         """Return the first state: independent cells with `mean` `(n,)` and one sd."""
@@ -96,6 +105,10 @@ class VariationalInference:
         memory = fresh_memory(self._optimiser, parameters)
         if self._optimiser.average:
             memory[AVERAGE] = {k: torch.zeros_like(v) for k, v in parameters.items()}
+        if self.start.map_iterations and self.start.map_optimiser == "lbfgs":
+            memory[LBFGS] = fresh_pairs(mean)
+        elif self.start.map_iterations and "second" not in memory:
+            memory["second"] = {LOCATION: torch.zeros_like(parameters[LOCATION])}
         if self.settings.stop is not None:
             memory["elbo"] = {"trace": fresh_trace(self.settings.stop)}
         return State(0, parameters, memory)
@@ -108,9 +121,8 @@ class VariationalInference:
         NonFiniteError
             If a log density or gradient is not finite; `state` is then unchanged.
         """
-        if self.phase(state.iteration) == "map":
-            search = MapSearch(self.target, self._optimiser, self.start.map_iterations)
-            return search.step(state)
+        if state.iteration < self.start.iterations:
+            return self._start(state.iteration).step(state)
         iteration, parameters = state.iteration, state.parameters
         eps = self.draws.epsilon(iteration)
         theta = self.family.sample(parameters, eps)
@@ -142,6 +154,18 @@ class VariationalInference:
         done = state.converged or state.iteration >= self.n_iterations
         return state.memory[AVERAGE] if done and AVERAGE in state.memory else state.parameters
 
+    def _start(self, iteration: int) -> MapSearch | LbfgsSearch | HessianStart:
+        """Return what an iteration before the variational ones does."""
+        start, n = self.start, self.start.map_iterations
+        if iteration >= n:
+            assert start.hessian is not None  # there is no other start after the MAP phase
+            return HessianStart(self.family, self.target, start.hessian, n, self.seed)
+        step = start.map_step or self._optimiser.step
+        if start.map_optimiser == "lbfgs":
+            return LbfgsSearch(self.target, step, n)
+        settings = self._optimiser.model_copy(update={"kind": "adam", "step": step})
+        return MapSearch(self.target, settings, n)
+
     @property
     def _optimiser(self) -> Optimiser:
         return self.settings.optimiser
@@ -168,6 +192,9 @@ class VariationalInference:
         if i == 0:
             restart(settings, memory)
         step = step_of(settings, i, n)
+        if settings.kind == "natural":
+            assert isinstance(self.family, NaturalGradient)  # `from_settings` asks for it
+            gradients = self.family.natural(state.parameters, gradients)
         steps = {k: step * self.family.step_scales.get(k, 1.0) for k in gradients}
         descend(settings, state.parameters, gradients, memory, i, steps)
         stop, converged = self.settings.stop, False

@@ -314,6 +314,8 @@ def test_minibatches_deterministic_iterations_and_a_run_without_data_are_counted
     assert simulations() == 10 * 2 * 6
     assert simulations(inference__shots_per_sample=4, start__map_iterations=5) == (5 + 20) * 4
     assert simulations(inference__use_data=False) == 0
+    lbfgs = {"map_iterations": 5, "map_optimiser": "lbfgs", "hessian": {"probes": 3}}
+    assert simulations(inference__shots_per_sample=4, start=lbfgs) == (5 + 4) * 6 + 20 * 4
 
 
 def test_a_check_writes_nothing(tmp_path, monkeypatch):

@@ -1,0 +1,57 @@
+"""A user's own log density as a target."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.inference.target import TargetValue
+from pvi_hpc.simulate.simulator import SimulationCount
+
+__all__ = ["LogProb", "LogProbTarget"]
+
+#: Takes `theta` `(S, n)` float64, returns the log density `(S,)`, differentiable by torch.
+LogProb: TypeAlias = Callable[[Tensor], Tensor]
+
+
+class LogProbTarget:
+    """The density `exp(log_prob)`, up to a constant; each evaluation of a sample is counted."""
+
+    def __init__(self, log_prob: LogProb) -> None:
+        self.log_prob = log_prob
+
+    def batches(self, iteration: int, n: int) -> Sequence[tuple[int, ...]]:
+        """Return no shots: there are none."""
+        return [()] * n
+
+    def value(
+        self, theta: Tensor, batches: Sequence[tuple[int, ...]] | None = None
+    ) -> TargetValue:
+        """Evaluate at `theta` `(S, n)`, all as `log_likelihood`.
+
+        Raises
+        ------
+        ConfigError
+            If `log_prob` returns no tensor `(S,)` that depends on `theta`.
+        """
+        leaf = theta.detach().double().requires_grad_()
+        with torch.enable_grad():
+            found = self.log_prob(leaf)
+        if not isinstance(found, Tensor) or found.shape != leaf.shape[:1]:
+            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise ConfigError(
+                f"'log_prob' must return a torch tensor of shape ({len(leaf)},), one log "
+                f"density for each row of theta {tuple(leaf.shape)}, got {got}."
+            )
+        if not found.requires_grad:
+            raise ConfigError(
+                "'log_prob' must be differentiable: compute it from theta with torch, without "
+                "'detach', 'numpy' or 'no_grad'; for a gradient of your own, write a "
+                "torch.autograd.Function."
+            )
+        (gradient,) = torch.autograd.grad(found.sum(), leaf)
+        density = found.detach().double()
+        nothing = torch.zeros_like(density), gradient, torch.full_like(density, torch.nan)
+        return TargetValue(density, *nothing, SimulationCount(done=len(leaf)))

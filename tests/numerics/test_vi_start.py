@@ -1,0 +1,128 @@
+"""Starts: L-BFGS to the mode, and sds from the curvature there."""
+
+import numpy as np
+import pytest
+import torch
+from vi_targets import GaussianTarget, precision_of
+
+from pvi_hpc.config.inference import Hessian, Inference, Start
+from pvi_hpc.diagnostics.gaussian import gaussian_kl
+from pvi_hpc.families.mean_field import MeanField
+from pvi_hpc.inference.lbfgs import ascent
+from pvi_hpc.inference.target import TargetValue
+from pvi_hpc.inference.vi import VariationalInference
+from pvi_hpc.simulate.simulator import SimulationCount
+
+N = 60
+
+
+def method_on(target, start, seed=1, n=N):
+    family = MeanField.from_options(np.ones((1, 1, n), bool), {})
+    return VariationalInference(family, target, Inference(iterations=5), start, seed)
+
+
+def begin(method):
+    """Do all iterations before the variational ones."""
+    state = method.init(torch.zeros(method.family.n, dtype=torch.float64), 0.3)
+    infos = []
+    while state.iteration < method.start.iterations:
+        state, info = method.step(state)
+        infos.append(info)
+    return state, infos
+
+
+def ill_conditioned(seed=3):
+    rng = np.random.default_rng(seed)
+    directions = np.linalg.qr(rng.standard_normal((N, N)))[0]
+    precision = (directions * np.geomspace(1, 300, N)) @ directions.T
+    return GaussianTarget((precision + precision.T) / 2, rng.standard_normal(N))
+
+
+def energy(state, target):
+    shift = state.parameters["mu"].numpy() - target.mean
+    return 0.5 * shift @ target.precision @ shift
+
+
+def test_lbfgs_needs_far_fewer_gradients_than_adam():
+    target, left = ill_conditioned(), {}
+    for kind in ("adam", "lbfgs"):
+        start = Start(map_iterations=40, map_optimiser=kind, map_step=0.1)
+        state, infos = begin(method_on(target, start))
+        left[kind] = energy(state, target)
+        assert {info.phase for info in infos} == {"map"}
+        assert torch.equal(
+            state.parameters["log_sd"], torch.full_like(state.parameters["mu"], np.log(0.3))
+        )
+    assert left["lbfgs"] < 0.05 * left["adam"]
+
+
+class Quartic:
+    """A valley that a full quasi-Newton step overshoots: `-sum(x^4 + x^2 / 100)` about 1."""
+
+    def batches(self, iteration, n):
+        return [()] * n
+
+    def value(self, theta, batches=None):
+        x = theta.detach() - 1
+        density = -(x**4 + 0.01 * x * x).sum(dim=1)
+        zero = torch.zeros_like(density)
+        gradient = -(4 * x**3 + 0.02 * x)
+        return TargetValue(density, zero, gradient, zero, SimulationCount(done=len(x)))
+
+
+def test_lbfgs_never_ends_worse_than_the_best_point_it_saw():
+    for length in (0.1, 100.0):
+        method = method_on(
+            Quartic(), Start(map_iterations=25, map_optimiser="lbfgs", map_step=length)
+        )
+        state, infos = begin(method)
+        best = max(info.terms[0] for info in infos)
+        value = method.target.value(state.parameters["mu"][None])
+        assert float(value.log_likelihood) == pytest.approx(best, rel=1e-12)
+        assert best > -1e-3 * N
+
+
+def test_a_quasi_newton_step_is_newtons_where_all_directions_are_known():
+    precision = precision_of(np.random.default_rng(1), 6)
+    steps = np.linalg.inv(np.linalg.cholesky(precision)).T  # conjugate
+    gradient = np.random.default_rng(2).standard_normal(6)
+    found = ascent(gradient, steps.T.copy(), (precision @ steps).T.copy(), 1.0)
+    np.testing.assert_allclose(found, np.linalg.solve(precision, gradient), rtol=1e-10)
+
+
+def test_one_probe_gives_independent_cells_exactly():
+    """A diagonal precision: z * (P z) is the diagonal whatever the signs."""
+    rng = np.random.default_rng(7)
+    diagonal = rng.uniform(2, 50, N)
+    target = GaussianTarget(np.diag(diagonal), np.zeros(N))
+    start = Start(hessian=Hessian(probes=1))
+    state, infos = begin(method_on(target, start))
+    np.testing.assert_allclose(state.parameters["log_sd"], -0.5 * np.log(diagonal), atol=1e-9)
+    assert [info.phase for info in infos] == ["hessian"] * 2
+    assert "hessian" not in state.memory
+
+
+def test_probes_start_near_the_optimum_of_a_dense_precision():
+    target = GaussianTarget(100 * precision_of(np.random.default_rng(4), N), np.zeros(N))
+    best = np.diag(np.diag(target.precision) ** -0.5)
+    floor = gaussian_kl(target.mean, best, target.mean, target.precision)
+    before = gaussian_kl(target.mean, 0.3 * np.eye(N), target.mean, target.precision) - floor
+    state, _ = begin(method_on(target, Start(hessian=Hessian(probes=8))))
+    sds = np.diag(np.exp(state.parameters["log_sd"].numpy()))
+    assert gaussian_kl(target.mean, sds, target.mean, target.precision) - floor < 0.05 * before
+
+
+def test_cells_without_curvature_keep_the_largest_sd():
+    precision = np.diag([40.0] * 30 + [0.0] * 30)
+    start = Start(hessian=Hessian(probes=2, max_sd=0.8))
+    state, _ = begin(method_on(GaussianTarget(precision, np.zeros(N)), start))
+    expected = [40**-0.5] * 30 + [0.8] * 30
+    np.testing.assert_allclose(state.parameters["log_sd"].exp(), expected, rtol=1e-9)
+
+
+def test_every_gradient_of_the_start_is_counted():
+    start = Start(map_iterations=4, map_optimiser="lbfgs", hessian=Hessian(probes=3))
+    method = method_on(Quartic(), start)
+    _, infos = begin(method)
+    assert sum(info.count.done for info in infos) == start.iterations == 4 + 1 + 3
+    assert method.n_iterations == 8 + 5

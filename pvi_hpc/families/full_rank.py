@@ -113,18 +113,16 @@ class FullRank(GaussianFamily):
         A change `L A` of `L` costs `|A|^2 + |diag A|^2`, so that the answer is `L A` with `A`
         the lower triangle of `L^T G`, its diagonal halved.
         """
-        mu = self.apply(
-            parameters, self.apply_transposed(parameters, gradients[LOCATION][None])
-        )
+        mu = self.natural_mean(parameters, gradients[LOCATION])
         if "log_sd" not in gradients:
-            return {LOCATION: mu[0]}
+            return {LOCATION: mu}
         diagonal = exp(parameters["log_sd"])
         by_factor = gradients["lower"] + torch.diag(gradients["log_sd"] / diagonal)
         inner = self.apply_transposed(parameters, by_factor.T.contiguous()).T.tril()
         inner.diagonal().mul_(0.5)
         change = self.apply(parameters, inner.T.contiguous()).T
         return {
-            LOCATION: mu[0],
+            LOCATION: mu,
             "log_sd": inner.diagonal().clone(),
             "lower": change.tril(-1).contiguous(),
         }

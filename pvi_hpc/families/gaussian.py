@@ -117,6 +117,11 @@ class GaussianFamily(ABC):
         """Return the gradient of `entropy`, exact and the same for every `eps`."""
         return self.log_det_gradient(parameters)
 
+    def natural_mean(self, parameters: Parameters, gradient: Tensor) -> Tensor:
+        """Return the natural gradient `L L^T g` `(n,)` of the mean for its `gradient` `g`."""
+        back = self.apply_transposed(parameters, gradient[None])
+        return self.apply(parameters, back)[0]
+
     def mean(self, parameters: Parameters) -> Tensor:
         """Return the mean of `theta` `(n,)`."""
         return parameters[LOCATION].detach()

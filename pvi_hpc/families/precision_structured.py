@@ -13,6 +13,7 @@ from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian import GaussianFamily
 from pvi_hpc.families.options import refuse_unknown
 from pvi_hpc.families.precision import Precision
+from pvi_hpc.families.sparse_natural import sparse_natural
 from pvi_hpc.families.stencil import Stencil
 from pvi_hpc.families.structured import stencil_of
 from pvi_hpc.random import keyed_rng
@@ -101,6 +102,29 @@ class PrecisionStructured(GaussianFamily):
         return {
             "log_sd": sum_samples(scaled * back),
             "coefficients": self.stencil.products(back, -x),
+        }
+
+    def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:
+        """Return the inverse Fisher information times `gradients`: exactly for the mean.
+
+        For `T` as in `sparse_natural`, with `T = (I + C) diag(exp(-log_sd))`.
+        """
+        mu = self.natural_mean(parameters, gradients[LOCATION])
+        if "log_sd" not in gradients:
+            return {LOCATION: mu}
+        c, by_c = parameters["coefficients"].detach(), gradients["coefficients"]
+        inverse = exp(-parameters["log_sd"])
+        on_grid = self.stencil.scatter(inverse[None])[0]
+        by_inverse = -gradients["log_sd"] - self.stencil.gather(sum_samples(c * by_c)[None])[0]
+        factor = inverse, c * on_grid
+        by_factor = by_inverse / inverse, by_c * self.stencil.scatter(1 / inverse[None])[0]
+        diagonal, couplings = sparse_natural(self.stencil, factor, by_factor)
+        relative = diagonal / inverse
+        by_cell = self.stencil.scatter(torch.stack([1 / inverse, relative]))
+        return {
+            LOCATION: mu,
+            "log_sd": -relative,
+            "coefficients": couplings * by_cell[0] - c * by_cell[1],
         }
 
     def sd(self, parameters: Parameters) -> Tensor:

@@ -13,6 +13,7 @@ from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian import GaussianFamily
 from pvi_hpc.families.options import choice_option, refuse_unknown, stencil_option
 from pvi_hpc.families.precision import Precision
+from pvi_hpc.families.sparse_natural import sparse_natural
 from pvi_hpc.families.stencil import Mask, Stencil
 from pvi_hpc.reproducible import exp, log, sum_samples
 
@@ -86,6 +87,19 @@ class Structured(GaussianFamily):
             "log_sd": exp(parameters["log_sd"]) * sum_samples(cotangent * eps),
             "coefficients": self.stencil.products(eps, cotangent),
         }
+
+    def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:
+        """Return the inverse Fisher information times `gradients`: exactly for the mean.
+
+        For `L` as in `sparse_natural`.
+        """
+        mu = self.natural_mean(parameters, gradients[LOCATION])
+        if "log_sd" not in gradients:
+            return {LOCATION: mu}
+        diagonal, coefficients = _factors(parameters)
+        by_entries = gradients["log_sd"] / diagonal, gradients["coefficients"]
+        change = sparse_natural(self.stencil, (diagonal, coefficients), by_entries)
+        return {LOCATION: mu, "log_sd": change[0] / diagonal, "coefficients": change[1]}
 
     def sd(self, parameters: Parameters) -> Tensor:
         """Return the marginal standard deviations `(n,)`: the norms of the rows of `L`."""

@@ -1,0 +1,128 @@
+"""Natural gradients: where the Fisher information has a closed form, its inverse; and fast."""
+
+import numpy as np
+import pytest
+import torch
+from families_examples import family_of, random_parameters
+from tomography import ROUGH_KM, tomography
+
+from pvi_hpc.config.inference import Family as FamilySettings
+from pvi_hpc.diagnostics.gaussian import dense_factor, gaussian_kl
+from pvi_hpc.families import load_family
+from pvi_hpc.families.precision import DensePrecision
+
+PROBLEM = tomography(9, n_sensors=10, length_km=ROUGH_KM)
+PRECISION = DensePrecision(torch.from_numpy(PROBLEM.precision), PROBLEM.active)
+FAMILIES = {
+    "mean_field": {},
+    "full_rank": {},
+    "structured": {"stencil": [1, 5, 5]},
+    "precision_structured": {"stencil": [1, 5, 5]},
+}
+
+
+def loss_gradients(family, parameters):
+    """Return the exact gradient of KL(q || posterior)."""
+    eps = torch.eye(family.n, dtype=torch.float64)
+    pulled = (PROBLEM.precision @ dense_factor(family, parameters)).T
+    gradients = family.pullback(parameters, eps, torch.from_numpy(pulled.copy()))
+    for name, gradient in family.entropy_gradient(parameters, eps).items():
+        gradients[name] = gradients[name] - gradient
+    shift = parameters["mu"].numpy() - PROBLEM.mean
+    return {**gradients, "mu": torch.from_numpy(PROBLEM.precision @ shift)}
+
+
+def kl(family, parameters):
+    factor = dense_factor(family, parameters)
+    mean = parameters["mu"].numpy()
+    return gaussian_kl(mean, factor, PROBLEM.mean, PROBLEM.precision)
+
+
+def entries(parameters):
+    """Return name and index of every number that may move."""
+    lower = parameters.get("lower")
+    for name, value in parameters.items():
+        for index in np.ndindex(*value.shape):
+            if value is not lower or index[0] > index[1]:
+                yield name, index
+
+
+@pytest.mark.parametrize("name", ["mean_field", "full_rank"])
+def test_natural_inverts_the_fisher_information(name):
+    """That is the curvature of KL(q || q') at q' = q."""
+    family = family_of(name, np.ones((1, 2, 2), bool))
+    parameters = random_parameters(family, np.random.default_rng(1))
+    at = list(entries(parameters))
+
+    def factor_and_mean(x):
+        moved = {key: value.clone() for key, value in parameters.items()}
+        for (key, index), value in zip(at, x, strict=True):
+            moved[key][index] += float(value)
+        return dense_factor(family, moved), moved["mu"].numpy()
+
+    here, mean = factor_and_mean(np.zeros(len(at)))
+
+    def divergence(x):
+        factor, moved = factor_and_mean(x)
+        return gaussian_kl(mean, here, moved, np.linalg.inv(factor @ factor.T))
+
+    unit, h = np.eye(len(at)), 1e-3
+    fisher = np.array(
+        [
+            [
+                sum(s * t * divergence(h * (s * a + t * b)) for s in (1, -1) for t in (1, -1))
+                for a in unit
+            ]
+            for b in unit
+        ]
+    ) / (4 * h**2)
+    values = np.random.default_rng(2).standard_normal(len(at))
+    gradients = {key: torch.zeros_like(value) for key, value in parameters.items()}
+    for (key, index), value in zip(at, values, strict=True):
+        gradients[key][index] = float(value)
+    natural = family.natural(parameters, gradients)
+    found = [float(natural[key][index]) for key, index in at]
+    np.testing.assert_allclose(found, np.linalg.solve(fisher, values), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["psvi_3x3x5", "psvi_ellipsoid", "precision_structured"])
+def test_the_sparse_map_is_symmetric_and_positive(name):
+    """So that a small step along it always lowers the loss."""
+    family = family_of(name)
+    rng = np.random.default_rng(3)
+    parameters = random_parameters(family, rng)
+    allowed = family.pullback(parameters, *torch.ones(2, 1, family.n, dtype=torch.float64))
+    parameters["coefficients"] *= allowed["coefficients"] != 0
+
+    def draw():
+        fields = {
+            key: torch.from_numpy(rng.standard_normal(v.shape)) for key, v in parameters.items()
+        }
+        return {
+            **fields,
+            "coefficients": fields["coefficients"] * (allowed["coefficients"] != 0),
+        }
+
+    def product(a, b):
+        return sum(float((a[key] * b[key]).sum()) for key in a)
+
+    for _ in range(5):
+        a, b = draw(), draw()
+        natural_a, natural_b = family.natural(parameters, a), family.natural(parameters, b)
+        assert product(a, natural_b) == pytest.approx(product(b, natural_a), rel=1e-9)
+        assert product(a, natural_a) > 0
+        assert not natural_a["coefficients"][allowed["coefficients"] == 0].any()
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_a_few_natural_steps_reach_the_optimum(kind):
+    """From N(0, 0.3^2); the gap to the optimum falls by 10^4 in 100 steps, and stays down."""
+    settings = FamilySettings(kind=kind, options=FAMILIES[kind])
+    family = load_family(settings, PROBLEM.active)
+    best = kl(family, family.informed(torch.from_numpy(PROBLEM.mean), PRECISION))
+    parameters = family.initial(torch.zeros(family.n, dtype=torch.float64), 0.3)
+    start = kl(family, parameters) - best
+    for _ in range(100):
+        natural = family.natural(parameters, loss_gradients(family, parameters))
+        parameters = {key: value - 0.1 * natural[key] for key, value in parameters.items()}
+    assert kl(family, parameters) - best < 1e-3 * start

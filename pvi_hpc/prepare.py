@@ -96,6 +96,7 @@ def make_setup(run: Run, survey_path: str | Path) -> SimulationSetup:
         dt=file.dt / steps,
         n_steps=(file.n_samples - 1) * steps + 1,
         steps_per_sample=steps,
+        order=run.solver.order,
         n_pml=run.solver.n_pml,
         free_surface=run.solver.free_surface,
         precision=run.solver.precision,

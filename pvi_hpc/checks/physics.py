@@ -11,14 +11,11 @@ from pvi_hpc.checks.prior import velocity_range
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import PviError
 from pvi_hpc.prepare import true_model
-from pvi_hpc.simulate.stability import max_time_step, points_per_wavelength
+from pvi_hpc.simulate.stability import GOOD_POINTS, max_time_step, points_per_wavelength
 from pvi_hpc.survey import Survey
 from pvi_hpc.wavelets import for_solver, max_frequency
 
-__all__ = ["GOOD_POINTS", "check_sampling", "check_time_step", "check_wavelet"]
-
-#: From here on the solver's spatial phase error is below 1 %.
-GOOD_POINTS = 3.5
+__all__ = ["check_sampling", "check_time_step", "check_wavelet"]
 
 
 def check_time_step(run: Run, survey: Survey) -> Iterator[Finding]:
@@ -31,7 +28,7 @@ def check_time_step(run: Run, survey: Survey) -> Iterator[Finding]:
     if model is not None and model.max() > fastest:
         setting, fastest = "survey.synthetic.model", float(model.max())
     step = survey.dt / run.solver.steps_per_sample
-    limit = max_time_step(fastest, run.grid.grid.spacing)
+    limit = max_time_step(fastest, run.grid.grid.spacing, order=run.solver.order)
     if step <= limit:
         yield ok("solver", f"time step {step:g} s, limit {limit:.4g} s at {fastest:g} m/s.")
         return
@@ -51,7 +48,7 @@ def check_sampling(run: Run, survey: Survey) -> Iterator[Finding]:
         yield error("survey.wavelet", "the wavelet holds no frequency above 0 Hz.")
         return
     points = points_per_wavelength(slowest, spacing, frequency)
-    least = run.solver.min_points_per_wavelength
+    least, good = run.solver.min_points_per_wavelength, GOOD_POINTS[run.solver.order]
     text = (
         f"{points:.2f} grid points per wavelength at {slowest:g} m/s and {frequency:.3g} Hz "
         f"(10 % of the wavelet's peak amplitude)"
@@ -64,8 +61,8 @@ def check_sampling(run: Run, survey: Survey) -> Iterator[Finding]:
             f"of lower frequency, or raise 'prior.lower_m_s' to "
             f"{ceil(frequency * least * max(spacing))}.",
         )
-    elif points < GOOD_POINTS:
-        yield warning("grid.spacing_m", f"{text}; below {GOOD_POINTS}, expect some dispersion.")
+    elif points < good:
+        yield warning("grid.spacing_m", f"{text}; below {good:g}, expect some dispersion.")
     else:
         yield ok("grid.spacing_m", f"{text}.")
 

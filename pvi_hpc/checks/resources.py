@@ -170,6 +170,7 @@ def _memory_of_rank(run: Run, survey: Survey) -> int:
         pml_velocity=max(run.prior.upper_m_s),
         pml_frequency=peak_frequency(survey.wavelet),
         n_pml=run.solver.n_pml,
+        order=run.solver.order,
         free_surface=run.solver.free_surface,
         dtype=run.solver.precision,
         threads=run.execution.threads,

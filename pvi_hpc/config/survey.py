@@ -180,6 +180,7 @@ class Solver(Frozen):
 
     steps_per_sample: PositiveInt = Field(1, description="Time steps per data sample.")
     n_pml: Annotated[int, Field(ge=4, le=40)] = Field(10, description="Absorbing cells.")
+    order: Literal[4, 8, 12] = Field(8, description="Order of accuracy in space.")
     free_surface: bool = Field(False, description="Pressure-free top instead of absorbing.")
     precision: Literal["float32", "float64"] = "float32"
     min_points_per_wavelength: PositiveFloat = Field(

@@ -41,6 +41,7 @@ def acoustic(setup: SimulationSetup, comm: MPI.Comm) -> Solver:
         pml_velocity=setup.pml_velocity,
         pml_frequency=setup.pml_frequency,
         n_pml=setup.n_pml,
+        order=setup.order,
         free_surface=setup.free_surface,
         dtype=setup.precision,
         threads=setup.threads,

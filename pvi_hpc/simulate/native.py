@@ -11,10 +11,11 @@ from mpi4py import MPI
 from pvi_hpc.errors import NonFiniteError, SolverError
 from pvi_hpc.native import library_folder, plain_c
 
-__all__ = ["Native", "load", "raise_for"]
+__all__ = ["ORDERS", "Native", "load", "raise_for"]
 
 LIBRARY = "libpvi_acoustic.so"
 REAL = {"f32": "float", "f64": "double"}
+ORDERS = (4, 8, 12)
 WHAT_FAILED = {
     "PVI_BAD_SHAPE": "every axis needs at least 8 cells, and a run one sample and one receiver",
     "PVI_BAD_VALUE": "spacings, speeds, frequencies and the time step must be positive",
@@ -61,12 +62,15 @@ def load() -> Native:
 
 
 def declarations(folder: Path) -> str:
-    """Return the public headers as plain C, once for each precision."""
+    """Return the public headers as plain C, once for each precision and order."""
     common = plain_c(folder / "types.h")
     template = plain_c(folder / "acoustic.h")
     return common + "".join(
-        re.sub(r"\breal\b", real, re.sub(r"PVI\((\w+)\)", rf"pvi_\1_{suffix}", template))
+        re.sub(
+            r"\breal\b", real, re.sub(r"PVI\((\w+)\)", rf"pvi_\1_{suffix}_o{order}", template)
+        )
         for suffix, real in REAL.items()
+        for order in ORDERS
     )
 
 

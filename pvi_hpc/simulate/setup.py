@@ -27,6 +27,8 @@ class SimulationSetup:
         Time steps of one simulation.
     steps_per_sample
         Every so many time steps are one data sample.
+    order
+        Order of accuracy of the solver in space.
     n_pml
         Absorbing cells on every side.
     free_surface
@@ -47,6 +49,7 @@ class SimulationSetup:
     dt: float
     n_steps: int
     steps_per_sample: int
+    order: int
     n_pml: int
     free_surface: bool
     precision: str

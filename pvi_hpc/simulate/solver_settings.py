@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pvi_hpc.errors import ConfigError, SolverError
-from pvi_hpc.simulate.native import load
+from pvi_hpc.simulate.native import ORDERS, load
 
 __all__ = ["SolverSettings", "decomposition", "native_config"]
 
@@ -24,6 +24,8 @@ class SolverSettings:
         follow the model, so the gradient is exact.
     n_pml
         Cells of the absorbing layer, outside the physical box.
+    order
+        Order of accuracy in space: 4, 8 or 12.
     free_surface
         Whether p = 0 at z = 0, with no layer above it.
     dtype
@@ -40,6 +42,7 @@ class SolverSettings:
     pml_velocity: float
     pml_frequency: float
     n_pml: int = 10
+    order: int = 8
     free_surface: bool = False
     dtype: str = "float32"
     threads: int = 1
@@ -48,6 +51,8 @@ class SolverSettings:
     def __post_init__(self) -> None:
         if self.dtype not in ("float32", "float64"):
             raise ConfigError(f"'dtype' must be 'float32' or 'float64', got '{self.dtype}'.")
+        if self.order not in ORDERS:
+            raise ConfigError(f"'order' must be one of {ORDERS}, got {self.order}.")
         if not self.density > 0:
             raise ConfigError(f"'density' must be positive, got {self.density} kg/m^3.")
 
@@ -59,7 +64,7 @@ class SolverSettings:
     @property
     def suffix(self) -> str:
         """End of the names of the native functions for these settings."""
-        return "f64" if self.dtype == "float64" else "f32"
+        return f"{'f64' if self.dtype == 'float64' else 'f32'}_o{self.order}"
 
 
 def decomposition(settings: SolverSettings, n_ranks: int) -> tuple[int, int, int]:
@@ -88,6 +93,7 @@ def native_config(settings: SolverSettings) -> Any:
     fields = {
         "shape": settings.shape,
         "n_pml": settings.n_pml,
+        "order": settings.order,
         "free_surface": int(settings.free_surface),
         "n_threads": settings.threads,
         "spacing": settings.spacing,

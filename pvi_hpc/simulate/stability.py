@@ -1,19 +1,26 @@
 """How long a time step, and how coarse a grid, the wave solver bears."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Final
 
 from pvi_hpc.errors import ConfigError
 
-__all__ = ["max_time_step", "points_per_wavelength"]
+__all__ = ["GOOD_POINTS", "SECOND_DERIVATIVE", "max_time_step", "points_per_wavelength"]
 
-# Sum of |weights| of the centred second derivative of order 8, times spacing squared.
-ABS_WEIGHT_SUM: Final = 2 * (205 / 144 + 8 / 5 + 1 / 5 + 8 / 315 + 1 / 560)
+#: Centred weights of the second derivative by order, times spacing squared (Fornberg 1988).
+SECOND_DERIVATIVE: Final[Mapping[int, tuple[float, ...]]] = {
+    4: (-5 / 2, 4 / 3, -1 / 12),
+    8: (-205 / 72, 8 / 5, -1 / 5, 8 / 315, -1 / 560),
+    12: (-5369 / 1800, 12 / 7, -15 / 56, 10 / 189, -1 / 112, 2 / 1925, -1 / 16632),
+}
+
+#: Points per wavelength from which on the spatial phase error of an order is below 1 %.
+GOOD_POINTS: Final[Mapping[int, float]] = {4: 5.3, 8: 3.5, 12: 3.0}
 
 
-def max_time_step(v_max: float, spacing: Sequence[float]) -> float:
-    r"""Return the largest stable leapfrog time step [s] of the order-8 solver.
+def max_time_step(v_max: float, spacing: Sequence[float], *, order: int = 8) -> float:
+    r"""Return the largest stable leapfrog time step [s] of the solver.
 
     Stable while :math:`v\,\Delta t \sqrt{\sum_i a / h_i^2} \le 2`, with :math:`a` the sum of
     the absolute stencil weights of an axis [1]_.
@@ -24,11 +31,13 @@ def max_time_step(v_max: float, spacing: Sequence[float]) -> float:
         Fastest wave speed the model can have [m/s].
     spacing
         Distance between cells `(dz, dy, dx)` [m].
+    order
+        Order of accuracy in space: 4, 8 or 12.
 
     Raises
     ------
     ConfigError
-        If a length or speed is not positive.
+        If a length or speed is not positive, or no stencil has that order.
 
     References
     ----------
@@ -43,13 +52,17 @@ def max_time_step(v_max: float, spacing: Sequence[float]) -> float:
         raise ConfigError(
             f"'v_max' and 'spacing' must be positive, got {v_max} m/s and {tuple(spacing)} m."
         )
-    return 2 / (v_max * sqrt(ABS_WEIGHT_SUM * sum(h**-2 for h in spacing)))
+    if order not in SECOND_DERIVATIVE:
+        raise ConfigError(f"'order' must be one of {list(SECOND_DERIVATIVE)}, got {order}.")
+    centre, *others = SECOND_DERIVATIVE[order]
+    weights = abs(centre) + 2 * sum(map(abs, others))
+    return 2 / (v_max * sqrt(weights * sum(h**-2 for h in spacing)))
 
 
 def points_per_wavelength(v_min: float, spacing: Sequence[float], f_max: float) -> float:
     """Return the grid points per shortest wavelength, along the coarsest axis.
 
-    From 3.5 on the spatial phase error of order 8 is below 1 %.
+    From `GOOD_POINTS` on the spatial phase error is below 1 %.
 
     Parameters
     ----------

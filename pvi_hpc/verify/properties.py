@@ -1,6 +1,7 @@
 """What holds to rounding on any grid: adjoint, gradient, reciprocity, linearity."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -22,9 +23,9 @@ def check_properties(case: VerifyCase) -> Iterator[Outcome]:
         solver.set_model(case.model(rng))
         yield _adjoint(case, solver, rng)
         yield _linearity(case, solver, rng)
-        yield _reciprocity(case, solver, rng)
         yield _born(case, solver, rng)
         yield from _gradient(case, solver, rng)
+    yield _reciprocity(case, rng)
 
 
 def _adjoint(case: VerifyCase, solver: AcousticSolver, rng: np.random.Generator) -> Outcome:
@@ -46,11 +47,14 @@ def _linearity(case: VerifyCase, solver: AcousticSolver, rng: np.random.Generato
     return Outcome.below("linear in the source", error, 1e-11, BROKEN)
 
 
-def _reciprocity(case: VerifyCase, solver: AcousticSolver, rng: np.random.Generator) -> Outcome:
+def _reciprocity(case: VerifyCase, rng: np.random.Generator) -> Outcome:
+    """Without the layer: what that sends back is reciprocal to its own accuracy only."""
     here, there = case.inner_points(rng, 2)
     wavelet = case.wavelet()
-    forth = solver.forward(here, wavelet, there[None])
-    back = solver.forward(there, wavelet, here[None])
+    with AcousticSolver(replace(case.settings, n_pml=0)) as solver:
+        solver.set_model(case.model(rng))
+        forth = solver.forward(here, wavelet, there[None])
+        back = solver.forward(there, wavelet, here[None])
     # A wave that has not arrived yet would compare rounding with rounding.
     scale = max(float(np.linalg.norm(forth)), 1e-12 * float(np.linalg.norm(wavelet)))
     error = float(np.linalg.norm(forth - back)) / scale

@@ -1,7 +1,8 @@
 /* The acoustic solver: (1/c^2) p_tt - laplacian(p) = s(t) delta(x - x_s) and its adjoint.
  *
- * Order 2 in time, 8 in space, convolutional PML outside the physical box. Compiled once
- * for each precision: `real` is float or double, PVI(name) is pvi_name_f32 or _f64.
+ * Order 2 in time, 4, 8 or 12 in space, convolutional PML outside the physical box. Compiled
+ * once for each precision and order: `real` is float or double, PVI(name) is for example
+ * pvi_name_f32_o8.
  * Every function but memory and destroy is collective over the plan's communicator, and
  * returns the same status on every rank.
  */

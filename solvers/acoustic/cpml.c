@@ -2,28 +2,28 @@
 #include "decompose.h"
 #include <math.h>
 
-/* Cells between a padded cell and the physical box; 0 inside it. */
-static int32_t depth(const pvi_config *config, int axis, int32_t cell) {
+/* Cells between a place in the padded grid and the physical box; 0 inside it. */
+static double depth(const pvi_config *config, int axis, double cell) {
   const int mirrored = axis == 0 && config->free_surface;
-  const int32_t before = mirrored ? 0 : config->n_pml;
-  const int32_t after = before + config->shape[axis] - 1;
+  const double before = mirrored ? 0 : config->n_pml;
+  const double after = before + config->shape[axis] - 1;
   if (cell < before)
-    return before - cell;
+    return mirrored ? 0 : before - cell;
   return cell > after ? cell - after : 0;
 }
 
-void pvi_cpml(const pvi_config *config, int axis, int32_t cell, double *a, double *b) {
-  const double pi = 3.14159265358979323846, reflection = 1e-5;
-  const int32_t cells = depth(config, axis, cell);
+void pvi_cpml(const pvi_config *config, int axis, double cell, double *a, double *b) {
+  const double pi = 3.14159265358979323846, reflection = 1e-4;
+  const double cells = depth(config, axis, cell);
   *a = *b = 0;
-  if (cells == 0)
+  if (cells <= 0 || cell > pvi_padded(config, axis) - 1)
     return;
 
   const double thickness = config->n_pml * config->spacing[axis];
-  const double x = (double)cells / config->n_pml;
+  const double x = cells / config->n_pml;
   const double largest = -1.5 * config->pml_velocity * log(reflection) / thickness;
   const double damping = largest * x * x;
-  const double shift = pi * config->pml_frequency * (1 - x);
+  const double shift = 0.5 * pi * config->pml_frequency * (1 - x);
   *b = exp(-(damping + shift) * config->dt);
   *a = damping / (damping + shift) * (*b - 1);
 }

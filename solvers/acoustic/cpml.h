@@ -2,5 +2,6 @@
 #pragma once
 #include "types.h"
 
-/* a and b of padded cell `cell` of an axis: memory = b memory + a derivative. */
-void pvi_cpml(const pvi_config *config, int axis, int32_t cell, double *a, double *b);
+/* a and b at place `cell` of an axis of the padded grid, half a cell beyond a cell included:
+ * memory = b memory + a derivative. Both are 0 outside the layer. */
+void pvi_cpml(const pvi_config *config, int axis, double cell, double *a, double *b);

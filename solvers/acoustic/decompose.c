@@ -1,17 +1,19 @@
 #include "decompose.h"
 #include <math.h>
 
-enum { REACH = 4, VECTOR = 16 };
+enum { VECTOR = 16 };
 
 static int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
 
-/* A layer changes 4 cells beyond itself: a block that owns those shares no memory of it. */
+/* A layer changes a cell beyond itself, and needs zeros around that: a block that owns those
+ * shares no memory of it. */
 void pvi_ends(const pvi_config *config, int axis, int32_t ends[2]) {
   const int mirrored = axis == 0 && config->free_surface;
-  ends[0] = mirrored ? REACH + 1 : config->n_pml + REACH;
-  ends[1] = config->n_pml + REACH;
+  const int32_t reach = config->order / 2, acted_on = config->n_pml + (config->n_pml > 0);
+  ends[0] = mirrored ? reach + 1 : larger(acted_on, reach);
+  ends[1] = larger(acted_on, reach);
   if (axis == 2 && config->n_pml > 0) { /* the layer of x is computed in whole vectors */
-    ends[0] = ends[1] = (ends[1] + VECTOR - 1) / VECTOR * VECTOR;
+    ends[0] = ends[1] = larger((config->n_pml + 2 + VECTOR - 1) / VECTOR * VECTOR, reach);
   }
 }
 
@@ -20,19 +22,20 @@ int32_t pvi_padded(const pvi_config *config, int axis) {
   return config->shape[axis] + (mirrored ? 1 : 2) * config->n_pml;
 }
 
-pvi_status pvi_split(int32_t n, int32_t parts, const int32_t ends[2], int32_t *begin) {
+pvi_status pvi_split(int32_t n, int32_t parts, int32_t least, const int32_t ends[2],
+                     int32_t *begin) {
   begin[0] = 0;
   begin[parts] = n;
   if (parts == 1)
     return n >= larger(ends[0], ends[1]) ? PVI_OK : PVI_NO_DECOMPOSITION;
 
   const int32_t middle = parts - 2, share = n / parts;
-  if (n < ends[0] + ends[1] + REACH * middle)
+  if (n < ends[0] + ends[1] + least * middle)
     return PVI_NO_DECOMPOSITION;
   int32_t first = larger(ends[0], share), last = larger(ends[1], share);
   if (middle == 0) {
     first = larger(ends[0], n - larger(ends[1], n / 2));
-  } else if (n - first - last < REACH * middle) {
+  } else if (n - first - last < least * middle) {
     first = ends[0];
     last = ends[1];
   }
@@ -51,7 +54,7 @@ static int feasible(const pvi_config *config, int axis, int32_t parts) {
   const int32_t n = pvi_padded(config, axis);
   if (parts == 1)
     return 1;
-  return n >= ends[0] + ends[1] + REACH * (parts - 2);
+  return n >= ends[0] + ends[1] + config->order / 2 * (parts - 2);
 }
 
 /* Cells exchanged by all cuts; short rows are slow, so a cut across x counts double. */

@@ -4,23 +4,25 @@
 #include "types.h"
 #include <stddef.h>
 
-/* The cells that one side of the layer of one axis acts on: its own and 4 more inside.
- * The memory variables have 4 more of them, always zero, at both ends. */
+/* The cells that one side of the layer of one axis acts on: its own and one more inside; of x
+ * whole vectors. Along z and y, zeros follow at both ends of the memory variables. */
 typedef struct {
-  int32_t present;                /* 0: this block does not touch that side */
-  int32_t begin, end;             /* local cells the layer acts on */
-  int32_t layer_begin, layer_end; /* of these, the layer itself */
-  ptrdiff_t origin, sz, sy;       /* element of local cell (z, y), first x */
-  ptrdiff_t cell;                 /* stride along the axis of the layer */
-  ptrdiff_t size;                 /* elements of a memory variable */
+  int32_t present;          /* 0: this block does not touch that side */
+  int32_t begin, end;       /* local cells the layer acts on */
+  ptrdiff_t origin, sz, sy; /* element of local cell (z, y), first x */
+  ptrdiff_t cell;           /* stride along the axis of the layer */
+  ptrdiff_t size;           /* elements of a memory variable */
 } PVI(slab);
+
+/* The cell of a slab of z or y next to the layer. */
+static inline int32_t PVI(edge)(const PVI(slab) *s, int side) { return side ? s->begin : s->end - 1; }
 
 typedef struct {
   int32_t padded[3];              /* cells of the whole grid with its layer */
   int32_t before[3];              /* layer cells before the physical box */
   int32_t offset[3];              /* first cell of this block in the padded grid */
   int32_t n[3];                   /* cells of this block */
-  ptrdiff_t origin, sz, sy, size; /* a wavefield: halo of 4, rows start on a cache line */
+  ptrdiff_t origin, sz, sy, size; /* a wavefield: rows start on a cache line */
   ptrdiff_t row, cells;           /* an array without halo: row pitch and elements */
   ptrdiff_t nx_loop; /* cells updated in a row; beyond nx they stay zero */
   PVI(slab) slab[3][2];

@@ -1,9 +1,10 @@
 /* The model in, the gradient out: padding by the nearest cell, and its transpose. */
 #include "model.h"
+#include "stencil.h"
 #include <math.h>
 #include <string.h>
 
-/* Longest stable step of this model and grid: the sum of |weights| is 6.5016 an axis. */
+/* Lines, Slawinski & Bording (1999): c dt sqrt(sum of |weights|) <= 2. */
 static pvi_status check(const PVI(plan) *plan, const real *velocity) {
   const pvi_config *c = &plan->config;
   const ptrdiff_t n = (ptrdiff_t)c->shape[0] * c->shape[1] * c->shape[2];
@@ -16,7 +17,10 @@ static pvi_status check(const PVI(plan) *plan, const real *velocity) {
   }
   for (int axis = 0; axis < 3; axis++)
     inverse += 1 / (c->spacing[axis] * c->spacing[axis]);
-  return fastest * c->dt * sqrt(6.5016 * inverse) > 2 ? PVI_UNSTABLE : PVI_OK;
+  double sum = fabs(PVI(weights)[0]);
+  for (int k = 1; k <= PVI_HALO; k++)
+    sum += 2 * fabs(PVI(weights)[k]);
+  return fastest * c->dt * sqrt(sum * inverse) > 2 ? PVI_UNSTABLE : PVI_OK;
 }
 
 pvi_status PVI(set_model)(PVI(plan) *plan, const real *velocity) {

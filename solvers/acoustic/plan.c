@@ -1,6 +1,8 @@
 #include "plan.h"
+#include "cpml.h"
 #include "decompose.h"
 #include "history.h"
+#include "stencil.h"
 #include "tiles.h"
 #include "wave.h"
 #include <math.h>
@@ -33,8 +35,8 @@ static pvi_status check(const pvi_config *c) {
     if (!(c->spacing[axis] > 0))
       return PVI_BAD_VALUE;
   }
-  if (c->n_pml > 0 && c->shape[2] + 2 * c->n_pml < 16)
-    return PVI_BAD_SHAPE;
+  if (c->order != PVI_ORDER)
+    return PVI_BAD_VALUE;
   if (c->n_pml < 0)
     return PVI_BAD_SHAPE;
   if (!(c->dt > 0) || !(c->pml_velocity > 0) || !(c->pml_frequency > 0))
@@ -51,16 +53,12 @@ static pvi_status check_everywhere(PVI(plan) *plan) {
   return status == PVI_OK ? check(&plan->config) : status;
 }
 
-/* Centred weights of order 8 (Fornberg 1988). */
 static void weights(PVI(plan) *plan) {
-  const double d1[5] = {0, 4.0 / 5, -1.0 / 5, 4.0 / 105, -1.0 / 280};
-  const double d2[5] = {-205.0 / 72, 8.0 / 5, -1.0 / 5, 8.0 / 315, -1.0 / 560};
   for (int axis = 0; axis < 3; axis++) {
     const double h = plan->config.spacing[axis];
-    for (int k = 0; k < 5; k++) {
-      plan->d1[axis][k] = (real)(d1[k] / h);
-      plan->d2[axis][k] = (real)(d2[k] / (h * h));
-    }
+    plan->inv_h2[axis] = (real)(1 / (h * h));
+    for (int k = 0; k <= PVI_HALO; k++)
+      plan->d2[axis][k] = (real)(PVI(weights)[k] / (h * h));
   }
 }
 
@@ -76,8 +74,38 @@ static void place(PVI(plan) *plan, const int32_t dims[3]) {
   }
 }
 
+static pvi_status damp(PVI(plan) *plan, int axis, int side) {
+  const PVI(slab) *s = &plan->g.slab[axis][side];
+  PVI(damping) *d = &plan->damping[axis][side];
+  real **array[5] = {&d->a, &d->b, &d->a_half, &d->b_half, &d->inv_h2};
+  const int32_t n = plan->config.n_pml + 1; /* cells acted on */
+  if (!s->present)
+    return PVI_OK;
+  for (int i = 0; i < 5; i++) {
+    *array[i] = PVI(zeros)(s->end - s->begin + PVI_LANES);
+    if (!*array[i])
+      return PVI_NO_MEMORY;
+  }
+  const int32_t first = (side ? plan->g.n[axis] - n : 0) - s->begin;
+  const double h = plan->config.spacing[axis];
+  for (int32_t i = first; i < first + n; i++) {
+    const double cell = plan->g.offset[axis] + s->begin + i;
+    double a, b;
+    pvi_cpml(&plan->config, axis, cell, &a, &b);
+    d->a[i] = (real)a, d->b[i] = (real)b;
+    pvi_cpml(&plan->config, axis, cell + 0.5, &a, &b);
+    d->a_half[i] = (real)(a / (h * h)), d->b_half[i] = (real)b;
+    d->inv_h2[i] = plan->inv_h2[axis];
+  }
+  return PVI_OK;
+}
+
 static pvi_status allocate(PVI(plan) *plan) {
-  const pvi_status status = PVI(make_tiles)(plan);
+  pvi_status status = PVI(make_tiles)(plan);
+  for (int axis = 0; axis < 3; axis++) {
+    for (int side = 0; side < 2 && status == PVI_OK; side++)
+      status = damp(plan, axis, side);
+  }
   if (status != PVI_OK)
     return status;
   plan->v = PVI(zeros)(plan->g.size);
@@ -131,7 +159,13 @@ void PVI(destroy)(PVI(plan) *plan) {
   if (!finalized) {
     MPI_Comm_free(&plan->comm);
   }
-  free(plan->v), free(plan->gradient), free(plan->rhs), free(plan->tile), free(plan->scratch);
+  for (int axis = 0; axis < 3; axis++) {
+    for (int side = 0; side < 2; side++) {
+      PVI(damping) *d = &plan->damping[axis][side];
+      free(d->a), free(d->b), free(d->a_half), free(d->b_half), free(d->inv_h2);
+    }
+  }
+  free(plan->v), free(plan->gradient), free(plan->rhs), free(plan->tile);
   free(plan);
 }
 

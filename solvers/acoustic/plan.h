@@ -8,12 +8,17 @@
  * touches the layer owns all cells it acts on, as a block does. */
 typedef struct {
   int32_t z0, z1, y0, y1;
-  real *unused; /* one row: right-hand sides nobody stores */
 } PVI(tile);
+
+/* Damping of one side of the layer by cell - begin, zero outside the layer. */
+typedef struct {
+  real *a, *b;           /* at cells */
+  real *a_half, *b_half; /* half a cell on; a_half is divided by the spacing squared */
+  real *inv_h2;          /* of cells acted on, zero elsewhere */
+} PVI(damping);
 
 typedef struct {
   real *psi, *zeta; /* memory variables */
-  real *a, *b;      /* damping by cell - begin, zero outside the layer */
 } PVI(layer);
 
 typedef struct {
@@ -58,20 +63,19 @@ struct PVI(plan) {
   int rank, n_ranks;
   int neighbour[3][2];
 
-  real d1[3][5], d2[3][5]; /* stencil weights over spacing and its square */
+  real d2[3][PVI_HALO + 1]; /* stencil weights over the spacing squared */
+  real inv_h2[3];
+  PVI(damping) damping[3][2];
   PVI(wave) wave; /* of forward and adjoint */
-  PVI(wave) second;    /* of Born and of forward steps run again; made when first needed */
-  real *v;        /* c^2 dt^2; zero outside the block */
-  real *gradient; /* sum over time of adjoint times right-hand side; Born: dV */
+  PVI(wave) second;              /* of Born and of forward steps run again; made when first needed */
+  real *v;                  /* c^2 dt^2; zero outside the block */
+  real *gradient;           /* sum over time of adjoint times right-hand side; Born: dV */
   real *rhs; /* right-hand side that Born does not keep; made when first needed */
   PVI(history) history;
   int32_t stored; /* time samples of the run that the history belongs to; 0: none */
 
   PVI(tile) *tile;
   int32_t n_tiles;
-  int32_t march;    /* planes advanced together */
-  int32_t prefetch; /* whether a step's arrays come from memory rather than the cache */
-  real *scratch;
 };
 
 /* The worst status of any rank. Collective. */

@@ -1,24 +1,54 @@
-/* Centred differences of order 8 at one element; s is the stride along the axis. */
+/* The Laplacian of one vector of cells. */
 #pragma once
-#include "real.h"
-#include <stddef.h>
+#include "vector.h"
 
-/* The second derivative without its centre weight c[0]. */
-static inline real PVI(pairs)(const real *p, ptrdiff_t s, const real *c) {
-  return c[1] * (p[s] + p[-s]) + c[2] * (p[2 * s] + p[-2 * s]) + c[3] * (p[3 * s] + p[-3 * s]) +
-         c[4] * (p[4 * s] + p[-4 * s]);
-}
+/* Centred weights of the second derivative without the spacing (Fornberg 1988, Mathematics of
+ * Computation 51). */
+static const double PVI(weights)[PVI_HALO + 1] = {
+#if PVI_ORDER == 4
+    -5.0 / 2, 4.0 / 3, -1.0 / 12
+#elif PVI_ORDER == 8
+  -205.0 / 72,
+  8.0 / 5,
+  -1.0 / 5,
+  8.0 / 315,
+  -1.0 / 560
+#elif PVI_ORDER == 12
+  -5369.0 / 1800,
+  12.0 / 7,
+  -15.0 / 56,
+  10.0 / 189,
+  -1.0 / 112,
+  2.0 / 1925,
+  -1.0 / 16632
+#endif
+};
 
-static inline real PVI(first)(const real *p, ptrdiff_t s, const real *d) {
-  return d[1] * (p[s] - p[-s]) + d[2] * (p[2 * s] - p[-2 * s]) + d[3] * (p[3 * s] - p[-3 * s]) +
-         d[4] * (p[4 * s] - p[-4 * s]);
-}
+/* Strides and weights over the spacing squared, by axis; a copy on the stack of a kernel can
+ * stay in registers. */
+typedef struct {
+  ptrdiff_t stride[2];
+  real weight[3][PVI_HALO + 1], centre;
+} PVI(stencil);
 
-/* Rows a kernel asks for in advance. */
-enum { PVI_AHEAD = 2 };
-
-/* Ask for a row that comes from memory. Reaching beyond an array is harmless. */
-static inline void PVI(prefetch)(ptrdiff_t n, const real *row) {
-  for (ptrdiff_t x = 0; x < n; x += PVI_LANES)
-    __builtin_prefetch(row + x);
+/* `at` is where the window's `here` was read. */
+PVI_INLINE PVI(vector)
+    PVI(laplacian)(const PVI(stencil) *s, const PVI(window) *w, const real *at) {
+  PVI(vector) along[3];
+  for (int axis = 0; axis < 2; axis++) {
+    const ptrdiff_t step = s->stride[axis];
+    const real *first = at - PVI_HALO * step; /* few base addresses: fewer registers */
+    along[axis] = s->weight[axis][1] *
+                  (PVI(load)(first + (PVI_HALO + 1) * step) +
+                   PVI(load)(first + (PVI_HALO - 1) * step));
+#pragma GCC unroll 8
+    for (int k = 2; k <= PVI_HALO; k++)
+      along[axis] += s->weight[axis][k] * (PVI(load)(first + (PVI_HALO + k) * step) +
+                                           PVI(load)(first + (PVI_HALO - k) * step));
+  }
+  along[2] = s->centre * w->here;
+#pragma GCC unroll 8
+  for (int k = 1; k <= PVI_HALO; k++)
+    along[2] += s->weight[2][k] * (PVI(shifted)(w, at, k) + PVI(shifted)(w, at, -k));
+  return along[0] + along[1] + along[2];
 }

@@ -1,4 +1,4 @@
-/* One time step of one tile, forwards and backwards. Thread-safe for different tiles. */
+/* What one time step reads and writes; of different tiles, in different threads. */
 #pragma once
 #include "plan.h"
 
@@ -10,10 +10,3 @@ typedef struct {
   real *swap;
   real *rhs;
 } PVI(step);
-
-void PVI(forward_tile)(const PVI(plan) *plan, const PVI(tile) *tile, const PVI(step) *step);
-
-/* The transpose, run from the last step to the first: p is the scaled adjoint w of step
- * n + 1, swap goes from n + 2 to n, rhs is what the forward stored for step n,
- * or NULL: no correlation. */
-void PVI(adjoint_tile)(const PVI(plan) *plan, const PVI(tile) *tile, const PVI(step) *step);

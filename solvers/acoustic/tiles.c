@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* Bytes of the planes that a march along z keeps in the second-level cache. */
-enum { CACHE_BYTES = 600 * 1024, PLANES = 12, FEWEST_ROWS = 8, LARGE_BYTES = 6 * 1024 * 1024 };
+enum { CACHE_BYTES = 600 * 1024, PLANES = 12, FEWEST_ROWS = 8 };
 
 static void ends_of(const PVI(plan) *plan, int axis, int32_t ends[2]) {
   for (int side = 0; side < 2; side++) {
@@ -17,7 +17,7 @@ static int splits(const PVI(plan) *plan, int axis, int32_t parts, int32_t fewest
   ends_of(plan, axis, ends);
   if (plan->g.n[axis] / parts < fewest)
     return parts == 1;
-  return pvi_split(plan->g.n[axis], parts, ends, begin) == PVI_OK;
+  return pvi_split(plan->g.n[axis], parts, 1, ends, begin) == PVI_OK;
 }
 
 /* Enough tiles along y for the cache, a multiple of the threads if the grid allows. */
@@ -41,28 +41,17 @@ pvi_status PVI(make_tiles)(PVI(plan) *plan) {
   choose(plan, parts);
   int32_t z[parts[0] + 1], y[parts[1] + 1];
   ends_of(plan, 0, ends);
-  pvi_split(plan->g.n[0], parts[0], ends, z);
+  pvi_split(plan->g.n[0], parts[0], 1, ends, z);
   ends_of(plan, 1, ends);
-  pvi_split(plan->g.n[1], parts[1], ends, y);
+  pvi_split(plan->g.n[1], parts[1], 1, ends, y);
 
-  /* In cache, planes advanced together share rows (4: 8 % over 1); from memory they are too
-   * many streams, and asking for rows in advance gains a quarter. */
-  plan->prefetch = 3 * plan->g.size * (ptrdiff_t)sizeof(real) > LARGE_BYTES;
-  plan->march = plan->prefetch ? 2 : 4;
-
-  const ptrdiff_t row = plan->g.row + PVI_LANES;
   plan->n_tiles = parts[0] * parts[1];
   plan->tile = calloc((size_t)plan->n_tiles, sizeof *plan->tile);
-  plan->scratch = PVI(zeros)(row * plan->n_tiles);
-  if (!plan->tile || !plan->scratch)
+  if (!plan->tile)
     return PVI_NO_MEMORY;
   for (int32_t i = 0; i < plan->n_tiles; i++) {
     const int32_t iz = i / parts[1], iy = i % parts[1];
-    plan->tile[i] = (PVI(tile)){.z0 = z[iz],
-                           .z1 = z[iz + 1],
-                           .y0 = y[iy],
-                           .y1 = y[iy + 1],
-                           .unused = plan->scratch + row * i};
+    plan->tile[i] = (PVI(tile)){.z0 = z[iz], .z1 = z[iz + 1], .y0 = y[iy], .y1 = y[iy + 1]};
   }
   return PVI_OK;
 }

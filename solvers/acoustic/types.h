@@ -4,10 +4,10 @@
 
 typedef enum {
   PVI_OK = 0,
-  PVI_BAD_SHAPE,   /* fewer than 8 cells on an axis, 16 along x with the layer; nt, n_rec < 1 */
-  PVI_BAD_VALUE,   /* a spacing, speed, frequency or time step is not positive */
-  PVI_BAD_POINTER, /* a required argument is NULL */
-  PVI_NO_MEMORY,   /* an allocation failed */
+  PVI_BAD_SHAPE,        /* fewer than 8 cells on an axis; nt, n_rec < 1 */
+  PVI_BAD_VALUE,        /* a spacing, speed, frequency or time step is not positive */
+  PVI_BAD_POINTER,      /* a required argument is NULL */
+  PVI_NO_MEMORY,        /* an allocation failed */
   PVI_NO_DECOMPOSITION, /* the grid cannot be cut into that many blocks */
   PVI_UNSTABLE,         /* the time step is beyond the limit of this model */
   PVI_NOT_FINITE,       /* the wavefield overflowed */
@@ -21,6 +21,7 @@ typedef enum {
 typedef struct {
   int32_t shape[3];     /* physical cells, without the absorbing layer */
   int32_t n_pml;        /* cells of the absorbing layer on each side; 0: p = 0 there */
+  int32_t order;        /* of accuracy in space: 4, 8 or 12 */
   int32_t free_surface; /* 1: p = 0 at z = 0 and no layer above it */
   int32_t n_threads;    /* OpenMP threads of a rank */
   double spacing[3];    /* [m] */

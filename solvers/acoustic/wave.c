@@ -1,5 +1,4 @@
 #include "wave.h"
-#include "cpml.h"
 #include "halo.h"
 #include <stdlib.h>
 #include <string.h>
@@ -8,20 +7,9 @@ static pvi_status create_layer(const PVI(plan) *plan, int axis, int side, PVI(la
   const PVI(slab) *s = &plan->g.slab[axis][side];
   if (!s->present)
     return PVI_OK;
-  const int32_t width = s->end - s->begin;
   layer->psi = PVI(zeros)(s->size);
   layer->zeta = PVI(zeros)(s->size);
-  layer->a = PVI(zeros)(width + PVI_LANES);
-  layer->b = PVI(zeros)(width + PVI_LANES);
-  if (!layer->psi || !layer->zeta || !layer->a || !layer->b)
-    return PVI_NO_MEMORY;
-  for (int32_t i = s->layer_begin - s->begin; i < s->layer_end - s->begin; i++) {
-    double a, b;
-    pvi_cpml(&plan->config, axis, plan->g.offset[axis] + s->begin + i, &a, &b);
-    layer->a[i] = (real)a;
-    layer->b[i] = (real)b;
-  }
-  return PVI_OK;
+  return layer->psi && layer->zeta ? PVI_OK : PVI_NO_MEMORY;
 }
 
 pvi_status PVI(wave_create)(const PVI(plan) *plan, PVI(wave) *wave) {
@@ -49,7 +37,7 @@ void PVI(wave_destroy)(PVI(wave) *wave) {
   for (int axis = 0; axis < 3; axis++) {
     for (int side = 0; side < 2; side++) {
       PVI(layer) *layer = &wave->layer[axis][side];
-      free(layer->psi), free(layer->zeta), free(layer->a), free(layer->b);
+      free(layer->psi), free(layer->zeta);
     }
   }
   free(wave->field[0]), free(wave->field[1]);

@@ -41,6 +41,7 @@ def make_setup(folder: Path, precision="float32"):
         dt=DT / STEPS,
         n_steps=(N_SAMPLES - 1) * STEPS + 1,
         steps_per_sample=STEPS,
+        order=8,
         n_pml=6,
         free_surface=True,
         precision=precision,

@@ -17,7 +17,7 @@ def settings(**changes: Any) -> SolverSettings:
     defaults: dict[str, Any] = {
         "shape": (19, 22, 25),
         "spacing": spacing,
-        "dt": 0.8 * max_time_step(FASTEST, spacing),
+        "dt": 0.8 * max_time_step(FASTEST, spacing, order=changes.get("order", 8)),
         "pml_velocity": 2500.0,
         "pml_frequency": 15.0,
         "n_pml": 6,

@@ -60,18 +60,20 @@ def test_the_layer_reflects_less_than_a_thousandth():
     assert np.all(np.abs(small - large).max(axis=1) < 1e-3 * peak)
 
 
+@pytest.mark.parametrize("order", [4, 8, 12])
+@pytest.mark.parametrize(("n_pml", "rtol"), [(0, 1e-12), (6, 1e-4)], ids=["no layer", "layer"])
 @pytest.mark.parametrize("free_surface", [False, True], ids=["absorbing", "free"])
-def test_source_and_receiver_can_be_exchanged(free_surface):
+def test_source_and_receiver_can_be_exchanged(free_surface, n_pml, rtol, order):
+    """To rounding; what the layer sends back is reciprocal to its own accuracy only."""
     rng = np.random.default_rng(5)
-    grid = settings(free_surface=free_surface)
-    # Both points keep their weights out of the layer, where the operator is not symmetric.
+    grid = settings(free_surface=free_surface, n_pml=n_pml, order=order)
     a, b = np.array([75.0, 110.0, 133.0]), np.array([95.0, 125.0, 99.0])
     wavelet = ricker(25.0, np.arange(200) * grid.dt)
     with AcousticSolver(grid) as solver:
         solver.set_model(model(rng, grid))
         there = solver.forward(a, wavelet, b[None])
         back = solver.forward(b, wavelet, a[None])
-    assert relative_error(there, back) < 1e-12
+    assert relative_error(there, back) < rtol
 
 
 def test_traces_are_linear_in_the_wavelet():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+from dask.utils import parse_bytes
 
 from pvi_hpc.checks.finding import Finding, error, ok, warning
 from pvi_hpc.config.project import Run
@@ -117,6 +118,22 @@ def check_workers(
         )
     else:
         yield ok("execution", f"memory: {text}.")
+    yield from _check_worker_jobs(run, of_rank)
+
+
+def _check_worker_jobs(run: Run, of_rank: int) -> Iterator[Finding]:
+    """Check that the gangs of a worker job fit into the memory it asks for."""
+    cluster = run.execution.cluster
+    if run.execution.executor not in ("slurm", "sge"):
+        return
+    needed = of_rank * -(-run.execution.ranks * cluster.gangs // cluster.nodes)
+    asked = parse_bytes(cluster.memory)
+    if needed > asked:
+        yield error(
+            "execution.cluster.memory",
+            f"must hold {_bytes(needed)} of solver on each node of a worker job, got "
+            f"{cluster.memory}; ask for more memory, or for more nodes and ranks.",
+        )
 
 
 def check_disk(run: Run, survey: Survey, *, free: int | None = None) -> Iterator[Finding]:

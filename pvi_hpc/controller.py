@@ -2,10 +2,12 @@
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from pvi_hpc.config import Run
+from pvi_hpc.errors import StopRequestedError
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.history import History
 from pvi_hpc.inference.info import Info
@@ -77,11 +79,13 @@ class Controller:
         """
         try:
             self._report(progress, "running")
-            while not progress.reached(until) and not stop:
-                progress = self._iterate(progress)
-                stop.took(self._latest)
-                self._checkpoint(progress)
-                self._report(progress, "running")
+            # An iteration that ends for want of workers has changed nothing.
+            with suppress(StopRequestedError):
+                while not progress.reached(until) and not stop:
+                    progress = self._iterate(progress)
+                    stop.took(self._latest)
+                    self._checkpoint(progress)
+                    self._report(progress, "running")
             self._checkpoint(progress, force=True)
         except BaseException as error:
             self._report(progress, "failed", f"{type(error).__name__}: {error}")

@@ -8,6 +8,7 @@ __all__ = [
     "PviError",
     "SimulationError",
     "SolverError",
+    "StopRequestedError",
     "SurveyError",
 ]
 
@@ -34,6 +35,10 @@ class NonFiniteError(SolverError):
 
 class SimulationError(PviError, RuntimeError):
     """Simulations of a batch failed more often than the run allows."""
+
+
+class StopRequestedError(PviError, RuntimeError):
+    """Somebody asked a controller to stop while it waited for workers."""
 
 
 class CheckpointError(PviError, RuntimeError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pvi_hpc.config import Run
 from pvi_hpc.controller import Controller, Progress, from_tree
-from pvi_hpc.errors import CheckpointError
+from pvi_hpc.errors import CheckpointError, StopRequestedError
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.history import History
 from pvi_hpc.interrupt import StopFlag
@@ -52,11 +52,16 @@ def advance_run(
             return progress
         simulates = run.inference.use_data
         workers = (
-            workers_of(run, make_setup(run, survey), paths) if simulates else nullcontext()
+            workers_of(run, make_setup(run, survey), paths, stop.__bool__)
+            if simulates
+            else nullcontext()
         )
-        with workers as simulator:
-            controller = Controller(run, paths, problem.method(simulator), store, lease)
-            return controller.advance(progress, until, stop)
+        try:
+            with workers as simulator:
+                controller = Controller(run, paths, problem.method(simulator), store, lease)
+                return controller.advance(progress, until, stop)
+        except StopRequestedError:  # Before the first worker was up.
+            return progress
 
 
 def load_progress(problem: Problem, survey: Path, paths: RunPaths) -> Progress:

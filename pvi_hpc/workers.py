@@ -1,7 +1,7 @@
 """The workers of a run, as the simulator that its inference uses."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,10 +23,18 @@ __all__ = ["simulate_survey", "workers_of"]
 
 
 @contextmanager
-def workers_of(run: Run, setup: SimulationSetup, paths: RunPaths) -> Iterator[DaskSimulator]:
-    """Yield a simulator whose workers are up; they are gone when the block is left."""
+def workers_of(
+    run: Run, setup: SimulationSetup, paths: RunPaths, stop: Callable[[], bool] = bool
+) -> Iterator[DaskSimulator]:
+    """Yield a simulator whose workers are up; they are gone when the block is left.
+
+    Raises
+    ------
+    StopRequestedError
+        If `stop` says so while there are no workers.
+    """
     ledger = Ledger(paths.ledger)
-    executor = load_executor(run.execution, Workplace(paths.folder, ledger))
+    executor = load_executor(run.execution, Workplace(paths.folder, ledger, stop))
     with DaskSimulator(executor, setup, run.execution, ledger) as simulator:
         yield simulator
 

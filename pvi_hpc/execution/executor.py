@@ -1,5 +1,6 @@
 """Where workers come from: one small protocol, one entry point an implementation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -35,11 +36,13 @@ SCHEDULER_SETTINGS: Final = {
 class Workplace:
     """Where an executor keeps its files, and where it notes what happened.
 
-    `folder` is that of the run, on a disk that all nodes share.
+    `folder` is that of the run, on a disk that all nodes share. `stop` tells whether somebody
+    asked the controller to stop: waiting for workers may take days.
     """
 
     folder: Path
     ledger: Ledger
+    stop: Callable[[], bool] = bool
 
 
 class Executor(Protocol):
@@ -63,7 +66,15 @@ class Executor(Protocol):
         """Ask for `workers` workers, also in place of lost ones."""
 
     def check(self) -> None:
-        """Raise `SimulationError` if workers could not be had; asked where there are none."""
+        """Say why there are no workers; called again and again while that is so.
+
+        Raises
+        ------
+        SimulationError
+            If workers cannot be had.
+        StopRequestedError
+            If somebody asked to stop.
+        """
 
     def remaining_s(self, name: str) -> float:
         """Return how long the worker of that name may still run [s]."""

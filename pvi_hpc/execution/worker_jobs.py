@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pvi_hpc.config.execution import Execution
-from pvi_hpc.errors import SimulationError
+from pvi_hpc.errors import SimulationError, StopRequestedError
 from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS, Workplace
 from pvi_hpc.execution.fleet import Fleet, FleetSettings
 from pvi_hpc.execution.queues import Queue
@@ -22,8 +22,8 @@ __all__ = ["BatchExecutor", "JobSettings", "run_prefix"]
 
 log = logging.getLogger(__name__)
 
-#: A worker that finds no scheduler for so long ends [s].
-DEATH_TIMEOUT_S: Final = 12
+#: A worker that finds no scheduler for so long ends [s]; to start takes long on a slow disk.
+DEATH_TIMEOUT_S: Final = 60
 ON_WORKERS: Final = {
     "distributed.comm.require-encryption": True,
     # A controller that vanished with its node must be noticed in seconds; less Dask refuses.
@@ -101,7 +101,9 @@ class BatchExecutor(ABC):
             self._fleet.wanted = workers
 
     def check(self) -> None:
-        """Raise what made the fleet give up."""
+        """Raise what made the fleet give up, or that somebody asked to stop."""
+        if self.place.stop():
+            raise StopRequestedError("Asked to stop while there were no workers.")
         if self._fleet is not None and self._fleet.error:
             raise SimulationError(self._fleet.error)
 
@@ -137,7 +139,7 @@ class BatchExecutor(ABC):
             if now - told > 60:
                 log.info("%d of %d workers are up. %s", n, wanted, self._describe())
                 told = now
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def _describe(self) -> str:
         return self._fleet.describe() if self._fleet is not None else ""

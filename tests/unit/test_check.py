@@ -355,6 +355,15 @@ def test_checkpoints_hold_the_couplings_and_both_phases():
     assert "about 0.32 GB" in message, message
 
 
+def test_a_worker_job_must_hold_its_gangs(monkeypatch):
+    cluster = {"memory": "1GB", "gangs": 2}
+    run = make_run(execution={"executor": "slurm", "cluster": cluster})
+    monkeypatch.setattr(resources, "_memory_of_rank", lambda *_: 600_000_000)
+    *_, finding = resources.check_workers(run, survey_geometry(run), cores=4)
+    assert (finding.level, finding.setting) == ("error", "execution.cluster.memory")
+    assert "1.20 GB" in finding.message
+
+
 def test_the_controller_needs_memory_too():
     run = structured()
     (finding,) = resources.check_workers(run, survey_geometry(run), cores=4, memory=40_000_000)

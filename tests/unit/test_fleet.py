@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from pvi_hpc.config.execution import Execution
 from pvi_hpc.deadline import job_end, seconds_left
-from pvi_hpc.errors import SimulationError
+from pvi_hpc.errors import SimulationError, StopRequestedError
 from pvi_hpc.execution.allocation import AllocationQueue
+from pvi_hpc.execution.executor import Workplace
 from pvi_hpc.execution.fleet import Fleet, FleetSettings
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.nodes import Node
 from pvi_hpc.execution.queues import QueuedJob, call, clean_environment
 from pvi_hpc.execution.reaper import reap
+from pvi_hpc.execution.slurm import SlurmExecutor
 from pvi_hpc.interrupt import StopFlag
 
 
@@ -183,6 +186,13 @@ def test_a_controller_stops_before_its_job_ends():
     flag.took(120.0)  # The next one may take 156 s, and stopping 60 s.
     assert flag
     assert flag.received.startswith("the end of its job")
+
+
+def test_a_controller_that_waits_for_workers_can_be_stopped(tmp_path):
+    place = Workplace(tmp_path, Ledger(), lambda: True)
+    executor = SlurmExecutor(Execution(executor="slurm"), place)
+    with pytest.raises(StopRequestedError):
+        executor.check()
 
 
 def test_a_stop_file_stops(tmp_path):

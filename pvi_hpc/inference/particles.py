@@ -140,7 +140,11 @@ class ParticleMethod:
         return State(state.iteration, {PARTICLES: particles}, memory)
 
     def look(self, particles: Tensor, iteration: int) -> Seen:
-        """Return the target at all particles, a batch of them after the other."""
+        """Return the target at all particles, a batch of them after the other.
+
+        A particle whose simulation was dropped has a likelihood of NaN and no gradient: for
+        this iteration it only feels the others.
+        """
         batches = self.target.batches(iteration, len(particles))
         size = max(1, BATCH_NUMBERS // self.n)
         gradient = torch.empty_like(particles)
@@ -148,8 +152,11 @@ class ParticleMethod:
         for first in range(0, len(particles), size):
             part = slice(first, first + size)
             value = self.target.value(particles[part], batches[part])
-            check_values(value, iteration)
-            gradient[part] = value.gradient
+            seen = torch.nonzero(~value.log_likelihood.isnan())[:, 0]
+            seen = seen if value.count.dropped else torch.arange(len(value.log_prior))
+            check_values(value.only(seen), iteration)
+            gradient[part] = 0
+            gradient[part][seen] = value.gradient[seen].to(gradient.dtype)
             values.append(replace(value, gradient=torch.empty(0)))
         count = values[0].count
         for value in values[1:]:
@@ -157,7 +164,7 @@ class ParticleMethod:
         return Seen(
             torch.cat([value.log_likelihood for value in values]),
             torch.cat([value.log_prior for value in values]),
-            float(torch.cat([value.chi_squared for value in values]).numpy().mean()),
+            float(np.nanmean(torch.cat([value.chi_squared for value in values]).numpy())),
             gradient,
             count,
         )

@@ -208,7 +208,9 @@ class StochasticSvgd(ParticleMethod):
         gain = (seen.log_likelihood + seen.log_prior).numpy().sum()
         gain -= (last["log_likelihood"] + last["log_prior"]).numpy().sum()
         log_ratio = float(gain) + backward - forward
-        probability = float(np.exp(min(0.0, log_ratio)))
+        # Where a simulation was dropped there is no density: never go there, always leave.
+        log_ratio = -np.inf if seen.log_likelihood.isnan().any() else log_ratio
+        probability = 1.0 if np.isnan(log_ratio) else float(np.exp(min(0.0, log_ratio)))
         draw = keyed_rng(self.seed, "metropolis", state.iteration).random()
         return bool(draw < probability), probability
 

@@ -14,7 +14,7 @@ from pvi_hpc.simulate.native import load, raise_for
 from pvi_hpc.simulate.solver_settings import SolverSettings, decomposition, native_config
 from pvi_hpc.simulate.storage import Storage, native_storage
 
-__all__ = ["AcousticSolver", "BornTraces", "SolverSettings", "decomposition"]
+__all__ = ["AcousticSolver", "BornTraces", "SolverSettings", "Timers", "decomposition"]
 
 Array = NDArray[Any]
 
@@ -27,6 +27,14 @@ class Run(NamedTuple):
     component: Component
     nt: int
     n_rec: int
+
+
+class Timers(NamedTuple):
+    """Seconds of computing, and of waiting for cells of other ranks, in so many steps."""
+
+    compute: float
+    wait: float
+    steps: int
 
 
 class BornTraces(NamedTuple):
@@ -177,6 +185,12 @@ class AcousticSolver:
         results = self._native.ffi.from_buffer("double[]", by_speed), self._pointer(by_wavelet)
         self._call("adjoint", self._plan, run.c, self._pointer(residual), *results)
         return (by_speed if self.comm.rank == 0 else None), by_wavelet
+
+    def timers(self) -> Timers:
+        """Return where the time of all steps so far went, on this rank."""
+        timers = self._native.ffi.new("pvi_timers *")
+        self._function("timers")(self._plan, timers)
+        return Timers(float(timers.compute), float(timers.wait), int(timers.steps))
 
     def close(self) -> None:
         """Release all memory; safe to call twice."""

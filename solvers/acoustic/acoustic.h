@@ -59,4 +59,7 @@ pvi_status PVI(adjoint)(
  * runs only. */
 int64_t PVI(memory)(const pvi_config *config, int32_t n_ranks, const pvi_storage *storage);
 
+/* Where this rank's time went. Local. */
+void PVI(timers)(const PVI(plan) *plan, pvi_timers *timers);
+
 void PVI(destroy)(PVI(plan) *plan);

@@ -64,9 +64,17 @@ void PVI(halo_mirror)(const PVI(plan) *plan, real *field) {
   }
 }
 
-void PVI(halo_exchange)(PVI(wave) *wave, int which) {
-  if (wave->n_requests == 0)
-    return;
-  MPI_Startall(wave->n_requests, wave->request[which]);
-  MPI_Waitall(wave->n_requests, wave->request[which], MPI_STATUSES_IGNORE);
+void PVI(halo_start)(PVI(wave) *wave, int which) {
+  if (wave->n_requests)
+    MPI_Startall(wave->n_requests, wave->request[which]);
+}
+
+void PVI(halo_progress)(PVI(wave) *wave, int which) {
+  int done = 0;
+  MPI_Testall(wave->n_requests, wave->request[which], &done, MPI_STATUSES_IGNORE);
+}
+
+void PVI(halo_wait)(PVI(wave) *wave, int which) {
+  if (wave->n_requests)
+    MPI_Waitall(wave->n_requests, wave->request[which], MPI_STATUSES_IGNORE);
 }

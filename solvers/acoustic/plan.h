@@ -75,7 +75,8 @@ struct PVI(plan) {
   int32_t stored; /* time samples of the run that the history belongs to; 0: none */
 
   PVI(tile) *tile;
-  int32_t n_tiles;
+  int32_t n_tiles, n_first; /* the first hold all cells that neighbours wait for */
+  pvi_timers timers;
 };
 
 /* The worst status of any rank. Collective. */

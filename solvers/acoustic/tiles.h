@@ -2,5 +2,5 @@
 #pragma once
 #include "plan.h"
 
-/* Choose the tiles and allocate their scratch rows. */
+/* Choose the tiles: first those with cells that neighbours wait for. */
 pvi_status PVI(make_tiles)(PVI(plan) *plan);

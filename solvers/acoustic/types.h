@@ -52,6 +52,13 @@ typedef struct {
   const char *folder;   /* right-hand sides go into a file there; NULL: into memory */
 } pvi_storage;
 
+/* Where the time of all steps since a plan was made went, on this rank. */
+typedef struct {
+  double compute; /* [s] */
+  double wait;    /* for cells of other ranks, after all that could be done meanwhile [s] */
+  int64_t steps;
+} pvi_timers;
+
 /* Cut the padded grid into n_ranks blocks of least surface; dims are z, y, x. */
 pvi_status pvi_decompose(const pvi_config *config, int32_t n_ranks, int32_t dims[3]);
 

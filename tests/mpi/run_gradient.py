@@ -1,4 +1,4 @@
-"""Traces, gradients and Born traces; arguments: nz,ny,nx, free surface (0 or 1), output."""
+"""Traces, gradients and Born traces of one shot; see `main` for the arguments."""
 
 import sys
 
@@ -11,8 +11,8 @@ from pvi_hpc.simulate.storage import Storage
 NT = 90
 
 
-def main(shape_text: str, free_surface: str, output: str) -> None:
-    """Same problem on any number of ranks."""
+def main(shape_text: str, free_surface: str, order: str, output: str) -> None:
+    """Same problem on any number of ranks: shape nz,ny,nx and surface 0 or 1, as texts."""
     shape = tuple(int(n) for n in shape_text.split(","))
     settings = SolverSettings(
         shape,
@@ -21,6 +21,7 @@ def main(shape_text: str, free_surface: str, output: str) -> None:
         pml_velocity=2500.0,
         pml_frequency=15.0,
         n_pml=4,
+        order=int(order),
         free_surface=bool(int(free_surface)),
         dtype="float64",
     )

@@ -7,18 +7,18 @@ from pvi_hpc.errors import SolverError
 from pvi_hpc.simulate.acoustic_solver import SolverSettings, decomposition
 from pvi_hpc.simulate.storage import Storage, estimate_memory
 
-CASES = [  # shape, free surface, ranks, blocks along z, y, x
-    ("19,22,17", 0, 2, (1, 2, 1)),
-    ("19,22,17", 1, 4, (2, 2, 1)),
-    ("37,15,16", 1, 3, (3, 1, 1)),
-    ("11,15,49", 0, 3, (1, 1, 3)),
-    ("12,17,33", 1, 4, (1, 2, 2)),
+CASES = [  # shape, free surface, order, ranks, blocks along z, y, x
+    ("19,22,17", 0, 8, 2, (1, 2, 1)),
+    ("19,22,17", 1, 8, 4, (2, 2, 1)),
+    ("37,15,16", 1, 12, 3, (3, 1, 1)),
+    ("11,15,49", 0, 8, 3, (1, 1, 3)),
+    ("12,17,33", 1, 4, 4, (1, 2, 2)),
 ]
 
 
-@pytest.mark.parametrize(("shape", "free_surface", "n_ranks", "dims"), CASES)
-def test_ranks_do_not_change_the_gradient(mpirun, shape, free_surface, n_ranks, dims):
-    arguments = ("run_gradient.py", shape, str(free_surface))
+@pytest.mark.parametrize(("shape", "free_surface", "order", "n_ranks", "dims"), CASES)
+def test_ranks_do_not_change_the_gradient(mpirun, shape, free_surface, order, n_ranks, dims):
+    arguments = ("run_gradient.py", shape, str(free_surface), str(order))
     alone, shared = mpirun(1, *arguments), mpirun(n_ranks, *arguments)
     assert tuple(shared["dims"]) == dims
     for name in ("traces", "gradient", "by_wavelet", "born"):

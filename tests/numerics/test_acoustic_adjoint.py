@@ -9,14 +9,18 @@ from pvi_hpc.simulate.acoustic_solver import AcousticSolver
 from pvi_hpc.simulate.stability import max_time_step
 
 SURFACES = pytest.mark.parametrize("free_surface", [False, True], ids=["absorbing", "free"])
+ORDERS = pytest.mark.parametrize("order", [4, 8, 12])
 STEPS = 2.0 ** -np.arange(4, 11)
 
 
 @SURFACES
+@ORDERS
 @pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-11), ("float32", 1e-5)])
-def test_the_adjoint_of_the_source_passes_the_dot_product_test(free_surface, dtype, rtol):
+def test_the_adjoint_of_the_source_passes_the_dot_product_test(
+    free_surface, order, dtype, rtol
+):
     rng = np.random.default_rng(1)
-    grid = settings(free_surface=free_surface, dtype=dtype)
+    grid = settings(free_surface=free_surface, order=order, dtype=dtype)
     nt = 150
     wavelet, source = rng.standard_normal(nt), points(rng, grid, 1)[0]
     with AcousticSolver(grid) as solver:
@@ -31,9 +35,10 @@ def test_the_adjoint_of_the_source_passes_the_dot_product_test(free_surface, dty
 
 
 @SURFACES
-def test_the_gradient_passes_the_taylor_test(free_surface):
+@ORDERS
+def test_the_gradient_passes_the_taylor_test(free_surface, order):
     rng = np.random.default_rng(2)
-    grid = settings(free_surface=free_surface)
+    grid = settings(free_surface=free_surface, order=order)
     wavelet = ricker(25.0, np.arange(160) * grid.dt)
     source, receivers = points(rng, grid, 1)[0], points(rng, grid, 5)
     true, c = model(rng, grid), model(rng, grid)

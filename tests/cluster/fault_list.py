@@ -23,6 +23,7 @@ from faults_of_workers import (
     kill_ranks,
     kill_workers,
     nodes_down,
+    outlive_workers,
 )
 
 __all__ = ["FAULTS", "Fault", "Outcome"]
@@ -65,6 +66,7 @@ class Fault:
     gang: str = "slow@0.2"
     ranks: int = 1
     execution: Mapping[str, Any] = field(default_factory=dict)
+    job: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -81,7 +83,7 @@ class Fault:
         """Inflict it `count` times on a chain in a new folder, and say how it ended."""
         execution = {"executor": self.executor, "workers": 2, **self.execution}
         if self.executor in JOBS:
-            execution["cluster"] = dict(JOBS[self.executor])
+            execution["cluster"] = {**JOBS[self.executor], **self.job}
         kind = AllocatedChain if self.executor == "allocation" else Chain
         chain = kind(template, folder, cluster, self.gang, execution)
         start, error = time.monotonic(), ""
@@ -126,6 +128,7 @@ FAULTS = (
     Fault("controller killed -9", "slurm", kill_controllers, 12),
     Fault("controller killed -9", "sge", kill_controllers, 8),
     Fault("controller preempted", "allocation", preempt, 5),
+    Fault("worker's walltime", "slurm", outlive_workers, 2, job={"walltime": "00:02:00"}),
     Fault("walltime reached", "allocation", reach_walltime, 3),
     Fault("Snakemake SIGHUP", "local", kill_snakemake(signal.SIGHUP), 5),
     Fault("Snakemake SIGKILL", "local", kill_snakemake(signal.SIGKILL), 5),

@@ -8,7 +8,8 @@ from daemons import wait_until
 
 __all__ = ["preempt", "reach_walltime"]
 
-#: Slurm's shortest walltime is a minute; the signal comes so long before it [s].
+#: Slurm's signal comes so long before the end of the job [s]; the controller itself may stop
+#: before that, because it knows when its job ends.
 WARNING_S = 25
 
 
@@ -30,14 +31,14 @@ def preempt(chain: Chain, count: int, rng: random.Random) -> None:
 
 
 def reach_walltime(chain: Chain, count: int, rng: random.Random) -> None:
-    """Let the job come to its walltime; its warning must suffice to end with a checkpoint."""
+    """Let the job come to its walltime: it must end before, with a checkpoint."""
     assert isinstance(chain, AllocatedChain)
-    chain.options = ("--time=1", f"--signal=B:USR1@{WARNING_S}")
+    chain.options = ("--time=2", f"--signal=B:USR1@{WARNING_S}")
     for i in range(count):
         chain.start()
         chain.advance(1)
-        chain.wait_gone()
-        assert chain.log.count("Stopped by SIGUSR1") == i + 1, chain.log[-3000:]
+        chain.wait_gone(patience_s=150)
+        assert chain.log.count("Stopped by ") == i + 1, chain.log[-3000:]
         chain.check_gone()
     chain.options = ()
     chain.finish()

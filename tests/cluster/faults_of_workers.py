@@ -8,7 +8,14 @@ from chain import Chain
 from daemons import wait_until
 from slurm import Slurm
 
-__all__ = ["cancel_jobs", "fail_in_solver", "kill_ranks", "kill_workers", "nodes_down"]
+__all__ = [
+    "cancel_jobs",
+    "fail_in_solver",
+    "kill_ranks",
+    "kill_workers",
+    "nodes_down",
+    "outlive_workers",
+]
 
 
 def cancel_jobs(chain: Chain, count: int, rng: random.Random) -> None:
@@ -64,6 +71,19 @@ def nodes_down(chain: Chain, count: int, rng: random.Random) -> None:
         chain.wait_healthy()
         # Slurm itself brings a node back whose daemon answers.
         wait_until(lambda: slurm.is_up(node), 60, f"The return of {node}")  # noqa: B023
+    chain.finish()
+
+
+def outlive_workers(chain: Chain, count: int, rng: random.Random) -> None:
+    """Let all worker jobs come to their walltime, and see others in their place."""
+    assert chain.cluster is not None
+    chain.start()
+    for _ in range(count):
+        chain.wait_healthy()
+        old = set(chain.cluster.jobs())
+        wait_until(lambda o=old: not o & set(chain.cluster.jobs()), 300, "The end of the jobs")
+    chain.wait_healthy()
+    assert chain.record().starts == 1
     chain.finish()
 
 

@@ -214,7 +214,7 @@ class Chain:
         digests = self.record().digests
         return digests[-1][0] if digests else 0
 
-    def advance(self, iterations: int, patience_s: float = 180.0) -> None:
+    def advance(self, iterations: int, patience_s: float = 400.0) -> None:
         """Wait until so many more iterations are done."""
         begun = len(self.record().digests)
 
@@ -224,7 +224,7 @@ class Chain:
 
         wait_until(has_advanced, patience_s, f"Iterations of {self.folder}")
 
-    def wait_healthy(self, without: set[int] | None = None, patience_s: float = 240.0) -> None:
+    def wait_healthy(self, without: set[int] | None = None, patience_s: float = 400.0) -> None:
         """Wait until every worker has a whole gang that runs none of the pids in `without`."""
         wanted = 2 * self.template.ranks
 

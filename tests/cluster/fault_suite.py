@@ -56,6 +56,8 @@ def main() -> int:
                 )
             )
             print(_row(outcomes[-1]), flush=True)
+            if outcomes[-1].error:
+                print(f"    {outcomes[-1].error[-1500:]}", flush=True)
     return _conclude(outcomes)
 
 

@@ -49,7 +49,7 @@ def kill_snakemake(number: signal.Signals) -> Callable[[Chain, int, random.Rando
             process = _snakemake(chain)
             # Any instant after the start of the controller.
             begun = len(chain.record().digests)
-            wait_until(lambda n=begun: len(chain.record().digests) > n, 180, "An iteration")
+            wait_until(lambda n=begun: len(chain.record().digests) > n, 500, "An iteration")
             time.sleep(rng.uniform(0.0, 3.0))
             process.send_signal(number)
             process.wait(timeout=120)

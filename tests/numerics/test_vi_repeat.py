@@ -5,7 +5,7 @@ import pytest
 import torch
 from vi_targets import QuadraticSimulator
 
-from pvi_hpc.config.inference import Inference, Optimiser, Start
+from pvi_hpc.config.inference import Estimator, Hessian, Inference, Optimiser, Start, Stop
 from pvi_hpc.config.inference import Prior as PriorSettings
 from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.families.mean_field import MeanField
@@ -28,7 +28,7 @@ def prior(**changes):
     return PriorSettings(**{"kind": "uniform", **tables, **changes})
 
 
-def method_on(shape, *, stencil=None, map_iterations=0, simulator=None, **settings):
+def method_on(shape, *, stencil=None, start=None, simulator=None, **settings):
     grid = Grid(shape, (50.0, 50.0, 50.0))
     model_map = ModelMap.build(grid, prior(fixed_above_m=40.0), np.full(shape, 2000.0))
     simulator = simulator or QuadraticSimulator(np.random.default_rng(1), shape, N_SHOTS)
@@ -42,7 +42,7 @@ def method_on(shape, *, stencil=None, map_iterations=0, simulator=None, **settin
         Posterior(model_map, likelihood),
         Inference(**{"iterations": 12, "samples": 4, **settings}),
         seed=4,
-        start=Start(map_iterations=map_iterations),
+        start=start or Start(),
     )
 
 
@@ -70,7 +70,7 @@ def assert_same_bits(a, b, where=""):
 @pytest.mark.parametrize("stencil", [None, [3, 3, 3]])
 @pytest.mark.parametrize("at", [2, 4, 9])
 def test_a_run_resumed_from_a_checkpoint_ends_in_the_same_bits(tmp_path, stencil, at):
-    method = method_on((4, 3, 5), stencil=stencil, map_iterations=4)
+    method = method_on((4, 3, 5), stencil=stencil, start=Start(map_iterations=4))
     whole, history = advance(method, start(method), method.n_iterations)
 
     store = CheckpointStore(tmp_path, "settings")
@@ -79,7 +79,7 @@ def test_a_run_resumed_from_a_checkpoint_ends_in_the_same_bits(tmp_path, stencil
     tree = store.load_latest().tree
     state, history_read = State.from_tree(tree["state"]), tree["history"]
     resumed, second = advance(
-        method_on((4, 3, 5), stencil=stencil, map_iterations=4),
+        method_on((4, 3, 5), stencil=stencil, start=Start(map_iterations=4)),
         state,
         method.n_iterations,
         History.from_tree(history_read),
@@ -87,6 +87,66 @@ def test_a_run_resumed_from_a_checkpoint_ends_in_the_same_bits(tmp_path, stencil
     assert_same_bits(resumed.to_tree(), whole.to_tree())
     assert_same_bits(second.to_tree(), history.to_tree())
     assert len(second) == method.n_iterations == 16
+
+
+WAYS = {
+    "natural, averaged": {"optimiser": Optimiser(kind="natural", step=0.3, average=0.4)},
+    "sgd": {"optimiser": Optimiser(kind="sgd", step=0.001, schedule="inverse_sqrt")},
+    "sobol": {"estimator": Estimator(draws="sobol", sobol_coordinates=20)},
+    "stopping": {"stop": Stop(window=3, tolerance=1e9), "optimiser": Optimiser(average=0.5)},
+    "single": {"precision": "single"},
+}
+STARTS = {
+    "adam": Start(map_iterations=2, map_step=0.02, hessian=Hessian(probes=2)),
+    "lbfgs": Start(map_iterations=4, map_optimiser="lbfgs", map_step=0.1),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("start_kind", STARTS)
+def test_every_estimator_and_optimiser_resumes_in_the_same_bits(tmp_path, way, start_kind):
+    """Over a checkpoint after every iteration, in one thread and in three."""
+
+    def fit(threads, store=None):
+        torch.set_num_threads(threads)
+        method = method_on((4, 3, 5), start=STARTS[start_kind], **WAYS[way])
+        state = start(method)
+        while not state.converged and state.iteration < method.n_iterations:
+            state, _ = method.step(state)
+            if store is not None:
+                store.save(state.iteration, {"state": state.to_tree()})
+                state = State.from_tree(store.load_latest().tree["state"])
+        return method, state
+
+    before = torch.get_num_threads()
+    try:
+        method, whole = fit(1)
+        _, resumed = fit(3, CheckpointStore(tmp_path, "settings"))
+    finally:
+        torch.set_num_threads(before)
+    assert_same_bits(resumed.to_tree(), whole.to_tree())
+    assert torch.equal(method.sample(whole, 2), method.sample(resumed, 2))
+    assert whole.converged == (way == "stopping")
+
+
+def test_what_is_averaged_is_what_is_drawn_from():
+    settings = {"optimiser": Optimiser(average=0.5), "iterations": 6}
+    method, states = method_on((4, 3, 5), **settings), []
+    state = start(method)
+    while state.iteration < 6:
+        assert method.fitted(state) is state.parameters
+        state, _ = method.step(state)
+        states.append(state.clone())
+    mean = torch.stack([s.parameters["mu"] for s in states[3:]]).mean(dim=0)
+    torch.testing.assert_close(method.fitted(state)["mu"], mean)
+
+
+def test_a_run_that_converges_says_so_and_when():
+    method = method_on((4, 3, 5), iterations=50, stop=Stop(window=5, tolerance=1e9))
+    state = start(method)
+    while not state.converged:
+        state, _ = method.step(state)
+    assert state.iteration == 10  # the first two windows
 
 
 @pytest.mark.parametrize("stencil", [None, [1, 3, 3]])
@@ -115,7 +175,7 @@ def test_a_clone_is_not_changed_by_a_step():
 
 
 def test_the_map_phase_moves_only_the_mean_and_uphill():
-    method = method_on((4, 3, 5), stencil=[3, 3, 3], map_iterations=40)
+    method = method_on((4, 3, 5), stencil=[3, 3, 3], start=Start(map_iterations=40))
     first = start(method)
     before = first.clone()
     state, history = advance(method, first, 40)
@@ -133,7 +193,9 @@ def test_the_map_phase_moves_only_the_mean_and_uphill():
 
 
 def test_adam_and_its_schedule_start_anew_with_the_variational_phase():
-    method = method_on((4, 3, 5), map_iterations=5, optimiser=Optimiser(step=0.04, final=0.25))
+    method = method_on(
+        (4, 3, 5), start=Start(map_iterations=5), optimiser=Optimiser(step=0.04, final=0.25)
+    )
     before = advance(method, start(method), 5)[0].clone()
     after, history = advance(method, before.clone(), 6)
     # The first step of Adam is `step` in every direction.

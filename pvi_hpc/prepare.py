@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,26 @@ from pvi_hpc.config.project import Run
 from pvi_hpc.config.survey import Generator, SurveySettings
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.simulate.setup import SimulationSetup
+from pvi_hpc.simulate.storage_wish import StorageWish
 from pvi_hpc.store.import_survey import expand_files, import_traces, with_noise_window
 from pvi_hpc.store.model_file import read_model
 from pvi_hpc.store.survey_file import SurveyFile, file_hash, read_survey
 from pvi_hpc.survey import Survey, Wavelet
 from pvi_hpc.synthetic import add_noise, generate_model, geometry
-from pvi_hpc.wavelets import peak_frequency, wavelet_of
+from pvi_hpc.wavelets import max_frequency, peak_frequency, wavelet_of
 
-__all__ = ["Simulate", "make_setup", "prepare_survey", "survey_geometry", "true_model"]
+__all__ = [
+    "Simulate",
+    "make_setup",
+    "prepare_survey",
+    "problem_setup",
+    "storage_wish",
+    "survey_geometry",
+    "true_model",
+]
+
+#: Share of the wavelet's largest amplitude below which a frequency does not count.
+NEGLIGIBLE_AMPLITUDE: Final = 0.01
 
 Model = NDArray[np.float32]
 #: Geometry and model [m/s] to clean traces, one `(n_receivers, n_samples)` a shot.
@@ -55,7 +68,8 @@ def survey_geometry(run: Run) -> Survey:
     settings = run.survey
     if settings.synthetic is not None:
         shape = settings.synthetic.dt_s, settings.synthetic.n_samples
-        return geometry(settings.synthetic, _wavelet(run, *shape))
+        survey = geometry(settings.synthetic, _wavelet(run, *shape))
+        return replace(survey, component=settings.component)
     if settings.format == "hdf5":
         return _own_file(run)
     assert settings.format != "synthetic"  # handled above
@@ -64,7 +78,8 @@ def survey_geometry(run: Run) -> Survey:
         settings.files, kind=settings.format, wavelet=unknown, noise_sd=settings.noise_sd or 1.0
     )
     survey = _with_noise(survey, settings)
-    return replace(survey, wavelet=_wavelet(run, survey.dt, survey.n_samples))
+    wavelet = _wavelet(run, survey.dt, survey.n_samples)
+    return replace(survey, wavelet=wavelet, component=settings.component)
 
 
 def true_model(run: Run) -> Model | None:
@@ -88,21 +103,42 @@ def make_setup(run: Run, survey_path: str | Path) -> SimulationSetup:
         If the file is missing or not a survey file.
     """
     file = SurveyFile(survey_path)
+    return problem_setup(run, file, str(survey_path), file_hash(survey_path))
+
+
+def problem_setup(
+    run: Run, survey: Survey | SurveyFile, path: str = "", digest: str = ""
+) -> SimulationSetup:
+    """Return the forward problem of a survey; its file and the file's hash for workers."""
     steps = run.solver.steps_per_sample
     return SimulationSetup(
-        survey=str(survey_path),
-        survey_hash=file_hash(survey_path),
+        survey=path,
+        survey_hash=digest,
         grid=run.grid.grid,
-        dt=file.dt / steps,
-        n_steps=(file.n_samples - 1) * steps + 1,
+        dt=survey.dt / steps,
+        n_steps=(survey.n_samples - 1) * steps + 1,
         steps_per_sample=steps,
         order=run.solver.order,
         n_pml=run.solver.n_pml,
         free_surface=run.solver.free_surface,
         precision=run.solver.precision,
         pml_velocity=max(run.prior.upper_m_s),
-        pml_frequency=peak_frequency(file.wavelet),
+        pml_frequency=peak_frequency(survey.wavelet),
         threads=run.execution.threads,
+        density=run.survey.density_kg_m3,
+        storage=storage_wish(run, survey.wavelet),
+    )
+
+
+def storage_wish(run: Run, wavelet: Wavelet) -> StorageWish:
+    """Return what a run asks of the storage of its gradients."""
+    wanted = run.solver.gradient
+    return StorageWish(
+        kind=wanted.storage,
+        every=wanted.every,
+        memory_gb=wanted.memory_gb_per_rank,
+        f_max=max_frequency(wavelet, NEGLIGIBLE_AMPLITUDE),
+        folder=wanted.scratch,
     )
 
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.errors import SurveyError
 
-__all__ = ["Shot", "Survey", "Wavelet"]
+__all__ = ["Component", "Shot", "Survey", "Wavelet"]
 
 Array = NDArray[np.float64]
+#: What receivers record: pressure, or particle velocity along an axis (z points down).
+Component = Literal["pressure", "vz", "vy", "vx"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Shot:
     receivers
         Coordinates `(n, 3)`, each `(z, y, x)` [m].
     data
-        Pressure `(n, n_samples)`, float32; empty `(n, 0)` for a geometry without data.
+        Traces `(n, n_samples)`, float32; empty `(n, 0)` for a geometry without data.
     noise_sd
         Standard deviation of the noise of each trace `(n,)`, in units of the data;
         `inf` leaves a trace out of the misfit.
@@ -60,7 +63,8 @@ class Survey:
     """All shots of a run, in the order of their ids.
 
     `dt` is the sampling interval of the data [s]; sample 0 is at t = 0, when the
-    wavelet starts. `attributes` says where the data came from.
+    wavelet starts. `component` is what all receivers record; `attributes` says where the data
+    came from.
     """
 
     shots: tuple[Shot, ...]
@@ -68,6 +72,7 @@ class Survey:
     dt: float
     n_samples: int
     attributes: dict[str, str] = field(default_factory=dict)
+    component: Component = "pressure"
 
     def __post_init__(self) -> None:
         """Check that every shot fits the survey."""

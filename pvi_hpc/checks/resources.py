@@ -13,9 +13,9 @@ from dask.utils import parse_bytes
 
 from pvi_hpc.checks.finding import Finding, error, ok, warning
 from pvi_hpc.config.project import Run
-from pvi_hpc.errors import PviError
+from pvi_hpc.errors import ConfigError, PviError
+from pvi_hpc.prepare import problem_setup
 from pvi_hpc.survey import Survey
-from pvi_hpc.wavelets import peak_frequency
 
 __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
 
@@ -99,10 +99,14 @@ def check_workers(
             f"cores, this machine gives {cores}; it will be slower, not faster.",
         )
     try:
-        of_rank = _memory_of_rank(run, survey)
+        of_rank, how = _memory_of_rank(run, survey)
+    except ConfigError as fault:
+        yield error("solver.gradient", str(fault))
+        return
     except PviError as fault:
         yield error("execution.ranks", str(fault))
         return
+    yield ok("solver.gradient", how)
     controller = CONTROLLER_STATES * _state_bytes(run)
     total = of_rank * run.execution.ranks * run.execution.workers + controller
     free = psutil.virtual_memory().available if memory is None else memory
@@ -175,26 +179,21 @@ def _couplings(run: Run) -> int:
     return (prod(size) - 1) // 2
 
 
-def _memory_of_rank(run: Run, survey: Survey) -> int:
+def _memory_of_rank(run: Run, survey: Survey) -> tuple[int, str]:
+    """Return the bytes of the largest rank, and how gradients come to need them."""
     # Imported here: these load MPI, which a check of settings alone does not need.
-    from pvi_hpc.simulate.solver_settings import SolverSettings
-    from pvi_hpc.simulate.storage import Storage, estimate_memory
+    from pvi_hpc.simulate.solver_settings import decomposition, settings_of
+    from pvi_hpc.simulate.storage_choice import RunSize, choose_storage
 
-    settings = SolverSettings(
-        shape=run.grid.grid.shape,
-        spacing=run.grid.grid.spacing,
-        dt=survey.dt / run.solver.steps_per_sample,
-        pml_velocity=max(run.prior.upper_m_s),
-        pml_frequency=peak_frequency(survey.wavelet),
-        n_pml=run.solver.n_pml,
-        order=run.solver.order,
-        free_surface=run.solver.free_surface,
-        dtype=run.solver.precision,
-        threads=run.execution.threads,
-    )
-    steps = (survey.n_samples - 1) * run.solver.steps_per_sample + 1
+    setup = problem_setup(run, survey)
+    settings, ranks = settings_of(setup), run.execution.ranks
+    decomposition(settings, ranks)
     receivers = max(len(shot.receivers) for shot in survey.shots)
-    return estimate_memory(settings, steps, run.execution.ranks, receivers, Storage())
+    choice = choose_storage(settings, RunSize(setup.n_steps, receivers, ranks), setup.storage)
+    what = choice.storage.describe(setup.n_steps)
+    limit = run.solver.gradient.memory_gb_per_rank
+    needs = f"{_bytes(choice.memory)} a rank of at most {limit:g} GB"
+    return choice.memory, f"keeps {what} ({choice.reason}); {needs}."
 
 
 def _cores_here() -> int:

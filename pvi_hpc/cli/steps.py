@@ -48,6 +48,7 @@ def check_config(config: str | None, name: str | None, only: str | None) -> None
 
 def prepare_project(name: str) -> None:
     """Write the internal survey file of a project."""
+    from pvi_hpc.gradient_check import check_gradient
     from pvi_hpc.prepare import prepare_survey
     from pvi_hpc.workers import simulate_survey
 
@@ -59,6 +60,10 @@ def prepare_project(name: str) -> None:
     survey = prepare_survey(
         run, lambda geometry, model: simulate_survey(run, geometry, model, paths.folder)
     )
+    for each in project.resolved:
+        findings = list(check_gradient(each, survey))
+        print("\n".join(render(findings)))
+        refuse(findings, f"Run '{each.name}'")
     write_text(paths.survey_claim, survey_settings(project))
     write_survey(survey, paths.survey)
     print(f"{len(survey.shots)} shots, {survey.n_traces} traces, {survey.n_samples} samples")

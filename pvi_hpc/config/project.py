@@ -80,6 +80,8 @@ class Run(_Shared):
     def lasting_settings(self) -> dict[str, Any]:
         """Return the settings that must not change while the run goes on."""
         tree = self.model_dump(mode="json", exclude={"execution", "posterior"})
+        for name in ("max_error", "scratch"):  # a bound and a place change no bit
+            del tree["solver"]["gradient"][name]
         execution = self.execution.model_dump(include={"ranks", "shots_per_task"})
         return {**tree, "execution": execution}
 

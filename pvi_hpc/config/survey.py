@@ -6,7 +6,9 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from pvi_hpc.config.base import Axes, Counts, Frozen, PathName, Seed
+from pvi_hpc.config.gradient import GradientSettings
 from pvi_hpc.grid import Grid
+from pvi_hpc.survey import Component
 
 __all__ = [
     "Generator",
@@ -137,6 +139,13 @@ class SurveySettings(Frozen):
     noise_window_s: PositiveFloat | None = Field(
         None, description="Measure each trace's noise sd before this time, ahead of arrivals."
     )
+    component: Component = Field(
+        "pressure",
+        description="What receivers record; vz, vy, vx: particle velocity. HDF5: in the file.",
+    )
+    density_kg_m3: PositiveFloat = Field(
+        1000.0, description="Of the medium; the scale of particle velocities."
+    )
     true_model: ModelFile | None = Field(None, description="Only drawn and scored.")
 
     @model_validator(mode="after")
@@ -151,6 +160,11 @@ class SurveySettings(Frozen):
         given = [n for n in ("noise_sd", "noise_window_s") if getattr(self, n) is not None]
         if self.format in ("segy", "su") and len(given) != 1:
             raise ValueError("needs exactly one of 'noise_sd' and 'noise_window_s'")
+        if self.format == "hdf5" and self.component != "pressure":
+            raise ValueError(
+                f"'component' has no effect with 'format: hdf5', got '{self.component}'; "
+                "remove it: the file's attribute 'component' says what was recorded"
+            )
         if self.format == "hdf5" and len(given) == 2:
             raise ValueError(
                 "must have at most one of 'noise_sd' and 'noise_window_s', got both; "
@@ -183,6 +197,7 @@ class Solver(Frozen):
     order: Literal[4, 8, 12] = Field(8, description="Order of accuracy in space.")
     free_surface: bool = Field(False, description="Pressure-free top instead of absorbing.")
     precision: Literal["float32", "float64"] = "float32"
+    gradient: GradientSettings = GradientSettings()
     min_points_per_wavelength: PositiveFloat = Field(
         3.0, description="Refuse a grid coarser than this at the prior's slowest velocity."
     )

@@ -218,6 +218,7 @@ class Dispatcher:
         chunk.report = value
         self.pool.check_library(value.library)
         self.pool.times.add(chunk.task, value.seconds)
+        self.pool.note_storage(value.storage)
         self.count += SimulationCount(done=n_shots, seconds=value.seconds)
 
     def _on_failure(self, chunk: Chunk, failure: Failure) -> None:

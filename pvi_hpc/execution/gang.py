@@ -30,23 +30,17 @@ SolverFactory = Callable[[SimulationSetup, MPI.Comm], Solver]
 LONGEST_SLEEP_S: Final = 1e-3
 
 
-def acoustic(setup: SimulationSetup, comm: MPI.Comm) -> Solver:
-    """Return the native acoustic solver."""
-    from pvi_hpc.simulate.acoustic_solver import AcousticSolver, SolverSettings
+def acoustic(setup: SimulationSetup, comm: MPI.Comm | None) -> Solver:
+    """Return the native acoustic solver on these ranks; None: this process alone."""
+    from pvi_hpc.simulate.acoustic_solver import AcousticSolver
+    from pvi_hpc.simulate.solver_settings import settings_of
+    from pvi_hpc.simulate.storage_choice import RunSize, choose_storage
 
-    settings = SolverSettings(
-        shape=setup.grid.shape,
-        spacing=setup.grid.spacing,
-        dt=setup.dt,
-        pml_velocity=setup.pml_velocity,
-        pml_frequency=setup.pml_frequency,
-        n_pml=setup.n_pml,
-        order=setup.order,
-        free_surface=setup.free_surface,
-        dtype=setup.precision,
-        threads=setup.threads,
-    )
-    return AcousticSolver(settings, comm)
+    settings = settings_of(setup)
+    most = SurveyFile(setup.survey).most_receivers
+    ranks = 1 if comm is None else comm.size
+    choice = choose_storage(settings, RunSize(setup.n_steps, most, ranks), setup.storage)
+    return AcousticSolver(settings, comm, choice.storage)
 
 
 def main(make_solver: SolverFactory = acoustic) -> None:
@@ -72,7 +66,8 @@ def _serve(
             channel.send({"error": "start", "message": str(error)})
         return
     if channel:
-        channel.send({"ranks": comm.size, "library": library_hash()})
+        hello = {"ranks": comm.size, "library": library_hash(), "storage": gang.storage}
+        channel.send(hello)
     while (request := _next_request(comm, channel)) is not None:
         answer = gang.answer(request)
         if channel:
@@ -91,6 +86,8 @@ class Gang:
         self.fingerprint = self.setup.fingerprint()
         self.survey = SurveyFile(self.setup.survey)
         self.solver = make_solver(self.setup, comm)
+        kept = getattr(self.solver, "storage", None)  # of the native solver only
+        self.storage = "" if kept is None else kept.describe(self.setup.n_steps)
         self.model = ""
 
     def answer(self, request: Message) -> Message:

@@ -59,6 +59,7 @@ class Answer:
     result: ShotResult
     seconds: float
     library: str
+    storage: str = ""
 
 
 class GangProcess:
@@ -67,7 +68,7 @@ class GangProcess:
     def __init__(self, setup: SimulationSetup, settings: GangSettings) -> None:
         self.setup, self.settings = setup, settings
         self.channel: Channel | None = None
-        self.library = ""
+        self.library = self.storage = ""
         self._model: Path | None = None
         self.folder = make_scratch(32 * setup.grid.size)
         self.log = self.folder / "log"
@@ -108,7 +109,7 @@ class GangProcess:
                 f"Asked for {self.settings.ranks} ranks, got {hello['ranks']}: the launcher "
                 f"'{_launch_command(self.settings)[0]}' does not belong to this MPI.",
             )
-        self.library = hello["library"]
+        self.library, self.storage = hello["library"], hello["storage"]
 
     def put_model(self, name: str, model: NDArray[np.float32]) -> None:
         """Write the model where the ranks find it, in place of the last one."""
@@ -149,7 +150,7 @@ class GangProcess:
         if want == "traces":
             traces = [self._take(f"traces-{i}.npy") for i in range(n_shots)]
         result = ShotResult(float(answer["misfit"]), gradient, tuple(traces))
-        return Answer(result, answer["seconds"], self.library)
+        return Answer(result, answer["seconds"], self.library, self.storage)
 
     def say_goodbye(self) -> None:
         """Let the ranks finalise, if they still listen."""

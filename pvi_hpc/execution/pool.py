@@ -34,7 +34,7 @@ class WorkerPool:
         self.workers: set[str] = set()
         self.times = TaskTimes()
         self._names: dict[str, str] = {}
-        self.library = ""
+        self.library = self.storage = ""
         self._starts: dict[str, int] = {}
         self._refreshed = 0.0
         self._seen_any = self._seen_all = time.monotonic()
@@ -113,6 +113,12 @@ class WorkerPool:
                 f"Workers run different builds of the solver, {self.library[:12]} and "
                 f"{library[:12]}; install the same one on all nodes."
             )
+
+    def note_storage(self, storage: str) -> None:
+        """Note once how solvers keep runs for their gradients."""
+        if storage != self.storage:
+            self.storage = storage
+            self.ledger.record("storage", kept=storage)
 
     def _judge(self, now: float) -> None:
         if len(self.workers) >= self.wanted:

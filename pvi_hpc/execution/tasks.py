@@ -52,6 +52,7 @@ class Summary:
     seconds: float
     worker: str
     library: str
+    storage: str
     starts: int
 
 
@@ -79,6 +80,7 @@ def run_chunk(model: Model, task: ChunkTask) -> ChunkResult | Failure:
         seconds=answer.seconds,
         worker=worker,
         library=answer.library,
+        storage=answer.storage,
         starts=gang.starts,
     )
     return ChunkResult(summary, answer.result)

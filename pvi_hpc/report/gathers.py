@@ -135,7 +135,7 @@ def _draw_traces(axes: Any, shot: PredictedShot, i: int, dt: float) -> None:
     axes.plot(t, shot.mean[i], color=COLOURS["mean"], label="posterior mean model")
     axes.plot(t, shot.observed[i], color="black", lw=0.8, label="observed")
     axes.set_title(f"offset {_offsets(shot)[i] * KM:.2f} km", loc="left")
-    axes.set(ylabel="pressure", xlim=(0, t[-1]))
+    axes.set(ylabel="data", xlim=(0, t[-1]))
     axes.ticklabel_format(axis="y", scilimits=(-2, 3))
 
 

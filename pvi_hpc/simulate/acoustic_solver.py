@@ -8,11 +8,12 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 from pvi_hpc.errors import ConfigError, NonFiniteError, PviError, SolverError
-from pvi_hpc.simulate.component import Component, integrate, integrate_adjoint
+from pvi_hpc.simulate.component import integrate, integrate_adjoint
 from pvi_hpc.simulate.hicks import point_weights
 from pvi_hpc.simulate.native import load, raise_for
 from pvi_hpc.simulate.solver_settings import SolverSettings, decomposition, native_config
 from pvi_hpc.simulate.storage import Storage, native_storage
+from pvi_hpc.survey import Component
 
 __all__ = ["AcousticSolver", "BornTraces", "SolverSettings", "Timers", "decomposition"]
 

@@ -1,13 +1,12 @@
 """What a receiver records: pressure, or particle velocity along an axis."""
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AXIS", "Component", "integrate", "integrate_adjoint"]
+__all__ = ["AXIS", "integrate", "integrate_adjoint"]
 
-Component = Literal["pressure", "vz", "vy", "vx"]
 #: Axis of a particle velocity; z points down.
 AXIS: Final = {"vz": 0, "vy": 1, "vx": 2}
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.simulate.component import AXIS, Component
+from pvi_hpc.simulate.component import AXIS
 from pvi_hpc.simulate.slope import slope_weights
+from pvi_hpc.survey import Component
 
 __all__ = ["N_WEIGHTS", "point_weights"]
 

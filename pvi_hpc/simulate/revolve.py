@@ -43,8 +43,12 @@ def schedule(n: int, slots: int) -> Schedule:
     >>> schedule(4, 3).repeats, schedule(4, 0).repeats
     (3, 6)
     """
-    split, cost = _table(n, slots)
+    split, cost = _table(_power_of_two(n), _power_of_two(slots))  # few tables serve all
     return Schedule(np.ascontiguousarray(split[: n + 1, : slots + 1]), int(cost[n, slots]))
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << max(0, n - 1).bit_length()
 
 
 @cache

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from pvi_hpc.grid import Grid
+from pvi_hpc.simulate.storage_wish import StorageWish
 
 __all__ = ["SimulationSetup"]
 
@@ -41,6 +42,10 @@ class SimulationSetup:
         Peak frequency that they are tuned to [Hz].
     threads
         OpenMP threads of one rank; does not change the result.
+    density
+        Density of the medium [kg/m^3]: the scale of particle velocities.
+    storage
+        How runs are kept for their gradients; resolved by the ranks themselves.
     """
 
     survey: str
@@ -56,6 +61,8 @@ class SimulationSetup:
     pml_velocity: float
     pml_frequency: float
     threads: int = 1
+    density: float = 1000.0
+    storage: StorageWish = field(default_factory=lambda: StorageWish("full"))
 
     def to_json(self) -> str:
         """Return a text that `from_json` reads back."""
@@ -66,10 +73,10 @@ class SimulationSetup:
         """Read what `to_json` wrote."""
         tree = json.loads(text)
         grid = Grid(**{name: tuple(value) for name, value in tree.pop("grid").items()})
-        return cls(grid=grid, **tree)
+        return cls(grid=grid, storage=StorageWish(**tree.pop("storage")), **tree)
 
     def fingerprint(self) -> str:
         """Return the hash of all that changes a simulation's result."""
         tree = asdict(self)
-        del tree["survey"], tree["threads"]
+        del tree["survey"], tree["threads"], tree["storage"]["folder"]
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pvi_hpc.errors import NonFiniteError, SurveyError
 from pvi_hpc.simulate.setup import SimulationSetup
 from pvi_hpc.store.survey_file import SurveyFile
-from pvi_hpc.survey import Shot
+from pvi_hpc.survey import Component, Shot
 from pvi_hpc.wavelets import for_solver
 
 __all__ = ["ShotResult", "Solver", "Want", "simulate_shots"]
@@ -26,7 +26,13 @@ class Solver(Protocol):
         """Set the speed `(nz, ny, nx)` [m/s]."""
 
     def forward(
-        self, source: Array, wavelet: Array, receivers: Array, *, store: bool = False
+        self,
+        source: Array,
+        wavelet: Array,
+        receivers: Array,
+        *,
+        store: bool = False,
+        component: Component = "pressure",
     ) -> Array:
         """Return traces `(n_rec, nt)`; positions relative to cell `(0, 0, 0)` [m]."""
 
@@ -73,7 +79,15 @@ def simulate_shots(
     misfit, gradient, traces = 0.0, None, []
     for index in shots:
         shot = survey.shot(index)
-        simulated = _forward(solver, setup, shot, wavelet, store=want == "gradient")
+        simulated = solver.forward(
+            setup.grid.relative(shot.source),
+            wavelet,
+            setup.grid.relative(shot.receivers),
+            store=want == "gradient",
+            component=survey.component,
+        )
+        if not np.isfinite(simulated).all():
+            raise NonFiniteError(f"The simulated traces of shot {shot.id} are not finite.")
         sampled = simulated[:, :: setup.steps_per_sample][:, : survey.n_samples]
         if want == "traces":
             traces.append(np.ascontiguousarray(sampled, dtype=np.float32))
@@ -117,13 +131,3 @@ def compare(simulated: Array, shot: Shot) -> Comparison:
     if not np.isfinite(misfit):
         raise NonFiniteError(f"The misfit of shot {shot.id} is not finite.")
     return Comparison(misfit, scaled * inv_sd)
-
-
-def _forward(
-    solver: Solver, setup: SimulationSetup, shot: Shot, wavelet: Array, *, store: bool
-) -> Array:
-    source, receivers = setup.grid.relative(shot.source), setup.grid.relative(shot.receivers)
-    traces = solver.forward(source, wavelet, receivers, store=store)
-    if not np.isfinite(traces).all():
-        raise NonFiniteError(f"The simulated traces of shot {shot.id} are not finite.")
-    return traces

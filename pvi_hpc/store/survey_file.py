@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import h5py
 import numpy as np
 
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.store.atomic import atomic_path
-from pvi_hpc.survey import Shot, Survey, Wavelet
+from pvi_hpc.survey import Component, Shot, Survey, Wavelet
 
 __all__ = ["SurveyFile", "file_hash", "read_survey", "write_survey"]
 
@@ -29,7 +29,7 @@ UNITS: Final = {
     "shots/offset": "index of the shot's first trace",
     "traces/receiver": "m",
     "traces/noise_sd": "units of the data",
-    "traces/data": "pressure",
+    "traces/data": "pressure or particle velocity",
 }
 
 
@@ -47,6 +47,8 @@ def write_survey(survey: Survey, path: str | Path) -> None:
         file.attrs.update(
             format=FORMAT, version=VERSION, dt_s=survey.dt, n_samples=survey.n_samples
         )
+        if survey.component != "pressure":
+            file.attrs["component"] = survey.component
         for name, values in _datasets(survey).items():
             file.create_dataset(name, data=values).attrs["units"] = UNITS[name]
         file["wavelet"].attrs["dt_s"] = survey.wavelet.dt
@@ -88,6 +90,7 @@ class SurveyFile:
         with self._open() as file:
             self.dt = float(file.attrs["dt_s"])
             self.n_samples = int(file.attrs["n_samples"])
+            self.component = _component(file, self.path)
             samples = np.asarray(file["wavelet"][()], dtype=np.float64)
             self.wavelet = Wavelet(samples, float(file["wavelet"].attrs["dt_s"]))
             self.ids = tuple(int(i) for i in file["shots/id"])
@@ -100,6 +103,11 @@ class SurveyFile:
         """Number of shots."""
         return len(self.ids)
 
+    @property
+    def most_receivers(self) -> int:
+        """Receivers of the shot that has most."""
+        return int(np.diff(self._offset).max())
+
     def shot(self, index: int) -> Shot:
         """Read shot number `index` (0 to `n_shots` - 1, not its id) with its traces."""
         with self._open() as file:
@@ -109,7 +117,9 @@ class SurveyFile:
         """Read everything but the traces; every shot's data are `(n, 0)`."""
         with self._open() as file:
             shots = tuple(self._shot(file, i, data=False) for i in range(self.n_shots))
-        return Survey(shots, self.wavelet, self.dt, self.n_samples, self._attributes)
+        return Survey(
+            shots, self.wavelet, self.dt, self.n_samples, self._attributes, self.component
+        )
 
     def _shot(self, file: Any, index: int, *, data: bool) -> Shot:
         if not 0 <= index < self.n_shots:
@@ -169,6 +179,17 @@ def _datasets(survey: Survey) -> dict[str, Any]:
     if all(with_data):
         values["traces/data"] = np.concatenate([s.data for s in shots], dtype=np.float32)
     return values
+
+
+def _component(file: Any, path: Path) -> Component:
+    known = get_args(Component)
+    component: Component = file.attrs.get("component", "pressure")
+    if component not in known:
+        raise SurveyError(
+            f"'{path}': the attribute 'component' must be one of {', '.join(known)}, got "
+            f"{component!r}."
+        )
+    return component
 
 
 def _check_version(file: Any, path: Path) -> None:

@@ -8,7 +8,7 @@ typedef struct {
 
 static layout layout_of(const PVI(geometry) *g) {
   const ptrdiff_t blocks = (g->n[2] + PVI_PACKED_CELLS - 1) / PVI_PACKED_CELLS;
-  return (layout){(ptrdiff_t)g->n[0] * g->n[1], blocks, (g->n[2] + 31) / 32 * 32};
+  return (layout){(ptrdiff_t)g->n[0] * g->n[1], blocks, (g->n[2] + 7) / 8 * 8};
 }
 
 static ptrdiff_t scale_bytes(const layout *l) {

@@ -53,14 +53,14 @@ class FaultySolver:
     def set_model(self, velocity):
         self.solver.set_model(velocity)
 
-    def forward(self, source, wavelet, receivers, *, store=False):
+    def forward(self, source, wavelet, receivers, **options):
         self.n_calls += 1
         self.faulty = due(self.n_calls, self.comm.rank)
         if self.faulty and self.comm.rank == RANK:
             self.die()
         if KIND == "slow":
             time.sleep(float(CALL) * (0.5 + random.random()))
-        traces = self.solver.forward(source, wavelet, receivers, store=store)
+        traces = self.solver.forward(source, wavelet, receivers, **options)
         if self.faulty and KIND == "error":
             raise SolverError("made to fail")
         return traces * np.nan if self.faulty and KIND == "nan" else traces

@@ -19,7 +19,7 @@ from pvi_hpc.store.survey_file import write_survey
 @pytest.fixture(autouse=True)
 def _no_native_solver(request, monkeypatch):
     if "native" not in request.node.name:
-        monkeypatch.setattr(resources, "_memory_of_rank", lambda run, survey: 10_000_000)
+        monkeypatch.setattr(resources, "_memory_of_rank", lambda *_: (10_000_000, "kept"))
 
 
 def with_data(run, n=20):
@@ -130,8 +130,8 @@ def test_a_good_run_passes_and_its_cost_is_told():
             r"inference\.family: .*options\.stencil' must be three odd.*got \[4, 4, 4\]",
         ),
         (
-            {"execution__executor": "slurm"},
-            r"execution\.executor: 'execution\.executor' must be one of.*got 'slurm'",
+            {"execution__executor": "nowhere"},
+            r"execution\.executor: 'execution\.executor' must be one of.*got 'nowhere'",
         ),
         (
             {
@@ -172,7 +172,7 @@ def test_each_impossible_setting_has_one_message(changes, message):
     ],
 )
 def test_each_doubtful_setting_has_a_warning_and_no_error(changes, message, monkeypatch):
-    monkeypatch.setattr(resources, "_memory_of_rank", lambda run, survey: 1000)
+    monkeypatch.setattr(resources, "_memory_of_rank", lambda run, survey: (1000, "kept"))
     monkeypatch.setattr(resources, "_cores_here", lambda: 4)
     findings = check_run(make_run(**changes))
     assert not [f for f in findings if f.level == "error"], render(findings)
@@ -276,7 +276,7 @@ def test_a_model_on_another_grid_is_refused(tmp_path):
 
 def test_too_many_ranks_and_too_little_memory_or_disk_are_refused(monkeypatch):
     run, survey = make_run(), survey_geometry(make_run())
-    (finding,) = resources.check_workers(run, survey, cores=4, memory=1_000_000)
+    _, finding = resources.check_workers(run, survey, cores=4, memory=1_000_000)
     assert finding.level == "error"
     assert "needs 10.0 MB a rank" in finding.message
     assert "1.0 MB of memory are free; use fewer workers" in finding.message
@@ -296,10 +296,12 @@ def test_too_many_ranks_and_too_little_memory_or_disk_are_refused(monkeypatch):
 
 def test_the_native_solver_tells_memory_and_the_most_ranks():
     run = make_run()
-    (finding,) = resources.check_workers(run, survey_geometry(run), cores=1)
-    if "was not found" in finding.message:
+    findings = list(resources.check_workers(run, survey_geometry(run), cores=1))
+    if "was not found" in findings[0].message:
         pytest.skip("the native solver is not built")
-    assert finding.level == "ok"
+    kept, finding = findings
+    assert kept.level == finding.level == "ok"
+    assert "16 bits (the fastest storage fits)" in kept.message
     assert "B a rank" in finding.message
     run = make_run(execution__ranks=1000)
     findings = list(resources.check_workers(run, survey_geometry(run), cores=1000))
@@ -358,7 +360,7 @@ def test_checkpoints_hold_the_couplings_and_both_phases():
 def test_a_worker_job_must_hold_its_gangs(monkeypatch):
     cluster = {"memory": "1GB", "gangs": 2}
     run = make_run(execution={"executor": "slurm", "cluster": cluster})
-    monkeypatch.setattr(resources, "_memory_of_rank", lambda *_: 600_000_000)
+    monkeypatch.setattr(resources, "_memory_of_rank", lambda *_: (600_000_000, "kept"))
     *_, finding = resources.check_workers(run, survey_geometry(run), cores=4)
     assert (finding.level, finding.setting) == ("error", "execution.cluster.memory")
     assert "1.20 GB" in finding.message
@@ -366,7 +368,7 @@ def test_a_worker_job_must_hold_its_gangs(monkeypatch):
 
 def test_the_controller_needs_memory_too():
     run = structured()
-    (finding,) = resources.check_workers(run, survey_geometry(run), cores=4, memory=40_000_000)
+    _, finding = resources.check_workers(run, survey_geometry(run), cores=4, memory=40_000_000)
     assert finding.level == "error"
     assert "the controller (41.3 MB)" in finding.message
     assert "51.3 MB for 1 workers" in finding.message

@@ -1,0 +1,38 @@
+"""How forward runs are kept for their gradients."""
+
+from typing import Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from pvi_hpc.config.base import Frozen, PathName
+
+__all__ = ["GradientSettings"]
+
+
+class GradientSettings(Frozen):
+    """Memory, time and exactness of the gradient of a shot; see docs/solver.md."""
+
+    storage: Literal["auto", "full", "decimated", "checkpointed"] = Field(
+        "auto", description="How time steps are kept; auto: the fastest that fits."
+    )
+    every: PositiveInt | None = Field(
+        None, description="Keep one of so many time steps; null: as the wavelet allows."
+    )
+    memory_gb_per_rank: PositiveFloat = Field(
+        8.0, description="Memory of one MPI rank; fixed for a begun run."
+    )
+    max_error: PositiveFloat = Field(
+        1e-3, description="Refuse a storage whose gradient is less exact, relative."
+    )
+    scratch: PathName | None = Field(
+        None, description="Folder on a disk of the node for the history; null: in memory."
+    )
+
+    @model_validator(mode="after")
+    def _full_is_every_step(self) -> Self:
+        if self.storage == "full" and self.every not in (None, 1):
+            raise ValueError(
+                f"'storage: full' keeps every step, got 'every: {self.every}'; remove it, or "
+                "set 'storage: decimated'"
+            )
+        return self

@@ -38,12 +38,12 @@ def one_thread() -> Iterator[None]:
 
 def exp(x: Tensor) -> Tensor:
     """Return `exp(x)` of any shape, in one thread, without gradient."""
-    return torch.from_numpy(np.exp(x.detach().numpy()))
+    return torch.from_numpy(np.asarray(np.exp(x.detach().numpy())))
 
 
 def sqrt(x: Tensor) -> Tensor:
     """Return the correctly rounded square root of any shape, without gradient."""
-    return torch.from_numpy(np.sqrt(x.detach().numpy()))
+    return torch.from_numpy(np.asarray(np.sqrt(x.detach().numpy())))
 
 
 def log(x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ need no family.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final, Literal, Self
 
 import numpy as np
@@ -13,13 +14,13 @@ from torch import Tensor
 
 from pvi_hpc.config.inference import Inference, Start
 from pvi_hpc.families.family import LOCATION, Family
+from pvi_hpc.families.mean_field import MeanField
 from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.info import Info
 from pvi_hpc.inference.kernels import by_columns
-from pvi_hpc.inference.map_search import MapSearch
-from pvi_hpc.inference.optimiser import fresh_memory
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target, TargetValue
+from pvi_hpc.inference.vi import VariationalInference
 from pvi_hpc.random import keyed_rng
 from pvi_hpc.simulate.simulator import SimulationCount
 
@@ -32,8 +33,6 @@ PARTICLES: Final = "particles"
 SETTING: Final = "inference.method.options"
 
 KernelKind = Literal["rbf", "diagonal"]
-
-DTYPES: Final = {"double": torch.float64, "single": torch.float32}
 
 #: Numbers of particles and unknowns that are given to the target at once: 0.8 GB in float64.
 BATCH_NUMBERS: Final = 100_000_000
@@ -94,14 +93,9 @@ class ParticleMethod:
         return self.start.iterations + self.settings.iterations
 
     def init(self, mean: Tensor, sd: float) -> State:
-        """Return the first state: one point while the start moves, then particles."""
-        mean = mean.detach().to(DTYPES[self.settings.precision])
-        parameters = {LOCATION: mean.clone()}
-        spread = {"sd": torch.tensor(sd, dtype=torch.float64)}
-        if self.start.iterations:
-            memory = fresh_memory(self.settings.optimiser, parameters)
-            return State(0, parameters, {**memory, "start": spread})
-        return self.scattered(State(0, parameters, {"start": spread}))
+        """Return the first state: independent cells while the start lasts, then particles."""
+        state = self._before.init(mean, sd)
+        return state if self.start.iterations else self.scattered(state)
 
     def step(self, state: State) -> tuple[State, Info]:
         """Do one iteration, changing the tensors of `state` in place; use what is returned.
@@ -112,8 +106,7 @@ class ParticleMethod:
             If a log density or gradient is not finite; `state` is then unchanged.
         """
         if state.iteration < self.start.iterations:
-            optimiser = self.settings.optimiser
-            state, info = MapSearch(self.target, optimiser, self.start.iterations).step(state)
+            state, info = self._before.step(state)
             over = state.iteration == self.start.iterations
             return (self.scattered(state) if over else state), info
         return self.move(state)
@@ -129,13 +122,19 @@ class ParticleMethod:
     def log_prob(self, state: State, theta: Tensor) -> None:
         """Return None: particles have no density."""
 
+    def particles(self, state: State) -> Tensor:
+        """Return the particles `(N, n)`; while the start lasts those it would begin with."""
+        found = state.parameters.get(PARTICLES)
+        return self.scattered(state).parameters[PARTICLES] if found is None else found
+
     def scattered(self, state: State) -> State:
-        """Return the state with particles around its location."""
-        mean, sd = state.parameters[LOCATION], float(state.memory["start"]["sd"])
-        particles = torch.empty(self.settings.samples, self.n, dtype=mean.dtype)
+        """Return the state with particles drawn from independent cells."""
+        cells = state.parameters
+        particles = torch.empty(self.settings.samples, self.n, dtype=cells[LOCATION].dtype)
         for i, particle in enumerate(particles):
-            particle.copy_(self.normal("particle", i)).mul_(sd).add_(mean)
-        metric = {"metric": torch.ones(self.n, dtype=mean.dtype)}
+            eps = self.normal("particle", i).to(particle.dtype)[None]
+            particle.copy_(self._before.family.sample(cells, eps)[0])
+        metric = {"metric": torch.ones(self.n, dtype=particles.dtype)}
         memory = {"kernel": metric, **self.memory(particles)}
         return State(state.iteration, {PARTICLES: particles}, memory)
 
@@ -202,9 +201,19 @@ class ParticleMethod:
             count=seen.count,
         )
 
+    def before(self, iteration: int) -> str:
+        """Return the phase of an iteration of the start."""
+        return self._before.phase(iteration)
+
     def phase(self, iteration: int) -> str:
         """Return the phase that an iteration belongs to."""
         raise NotImplementedError
+
+    @cached_property
+    def _before(self) -> VariationalInference:
+        """The start is that of independent cells."""
+        cells = MeanField(self.n)
+        return VariationalInference(cells, self.target, self.settings, self.start, self.seed)
 
     def normal(self, purpose: str, *index: int) -> Tensor:
         """Return the normal numbers `(n,)` float64 of a key."""

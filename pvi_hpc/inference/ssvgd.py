@@ -86,9 +86,9 @@ class StochasticSvgd(ParticleMethod):
             )
 
     def phase(self, iteration: int) -> str:
-        """Return "map", "burn_in" or "sampling"."""
+        """Return the phase of the start, "burn_in" or "sampling"."""
         if iteration < self.start.iterations:
-            return "map"
+            return self.before(iteration)
         burns = iteration - self.start.iterations < self._burn_in
         return "burn_in" if burns else "sampling"
 
@@ -133,7 +133,7 @@ class StochasticSvgd(ParticleMethod):
         chain = state.memory.get("chain")
         samples = collected(chain) if chain and int(chain["sets"]) else None
         if samples is None:
-            samples = state.parameters[PARTICLES]
+            samples = self.particles(state)
         order = keyed_rng(self.seed, "posterior").permutation(len(samples))
         return samples[torch.from_numpy(order[np.arange(first, first + n) % len(order)])]
 

@@ -48,8 +48,9 @@ class Svgd(ParticleMethod):
         _ = self.options
 
     def phase(self, iteration: int) -> str:
-        """Return "map" or "svgd"."""
-        return "map" if iteration < self.start.iterations else "svgd"
+        """Return the phase of the start, or "svgd"."""
+        before = iteration < self.start.iterations
+        return self.before(iteration) if before else "svgd"
 
     def memory(self, particles: Tensor) -> dict[str, dict[str, Tensor]]:
         """Return the optimiser's memory."""
@@ -72,7 +73,7 @@ class Svgd(ParticleMethod):
 
     def sample(self, state: State, n: int, first: int = 0) -> Tensor:
         """Return particles `first` to `first + n` `(n, cells)`, again from 0 after the last."""
-        x = state.parameters[PARTICLES]
+        x = self.particles(state)
         return x[torch.arange(first, first + n) % len(x)].clone()
 
     def _descend(self, state: State, direction: Tensor, i: int, step: float) -> None:

@@ -282,6 +282,19 @@ def test_the_map_phase_moves_one_point_before_particles_scatter():
     np.testing.assert_allclose(state.parameters["particles"], np.tile(mean, (8, 1)), atol=0.05)
 
 
+def test_particles_scatter_with_the_sds_of_the_curvature():
+    rng = np.random.default_rng(11)
+    scale = np.array([0.01, 1.0, 100.0])
+    target = GaussianTarget(np.diag(1 / scale**2), rng.standard_normal(3))
+    start = Start(map_iterations=20, map_optimiser="lbfgs", map_step=0.3, hessian={"probes": 2})
+    method = method_of("ssvgd", target, 3, samples=200, iterations=2, start=start)
+    state = run(method, 3, until=start.iterations)[0]
+    assert method.phase(start.iterations - 1) == "hessian"
+    assert method.phase(start.iterations) == "burn_in"
+    x = state.parameters["particles"].numpy()
+    np.testing.assert_allclose(x.std(axis=0)[:2], scale[:2], rtol=0.2)
+
+
 def test_a_chain_keeps_evenly_spaced_sets_in_bounded_memory():
     chain = fresh_chain(torch.zeros(3, 2), kept=10, thinning=2)
     assert len(chain["samples"]) == 4

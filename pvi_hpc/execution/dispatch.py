@@ -177,6 +177,8 @@ class Dispatcher:
             futures.append(self._finished.get())
         current = [future for future in futures if future.key in self._watched]
         for future, value in zip(current, self._gather(current), strict=True):
+            if future.key not in self._watched:
+                continue  # Its sample was dropped a moment ago.
             done, lost = self._watched.pop(future.key), self._lost.pop(future.key)
             if isinstance(value, Exception):
                 self._raise_if_deadly(value)

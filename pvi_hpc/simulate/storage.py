@@ -13,7 +13,7 @@ from pvi_hpc.simulate.solver_settings import SolverSettings, decomposition, nati
 __all__ = ["Storage", "estimate_memory", "native_storage"]
 
 #: Interpreter, libraries and MPI of a rank [bytes].
-PROCESS_BYTES: Final = 110_000_000
+PROCESS_BYTES: Final = 65_000_000
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,16 @@
 """Random numbers keyed by what they are for, so that no generator state is ever stored."""
 
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["keyed_rng"]
+__all__ = ["keyed_rng", "standard_normal"]
+
+#: Numbers that come from one key; the next ones have a key of their own.
+BLOCK: Final = 2**20
 
 
 def keyed_rng(seed: int, purpose: str, *index: int) -> np.random.Generator:
@@ -20,3 +26,26 @@ def keyed_rng(seed: int, purpose: str, *index: int) -> np.random.Generator:
     """
     entropy = [seed, zlib.crc32(purpose.encode()), *index]
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
+
+
+def standard_normal(
+    out: NDArray[Any], key: tuple[int, str, *tuple[int, ...]], threads: int = 1
+) -> None:
+    """Fill `out` `(n,)`, float32 or float64, with the numbers of `key`, as of `keyed_rng`.
+
+    Every million has a key of its own, so that `threads` can share the work and not the bits.
+    The numbers of float32 are not those of float64 rounded.
+    """
+
+    def fill(block: int) -> None:
+        part = out[block * BLOCK : (block + 1) * BLOCK]
+        rng = keyed_rng(*key, block) if block else keyed_rng(*key)
+        rng.standard_normal(out=part, dtype=out.dtype.type)
+
+    blocks = range(-(-len(out) // BLOCK))
+    if threads == 1 or len(blocks) < 2:
+        for block in blocks:
+            fill(block)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, blocks))

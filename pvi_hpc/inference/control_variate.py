@@ -12,7 +12,10 @@ on the score is 1 at the optimum and 0 where the score is noise.
 from typing import Literal, TypeAlias
 
 import numpy as np
+import torch
 from torch import Tensor
+
+from pvi_hpc.families.native import compare
 
 __all__ = ["Landing", "stick_landing"]
 
@@ -30,12 +33,12 @@ def stick_landing(
     """
     if landing == "always":
         return gradient - score, 1.0
-    g, s = (x.double().numpy() for x in (gradient, score))
-    with np.errstate(over="ignore", invalid="ignore"):
-        size, product = float(np.sum(s * s)), float(np.sum(g * s))
+    dtype = torch.promote_types(gradient.dtype, score.dtype)
+    sums = compare(gradient.to(dtype).contiguous(), score.to(dtype).contiguous())
+    size, product = sums.bb, sums.ab
     if size == 0:
         return gradient, 1.0
     if not np.isfinite([size, product]).all() or product <= 0:
         return gradient, 0.0
     weight = min(product / size, 1.0)
-    return gradient - weight * score, weight
+    return (score * -weight).to(dtype).add_(gradient), weight

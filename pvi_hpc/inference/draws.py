@@ -9,7 +9,7 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from pvi_hpc.config.inference import Estimator
-from pvi_hpc.random import keyed_rng
+from pvi_hpc.random import keyed_rng, standard_normal
 
 __all__ = ["Draws"]
 
@@ -36,16 +36,20 @@ class Draws:
 
     def normal(self, purpose: str, *index: int) -> Tensor:
         """Return the independent numbers `(n,)` of a key."""
-        rng = keyed_rng(self.seed, purpose, *index)
-        return torch.from_numpy(rng.standard_normal(self.n)).to(self.dtype)
+        out = torch.empty(self.n, dtype=self.dtype)
+        standard_normal(out.numpy(), (self.seed, purpose, *index), torch.get_num_threads())
+        return out
 
     def epsilon(self, iteration: int) -> Tensor:
         """Return `eps` `(S, n)`; of pairs, samples 2 p and 2 p + 1 are opposite."""
-        if self.settings.draws == "pairs":
-            pairs = [self.normal("epsilon", iteration, p) for p in range(self.samples // 2)]
-            return torch.stack([x for half in pairs for x in (half, -half)])
-        keys = range(self.samples)
-        eps = torch.stack([self.normal("epsilon", iteration, key) for key in keys])
+        eps = torch.empty(self.samples, self.n, dtype=self.dtype)
+        pairs = self.settings.draws == "pairs"
+        for i, out in enumerate(eps):
+            if pairs and i % 2:
+                torch.neg(eps[i - 1], out=out)
+                continue
+            key = self.seed, "epsilon", iteration, i // 2 if pairs else i
+            standard_normal(out.numpy(), key, torch.get_num_threads())
         if self.settings.draws == "sobol":
             leading = self._sobol(iteration)
             eps[:, : leading.shape[1]] = torch.from_numpy(leading)

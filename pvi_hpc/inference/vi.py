@@ -19,16 +19,17 @@ from pvi_hpc.inference.average import AVERAGE, average, window_start
 from pvi_hpc.inference.control_variate import stick_landing
 from pvi_hpc.inference.draws import Draws
 from pvi_hpc.inference.dropped import surviving
-from pvi_hpc.inference.finite import check_gradients, check_values, norm
+from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.hessian_start import HessianStart
 from pvi_hpc.inference.info import Info
 from pvi_hpc.inference.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
 from pvi_hpc.inference.map_search import MapSearch
-from pvi_hpc.inference.optimiser import descend, fresh_memory, restart
+from pvi_hpc.inference.optimiser import fresh_memory
 from pvi_hpc.inference.schedule import step_of
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.stopping import fresh_trace, has_converged
 from pvi_hpc.inference.target import Target, TargetValue
+from pvi_hpc.inference.update import Update
 
 __all__ = ["VariationalInference"]
 
@@ -132,10 +133,13 @@ class VariationalInference:
             eps, value = eps[kept], value.only(kept)
         check_values(value, iteration)
         log_q = self.family.log_q(parameters, eps)
-        gradients, weight = self._loss_gradient(parameters, eps, value)
-        check_gradients(gradients, iteration)
-        info = _info(iteration, value, log_q, norm(gradients), weight)
-        return self._advance(state, gradients, info)
+        cotangent, weight = self._cotangent(parameters, eps, value)
+        i, n = iteration - self.start.iterations, self.settings.iterations
+        step = step_of(self._optimiser, i, n)
+        update = Update(self.family, self._optimiser, i, step)
+        gradient_norm = update.apply(state, eps, cotangent, 1 - weight)
+        numbers = {"gradient_norm": gradient_norm, "score_weight": weight, "step": step}
+        return self._advance(state, _info(iteration, value, log_q, numbers))
 
     def sample(self, state: State, n: int, first: int = 0) -> Tensor:
         """Return posterior draws `first` to `first + n` of `theta`, `(n, cells)`.
@@ -170,33 +174,20 @@ class VariationalInference:
     def _optimiser(self) -> Optimiser:
         return self.settings.optimiser
 
-    def _loss_gradient(
+    def _cotangent(
         self, parameters: Parameters, eps: Tensor, value: TargetValue
-    ) -> tuple[Parameters, float]:
-        """Return the gradient of `-ELBO` and the weight of the score in it."""
+    ) -> tuple[Tensor, float]:
+        """Return the derivative of `-ELBO` by the samples and the weight of the score in it."""
         landing, ascent, weight = self.settings.estimator.landing, value.gradient, 0.0
         if landing != "never":
             score = self.family.score(parameters, eps)
             ascent, weight = stick_landing(ascent, score, landing)
-        cotangent = (ascent * (-1 / len(eps))).to(eps.dtype)
-        gradients = self.family.pullback(parameters, eps, cotangent)
-        if weight < 1:
-            for name, gradient in self.family.entropy_gradient(parameters, eps).items():
-                gradients[name] = gradients[name] - (1 - weight) * gradient
-        return gradients, weight
+        return (ascent * (-1 / len(eps))).to(eps.dtype), weight
 
-    def _advance(self, state: State, gradients: Parameters, info: Info) -> tuple[State, Info]:
-        """Move the parameters in place, then see whether to stop."""
+    def _advance(self, state: State, info: Info) -> tuple[State, Info]:
+        """Count the iteration, average the parameters, and see whether to stop."""
         settings, memory = self._optimiser, state.memory
         i, n = state.iteration - self.start.iterations, self.settings.iterations
-        if i == 0:
-            restart(settings, memory)
-        step = step_of(settings, i, n)
-        if settings.kind == "natural":
-            assert isinstance(self.family, NaturalGradient)  # `from_settings` asks for it
-            gradients = self.family.natural(state.parameters, gradients)
-        steps = {k: step * self.family.step_scales.get(k, 1.0) for k in gradients}
-        descend(settings, state.parameters, gradients, memory, i, steps)
         stop, converged = self.settings.stop, False
         first = window_start(settings, n)
         if stop is not None:
@@ -207,12 +198,10 @@ class VariationalInference:
         if AVERAGE in memory and i >= first:
             average(state.parameters, memory, i - first)
         state = replace(state, iteration=state.iteration + 1, converged=converged)
-        return state, replace(info, step=step)
+        return state, info
 
 
-def _info(
-    iteration: int, value: TargetValue, log_q: Tensor, gradient_norm: float, weight: float
-) -> Info:
+def _info(iteration: int, value: TargetValue, log_q: Tensor, numbers: dict[str, float]) -> Info:
     terms = value.log_likelihood + value.log_prior
     return Info(
         iteration=iteration,
@@ -222,8 +211,6 @@ def _info(
         log_prior=value.log_prior.numpy(),
         log_q=log_q.numpy(),
         chi_squared=float(value.chi_squared.numpy().mean()),
-        gradient_norm=gradient_norm,
-        score_weight=weight,
-        step=0.0,
         count=value.count,
+        **numbers,
     )

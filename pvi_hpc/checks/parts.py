@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from pvi_hpc.checks.controller import free_cells
 from pvi_hpc.checks.finding import Finding, error
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import PviError
@@ -30,12 +29,9 @@ def check_family(run: Run) -> Iterator[Finding]:
     from pvi_hpc.inference.method import load_method
     from pvi_hpc.inference.target import NoTarget
 
-    grid, above = run.grid.grid, run.prior.fixed_above_m
-    free = grid.axis(0) >= (-np.inf if above is None else above)
-    active = np.broadcast_to(free[:, None, None], grid.shape).copy()
     setting = "inference.family"
     try:
-        family = load_family(run.inference.family, active)
+        family = load_family(run.inference.family, free_cells(run))
         setting = "inference.method"
         load_method(family, NoTarget(), run.inference, run.start, run.seed)
     except PviError as fault:

@@ -4,13 +4,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Final
 
 import psutil
 from dask.utils import parse_bytes
 
+from pvi_hpc.checks.controller import controller_cost
 from pvi_hpc.checks.finding import Finding, error, ok, warning
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import ConfigError, PviError
@@ -26,8 +26,6 @@ FORWARDS_PER_GRADIENT: Final = 3.0
 #: Checkpoints kept: the last ones, and those of every so many iterations.
 KEEP_LAST: Final = 3
 KEEP_EVERY: Final = 50
-#: Copies of the variational state that the controller holds: one to change, one to save.
-CONTROLLER_STATES: Final = 2
 
 
 @dataclass(frozen=True)
@@ -107,12 +105,13 @@ def check_workers(
         yield error("execution.ranks", str(fault))
         return
     yield ok("solver.gradient", how)
-    controller = CONTROLLER_STATES * _state_bytes(run)
-    total = of_rank * run.execution.ranks * run.execution.workers + controller
+    controller = controller_cost(run)
+    total = of_rank * run.execution.ranks * run.execution.workers + controller.peak
     free = psutil.virtual_memory().available if memory is None else memory
     text = (
         f"{_bytes(of_rank)} a rank, {_bytes(total)} for {run.execution.workers} workers of "
-        f"{run.execution.ranks} ranks and the controller ({_bytes(controller)})"
+        f"{run.execution.ranks} ranks and the controller ({_bytes(controller.peak)}, of which "
+        f"{_bytes(controller.state)} are a checkpoint)"
     )
     if local and total > free:
         yield error(
@@ -121,7 +120,11 @@ def check_workers(
             "ranks on more machines, or a smaller 'inference.family.options.stencil'.",
         )
     else:
-        yield ok("execution", f"memory: {text}.")
+        yield ok(
+            "execution",
+            f"memory: {text}. The variational update takes about {controller.seconds:.2g} s of "
+            "one core an iteration.",
+        )
     yield from _check_worker_jobs(run, of_rank)
 
 
@@ -147,7 +150,7 @@ def check_disk(run: Run, survey: Survey, *, free: int | None = None) -> Iterator
     kept = {*range(max(1, last - KEEP_LAST + 1), last + 1), *range(0, last + 1, KEEP_EVERY)}
     needed = (
         4 * survey.n_traces * survey.n_samples * (1 + run.posterior.predictive_draws)
-        + _state_bytes(run) * (len(kept) + 1)  # one is being written
+        + controller_cost(run).state * (len(kept) + 1)  # one is being written
         + 4 * cells * run.posterior.samples
     )
     free = shutil.disk_usage(Path.cwd()).free if free is None else free
@@ -160,23 +163,6 @@ def check_disk(run: Run, survey: Survey, *, free: int | None = None) -> Iterator
         )
     else:
         yield ok("disk", f"about {_bytes(needed)} of {_bytes(free)} free.")
-
-
-def _state_bytes(run: Run) -> int:
-    """Return the size of a checkpoint: parameters and two moments of Adam, in float64."""
-    fields = 2 + (_couplings(run) if run.inference.family.kind == "structured" else 0)
-    return 8 * 3 * fields * run.grid.grid.size
-
-
-def _couplings(run: Run) -> int:
-    # Imported here: it loads torch.
-    from pvi_hpc.families.options import stencil_option
-
-    try:
-        size = stencil_option(run.inference.family.options, run.grid.grid.shape)
-    except PviError:
-        return 0  # `check_family` reports it
-    return (prod(size) - 1) // 2
 
 
 def _memory_of_rank(run: Run, survey: Survey) -> tuple[int, str]:

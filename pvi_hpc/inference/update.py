@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pvi_hpc.config.inference import Optimiser
-from pvi_hpc.families.family import Family, Parameters
+from pvi_hpc.families.family import Family, NaturalGradient, Parameters
 from pvi_hpc.inference.adam import adam_step
 from pvi_hpc.inference.finite import check_gradients, norm
 from pvi_hpc.inference.optimiser import descend, restart
@@ -44,8 +44,12 @@ class Update:
             return stream_descent(self.family, state, (eps, cotangent), entropy, adam)
         gradients = self._gradients(state.parameters, eps, cotangent, entropy)
         check_gradients(gradients, state.iteration)
+        size = norm(gradients)
+        if self.settings.kind == "natural":
+            assert isinstance(self.family, NaturalGradient)  # `from_settings` asks for it
+            gradients = self.family.natural(state.parameters, gradients)
         descend(self.settings, state.parameters, gradients, state.memory, self.i, steps)
-        return norm(gradients)
+        return size
 
     def _gradients(
         self, parameters: Parameters, eps: Tensor, cotangent: Tensor, entropy: float

@@ -1,5 +1,6 @@
 /* What is done once a cell: Adam on mean and log sd, and sums that compare two arrays. */
 #include "adam.h"
+#include "team.h"
 #include "variational.h"
 #include <stdlib.h>
 
@@ -40,7 +41,8 @@ PVI(descend_cells)(const pvi_cells *cells, const real *eps,
   if (!parts)
     return PVI_VARIATIONAL_NO_MEMORY;
   const real entropy = (real)cells->entropy;
-#pragma omp parallel for schedule(static) num_threads(cells->n_threads)
+#pragma omp parallel for schedule(static)                                                      \
+    num_threads(pvi_team(cells->n_threads, cells->n / BLOCK))
   for (int64_t b = 0; b < blocks; b++) {
     const ptrdiff_t at = b * PVI_PIECE;
     const ptrdiff_t n = cells->n - at < PVI_PIECE ? cells->n - at : PVI_PIECE;
@@ -90,7 +92,7 @@ pvi_variational_status PVI(compare)(int64_t n, int32_t n_threads, const real *a,
   double (*parts)[5] = malloc(sizeof(double[5]) * (size_t)blocks);
   if (!parts)
     return PVI_VARIATIONAL_NO_MEMORY;
-#pragma omp parallel for schedule(static) num_threads(n_threads)
+#pragma omp parallel for schedule(static) num_threads(pvi_team(n_threads, blocks))
   for (int64_t i = 0; i < blocks; i++) {
     const int64_t at = i * BLOCK, rest = n - at;
     compare_block(rest < BLOCK ? rest : BLOCK, a + at, b + at, parts[i]);

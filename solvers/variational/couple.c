@@ -1,5 +1,6 @@
 /* Products with the matrix of couplings, tile by tile. */
 #include "couple_tile.h"
+#include "team.h"
 #include "variational.h"
 #include <string.h>
 
@@ -21,7 +22,7 @@ pvi_variational_status PVI(couple)(const pvi_stencil *n, int32_t transposed,
     return PVI_VARIATIONAL_BAD_POINTER;
   const PVI(couplings) all = {n, coefficients, transposed, 0, n->n_offsets};
   const int64_t tiles = pvi_n_tiles(n);
-#pragma omp parallel for schedule(static) num_threads(n->n_threads)
+#pragma omp parallel for schedule(static) num_threads(pvi_team(n->n_threads, tiles))
   for (int64_t i = 0; i < tiles; i++) {
     const pvi_tile tile = pvi_tile_at(n, i);
     clear(n, tile, out);

@@ -1,5 +1,6 @@
 /* The gradient by the coefficients, as an array or straight into Adam. */
 #include "adam.h"
+#include "team.h"
 #include "tiles.h"
 #include "variational.h"
 #include <stdlib.h>
@@ -82,7 +83,7 @@ pvi_variational_status PVI(descend_couplings)(const pvi_stencil *n, const real *
   double *parts = malloc(sizeof(double) * (size_t)tiles);
   if (!parts)
     return PVI_VARIATIONAL_NO_MEMORY;
-#pragma omp parallel for schedule(static) num_threads(n->n_threads)
+#pragma omp parallel for schedule(static) num_threads(pvi_team(n->n_threads, tiles))
   for (int64_t i = 0; i < tiles; i++)
     parts[i] = descend_tile(&f, pvi_tile_at(n, i), c, adam);
   *squares = 0.0;
@@ -103,7 +104,7 @@ PVI(products)(const pvi_stencil *n, const real *eps, const real *cotangent,
   const fields f = {n, eps, cotangent};
   const ptrdiff_t nx = n->shape[2], cells = pvi_n_cells(n);
   const int64_t tiles = pvi_n_tiles(n);
-#pragma omp parallel for schedule(static) num_threads(n->n_threads)
+#pragma omp parallel for schedule(static) num_threads(pvi_team(n->n_threads, tiles))
   for (int64_t i = 0; i < tiles; i++)
     for (int32_t k = 0; k < n->n_offsets; k++) {
       const int32_t *offset = n->offsets + 3 * k;

@@ -7,6 +7,7 @@
  * does it, so bits do not depend on threads.
  */
 #include "couple_tile.h"
+#include "team.h"
 #include "variational.h"
 #include <sched.h>
 #include <stdatomic.h>
@@ -138,7 +139,8 @@ PVI(solve)(const pvi_stencil *n, int32_t transposed, const real *coefficients,
   for (int32_t z = 0; z < nz; z++)
     atomic_init(&work.done[z], 0);
   /* In order: the planes that a plane waits for are finished or being worked on. */
-#pragma omp parallel for schedule(monotonic : dynamic, 1) num_threads(n->n_threads)
+  const int32_t team = pvi_team(n->n_threads, pvi_n_tiles(n));
+#pragma omp parallel for schedule(monotonic : dynamic, 1) num_threads(team)
   for (int32_t i = 0; i < nz; i++)
     solve_plane(&work, transposed ? nz - 1 - i : i);
   free(work.done);

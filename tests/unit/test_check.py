@@ -9,6 +9,7 @@ from run_example import GOOD, make_run
 
 from pvi_hpc.check import check_report, check_run, refuse, render
 from pvi_hpc.checks import resources
+from pvi_hpc.checks.controller import controller_cost, free_cells
 from pvi_hpc.checks.finding import Finding
 from pvi_hpc.config import parse_project
 from pvi_hpc.errors import ConfigError, SolverError
@@ -348,10 +349,13 @@ def test_checkpoints_hold_the_couplings_and_both_phases():
         return found.message
 
     cells = 20 * 28 * 24
-    assert resources._state_bytes(make_run()) == 8 * cells * 3 * 2
-    assert resources._state_bytes(structured(3, 3, 3)) == 8 * cells * 3 * (2 + 13)
-    assert resources._state_bytes(structured()) == 8 * cells * 3 * (2 + 62)
-    assert resources._state_bytes(structured(1, "a", None)) == 8 * cells * 3 * 2
+    n = int(free_cells(make_run()).sum())
+    assert controller_cost(make_run()).state == 8 * 3 * 2 * n
+    assert controller_cost(structured(3, 3, 3)).state == 8 * 3 * (2 * n + 13 * cells)
+    assert controller_cost(structured()).state == 8 * 3 * (2 * n + 62 * cells)
+    assert controller_cost(structured(1, "a", None)).state == 0
+    single = structured(inference__precision="single")
+    assert controller_cost(single).state == 4 * 3 * (2 * n + 62 * cells)
     # 0, 50, ..., 500, 508, 509, 510 and the one being written; 10.8 MB of samples.
     message = kept(structured(start__map_iterations=500))
     assert "about 0.32 GB" in message, message
@@ -370,7 +374,7 @@ def test_the_controller_needs_memory_too():
     run = structured()
     _, finding = resources.check_workers(run, survey_geometry(run), cores=4, memory=40_000_000)
     assert finding.level == "error"
-    assert "the controller (41.3 MB)" in finding.message
+    assert "of which 20.6 MB are a checkpoint" in finding.message
     assert "51.3 MB for 1 workers" in finding.message
 
 

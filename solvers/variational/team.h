@@ -1,0 +1,7 @@
+/* How many threads a loop is worth: waking one costs more than a few tiles do. */
+#pragma once
+#include <stdint.h>
+
+static inline int32_t pvi_team(int32_t n_threads, int64_t pieces) {
+  return pieces < n_threads ? (int32_t)(pieces > 1 ? pieces : 1) : n_threads;
+}

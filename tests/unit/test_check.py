@@ -375,7 +375,7 @@ def test_the_controller_needs_memory_too():
     _, finding = resources.check_workers(run, survey_geometry(run), cores=4, memory=40_000_000)
     assert finding.level == "error"
     assert "of which 20.6 MB are a checkpoint" in finding.message
-    assert "51.3 MB for 1 workers" in finding.message
+    assert "0.38 GB for 1 workers" in finding.message
 
 
 def make_project(**report):

@@ -1,7 +1,7 @@
 """How good each Gaussian family can be: its optimum against the exact posterior.
 
 Linear-Gaussian tomography with 24 x 24 cells and 120 rays (tests/numerics/tomography.py), under
-a smooth and a rough prior. Prints, for each family, the divergence to the posterior of the start
+a smooth and a rough prior. Prints for each family the divergence to the posterior of the start
 from its precision and of the optimum; and of the optimum, relative to the exact posterior, the
 mean sd of a cell and the sd of the mean over a disc of 1.5 km. Usage:
 `python benchmarks/family_optima.py [side]`.

@@ -4,8 +4,6 @@ Notation: the target is `N(m, P^{-1})` with precision `P`, the approximation `N(
 Everything is dense, `O(n^3)`: for tests and small problems.
 """
 
-from typing import Final
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,21 +11,15 @@ from scipy.linalg import solve_triangular
 
 from pvi_hpc.families.family import Parameters
 from pvi_hpc.families.gaussian import GaussianFamily
-from pvi_hpc.families.leading import scaled_directions
 
 __all__ = [
     "dense_factor",
     "gaussian_kl",
     "optimal_factor",
-    "optimal_low_rank",
     "optimal_precision_factor",
 ]
 
 Array = NDArray[np.float64]
-
-#: Rounds of the low-rank fixed point, and the relative change at which it has converged.
-MAX_ROUNDS: Final = 2000
-TOLERANCE: Final = 1e-12
 
 
 def gaussian_kl(mean: Array, factor: Array, target_mean: Array, precision: Array) -> float:
@@ -74,43 +66,3 @@ def optimal_precision_factor(covariance: Array, pattern: NDArray[np.bool_]) -> A
     `P`; elsewhere a good start for `converge`.
     """
     return optimal_factor(covariance, pattern)
-
-
-def optimal_low_rank(
-    precision: Array, rank: int, *, of: str = "precision"
-) -> tuple[Array, Array]:
-    """Return `d` `(n,)` and `U` `(rank, n)` of the best `L = diag(d) (I + U^T U)^{+-1}`.
-
-    The exponent is -1 `of` the precision and 1 `of` the covariance. Two exact minimisations
-    of `KL(q || target)` take turns: given `d`, `U` are eigenvectors of `diag(d) P diag(d)`;
-    given `U`, `d` minimises `d^T (P * C) d / 2 - sum(log d)`, `C = (I + U^T U)^{+-2}`.
-    """
-    n = len(precision)
-    d = 1 / np.sqrt(np.diag(precision))
-    previous = np.inf
-    for _ in range(MAX_ROUNDS):
-        eigen = np.linalg.eigh(d[:, None] * precision * d)
-        directions = scaled_directions(*eigen, rank, of).numpy()
-        inner = np.eye(n) + directions.T @ directions
-        root = np.linalg.inv(inner) if of == "precision" else inner
-        weights = precision * (root @ root.T)
-        d = _scales(weights, d)
-        sign = -1 if of == "precision" else 1
-        log_det = np.log(d).sum() + sign * np.linalg.slogdet(inner)[1]
-        value = 0.5 * d @ weights @ d - log_det
-        if previous - value < TOLERANCE * abs(value):
-            break
-        previous = value
-    return d, directions
-
-
-def _scales(weights: Array, d: Array) -> Array:
-    """Return the positive `d` that minimises `d^T W d / 2 - sum(log d)`: damped Newton."""
-    for _ in range(100):
-        gradient = weights @ d - 1 / d
-        step = np.linalg.solve(weights + np.diag(1 / d**2), gradient)
-        decrement = np.sqrt(gradient @ step)
-        d = d - step / (1 + decrement)  # self-concordant: never leaves the domain
-        if decrement < 1e-10:
-            break
-    return d

@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pvi_hpc.families.family import Parameters
+from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian import GaussianFamily
 from pvi_hpc.families.leading import leading_directions
+from pvi_hpc.families.low_rank_optimum import optimal_low_rank
 from pvi_hpc.families.mean_field import MeanField
 from pvi_hpc.families.options import choice_option, rank_option, refuse_unknown
-from pvi_hpc.families.precision import Precision
+from pvi_hpc.families.precision import DensePrecision, Precision
 from pvi_hpc.families.structured import Structured, stencil_of
 from pvi_hpc.random import keyed_rng
 from pvi_hpc.reproducible import combine, inner_products
@@ -29,6 +30,9 @@ __all__ = ["LowRank", "LowRankStructured"]
 
 #: Norm of the directions at the start; at zero their gradient would vanish.
 START_NORM: Final = 0.1
+#: Up to so many cells a start from a dense precision is the joint optimum, by rounds `O(n^3)`.
+JOINT_CELLS: Final = 1024
+JOINT_ROUNDS: Final = 200
 
 
 class LowRank(GaussianFamily):
@@ -76,10 +80,14 @@ class LowRank(GaussianFamily):
         return {**self.inner.initial(mean, sd), "directions": directions}
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
-        """Return the inner family's optimum with the best directions on top of it.
+        """Return the joint optimum for a small dense `precision` on a mean field.
 
-        Those are eigenvectors of `S^T P S`, by Lanczos iteration; not the joint optimum.
+        Else the inner family's optimum with the best directions on top of it, eigenvectors of
+        `S^T P S` by Lanczos iteration; VI then finds the joint optimum.
         """
+        small = isinstance(precision, DensePrecision) and self.n <= JOINT_CELLS
+        if small and isinstance(self.inner, MeanField):
+            return self._joint(mean, precision.dense())
         inner = self.inner.informed(mean.to(torch.float64), precision)
 
         def product(x: Tensor) -> Tensor:
@@ -88,6 +96,14 @@ class LowRank(GaussianFamily):
 
         directions = leading_directions(product, self.n, self.rank, self.of)
         parameters = {**inner, "directions": directions}
+        return {name: value.to(mean.dtype) for name, value in parameters.items()}
+
+    def _joint(self, mean: Tensor, precision: Tensor) -> Parameters:
+        d, directions = optimal_low_rank(
+            precision.numpy(), self.rank, of=self.of, max_rounds=JOINT_ROUNDS
+        )
+        parameters = {LOCATION: mean.detach().clone(), "log_sd": torch.from_numpy(np.log(d))}
+        parameters["directions"] = torch.from_numpy(directions)
         return {name: value.to(mean.dtype) for name, value in parameters.items()}
 
     def apply(self, parameters: Parameters, x: Tensor) -> Tensor:

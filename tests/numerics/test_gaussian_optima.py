@@ -9,10 +9,10 @@ from tomography import ROUGH_KM, ray_lengths, tomography
 from pvi_hpc.diagnostics.gaussian import (
     gaussian_kl,
     optimal_factor,
-    optimal_low_rank,
     optimal_precision_factor,
 )
 from pvi_hpc.families.leading import leading_directions
+from pvi_hpc.families.low_rank_optimum import optimal_low_rank
 
 PROBLEM = tomography(9, n_sensors=10, length_km=ROUGH_KM)
 

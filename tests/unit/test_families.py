@@ -47,6 +47,43 @@ def test_a_stencil_larger_than_the_grid_is_refused():
         load("structured", stencil=[5, 5, 5])
 
 
+def test_the_default_stencil_fits_the_grid():
+    flat = load_family(FamilySettings(kind="structured"), np.ones((1, 4, 9), bool))
+    assert flat.stencil.size == (1, 3, 5)
+
+
+@pytest.mark.parametrize("rank", [None, 0, 141, 2.0, "3", True])
+@pytest.mark.parametrize("kind", ["low_rank", "low_rank_structured"])
+def test_a_rank_must_be_from_1_to_the_number_of_cells(kind, rank):
+    options = {} if rank is None else {"rank": rank}
+    with pytest.raises(ConfigError, match=r"options.rank' must be .* 1 to .* 140, got"):
+        load(kind, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("structured", {"mask": "ball"}, r"mask' must be one of \['box', 'ellipsoid'\], got"),
+        ("low_rank", {"rank": 3, "of": "sd"}, r"of' must be one of \['precision', 'cov.*'sd'"),
+        ("low_rank", {"rank": 3, "stencil": [1, 1, 1]}, r"'low_rank' must be .*stencil"),
+        ("low_rank_structured", {"rank": 3, "stencil": [1, 2, 1]}, "three odd numbers"),
+        ("precision_structured", {"stencil": [5, 5, 5]}, "not be larger than the grid"),
+        ("full_rank", {"memory_gb": 0}, "memory_gb' must be a positive number, got 0"),
+        ("full_rank", {"memory_gb": 1e-4}, r"140 unknown cells needs 0.000784 GB.*structured"),
+        ("full_rank", {"stencil": [3, 3, 3]}, r"'full_rank' must be 'memory_gb', got"),
+        ("mean_field", {"rank": 3}, r"'mean_field' must be empty, got \['rank'\]"),
+    ],
+)
+def test_impossible_options_are_refused(kind, options, message):
+    with pytest.raises(ConfigError, match=message):
+        load(kind, **options)
+
+
+def test_full_rank_of_a_million_cells_is_refused_before_any_memory_is_taken():
+    with pytest.raises(ConfigError, match=r"needs 4e\+04 GB, .* 8 GB"):
+        load_family(FamilySettings(kind="full_rank"), np.ones((100, 100, 100), bool))
+
+
 def test_the_step_of_couplings_falls_with_their_number():
     scales = load("structured", stencil=[3, 5, 5]).step_scales
     assert scales == {"coefficients": pytest.approx(37**-0.5)}

@@ -1,5 +1,6 @@
 """The doctor's table, row by row as it is found out."""
 
+import logging
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,8 @@ __all__ = ["print_examination"]
 
 def print_examination(site: Path | None, directory: Path) -> bool:
     """Print what works, and a remedy for what does not; return whether all of it does."""
+    # Dask tells of the worker that the doctor kills as of a catastrophe.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     console = Console()
     outcomes: list[Outcome] = []
     for outcome in examine(site, directory):

@@ -16,7 +16,10 @@ from pvi_hpc.doctor.gangs import check_loss, check_ranks
 from pvi_hpc.doctor.network import check_dashboards, check_interfaces, check_strangers
 from pvi_hpc.doctor.outcome import Outcome, failed, passed
 from pvi_hpc.errors import PviError
+from pvi_hpc.execution.executor import Workplace, load_executor
+from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.processes import ProcessId
+from pvi_hpc.execution.worker_jobs import BatchExecutor, run_prefix
 from pvi_hpc.prepare import make_setup, survey_geometry, true_model
 from pvi_hpc.simulate.dask_simulator import DaskSimulator
 from pvi_hpc.store.layout import RunPaths
@@ -70,6 +73,7 @@ def _with_workers(run: Run, folder: Path) -> Iterator[Outcome]:
         yield failed(what, str(error), remedy)
         return
     yield _all_gone(processes)
+    yield from _no_jobs_left(run, paths)
 
 
 def _try_out(run: Run, simulator: DaskSimulator, folder: Path) -> Iterator[Outcome]:
@@ -112,6 +116,26 @@ def _who() -> tuple[str, str]:
     import os
 
     return socket.gethostname(), str(ProcessId.of(os.getpid()))
+
+
+def _no_jobs_left(run: Run, paths: RunPaths) -> Iterator[Outcome]:
+    """Ask the batch system, if there is one, whether jobs are left; cancel them."""
+    executor = load_executor(run.execution, Workplace(paths.folder, Ledger()))
+    if not isinstance(executor, BatchExecutor):
+        return
+    prefix, deadline = run_prefix(paths.folder), time.monotonic() + END_S
+    while True:
+        found = [job for job in executor.queue.jobs() if job.name.startswith(prefix)]
+        left = [job.id for job in found if job.state != "ending"]
+        if not left or time.monotonic() > deadline:
+            break
+        time.sleep(1.0)
+    if left:
+        executor.cancel_leftovers()
+        remedy = "report it; they were cancelled now"
+        yield failed("queue", f"jobs {', '.join(left)} were still there", remedy)
+        return
+    yield passed("queue", "no job left")
 
 
 def _all_gone(processes: dict[str, tuple[str, str]]) -> Outcome:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from daemons import Cluster, alive, wait_until
+from daemons import Cluster, wait_until
+from marked import marked_processes
 
 from pvi_hpc.config import load_project
 from pvi_hpc.plan import write_project
@@ -242,20 +243,7 @@ class Chain:
 
     def pids(self, kind: str = "any") -> list[int]:
         """Return its living processes: any, worker or rank, jobs included."""
-        found = []
-        mark = f"{MARK}={self.folder}\0".encode()
-        for folder in Path("/proc").iterdir():
-            if not folder.name.isdigit() or not alive(int(folder.name)):
-                continue
-            try:
-                if mark not in (folder / "environ").read_bytes():
-                    continue
-                words = (folder / "cmdline").read_bytes().decode().split("\0")[:-1]
-            except (OSError, ValueError):
-                continue
-            if kind == "any" or kind == _kind(words):
-                found.append(int(folder.name))
-        return found
+        return marked_processes(f"{MARK}={self.folder}", kind)
 
     def check_gone(self) -> float:
         """Check that no process and no job is left soon; return after how long [s]."""
@@ -280,12 +268,3 @@ class Chain:
 
     def _jobs(self) -> dict[str, str]:
         return self.cluster.jobs() if self.cluster else {}
-
-
-def _kind(words: list[str]) -> str:
-    if words[1:5] == ["-m", "mpi4py", "-m", "faulty_gang"]:
-        return "rank"
-    text = " ".join(words)
-    # The first is a worker in a job, the second a worker of the local executor.
-    worker = "dask_worker" in text or ("spawn_main" in text and "resource" not in text)
-    return "worker" if worker else "other"

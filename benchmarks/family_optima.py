@@ -22,7 +22,7 @@ from pvi_hpc.families.precision import DensePrecision
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import ROUGH_KM, SMOOTH_KM, tomography
 
-#: Of L-BFGS, for the families without a closed form; their divergence is then within 1 %.
+#: Of L-BFGS, for the families without a closed form; their divergence still falls by some percent.
 ITERATIONS = 80
 #: Kind, options, and whether the start from the precision is the optimum already.
 FAMILIES = [
@@ -33,9 +33,9 @@ FAMILIES = [
     ("structured", {"stencil": [1, 11, 11]}, True),
     ("precision_structured", {"stencil": [1, 3, 3]}, False),
     ("precision_structured", {"stencil": [1, 5, 5]}, False),
-    ("low_rank", {"rank": 20}, False),
-    ("low_rank", {"rank": 120}, False),
-    ("low_rank", {"rank": 20, "of": "covariance"}, False),
+    ("low_rank", {"rank": 20}, True),
+    ("low_rank", {"rank": 120}, True),
+    ("low_rank", {"rank": 20, "of": "covariance"}, True),
     ("low_rank_structured", {"rank": 20, "stencil": [1, 5, 5]}, False),
     ("full_rank", {}, True),
 ]

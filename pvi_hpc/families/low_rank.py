@@ -32,7 +32,7 @@ __all__ = ["LowRank", "LowRankStructured"]
 START_NORM: Final = 0.1
 #: Up to so many cells a start from a dense precision is the joint optimum, by rounds `O(n^3)`.
 JOINT_CELLS: Final = 1024
-JOINT_ROUNDS: Final = 200
+JOINT_ROUNDS: Final = 50
 
 
 class LowRank(GaussianFamily):

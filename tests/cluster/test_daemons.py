@@ -8,7 +8,7 @@ import pytest
 from daemons import alive, wait_until
 from slurm import Slurm
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
 @pytest.fixture(params=["slurm", "grid_engine"])

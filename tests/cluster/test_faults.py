@@ -4,7 +4,7 @@ import pytest
 from chain import Template
 from fault_list import FAULTS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
 @pytest.fixture(scope="session")

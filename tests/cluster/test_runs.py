@@ -15,7 +15,7 @@ from site_profile import make_profile
 
 from pvi_hpc.store.checkpoint_file import read_checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 LAST = 8
 PVI = Path(sys.executable).with_name("pvi")
@@ -43,7 +43,7 @@ def run(folder, profile, *options, environment=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=1200,
         check=False,
     )
     logs = [path.read_text()[-2000:] for path in (folder / "results").rglob("*.log")]
@@ -96,7 +96,7 @@ def test_one_allocation_ends_with_the_bits_of_a_local_run(local, project, slurm)
     script = project / "job.sh"
     script.write_text(text)
     job = slurm.submit(script, f"--chdir={project}", *SMALL)
-    wait_until(lambda: job not in slurm.jobs(), 500, "The end of the job")
+    wait_until(lambda: job not in slurm.jobs(), 1200, "The end of the job")
     assert "Done. Open" in (project / "job.log").read_text(), (project / "job.log").read_text()
     assert bits(project) == bits(local)
 
@@ -112,7 +112,7 @@ def test_the_doctor_finds_a_batch_system_fit(kind, project, request):
         env={**os.environ, **cluster.environment},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=800,
         check=False,
     )
     assert done.stdout.rstrip().endswith("11 passed, 0 failed"), done.stdout + done.stderr

@@ -154,7 +154,8 @@ class Optimiser(Frozen):
     """How the parameters move; the step falls from `step` to `step * final`."""
 
     kind: Literal["adam", "sgd", "natural"] = Field(
-        "adam", description="natural: for Gaussian families that know their Fisher information."
+        "adam",
+        description="natural: for families that know their Fisher information; step 0.1.",
     )
     step: PositiveFloat = 0.02
     schedule: Literal["cosine", "constant", "inverse_sqrt"] = Field(

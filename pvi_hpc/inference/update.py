@@ -8,6 +8,7 @@ from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.families.family import Family, NaturalGradient, Parameters
 from pvi_hpc.inference.adam import adam_step
 from pvi_hpc.inference.finite import check_gradients, norm
+from pvi_hpc.inference.natural import natural_direction
 from pvi_hpc.inference.optimiser import descend, restart
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.streaming import stream_descent, streams
@@ -42,18 +43,19 @@ class Update:
         if streams(self.family, self.settings):
             adam = {k: adam_step(self.i, step, self.settings) for k, step in steps.items()}
             return stream_descent(self.family, state, (eps, cotangent), entropy, adam)
-        gradients = self._gradients(state.parameters, eps, cotangent, entropy)
+        gradients = self.gradients(state.parameters, eps, cotangent, entropy)
         check_gradients(gradients, state.iteration)
         size = norm(gradients)
         if self.settings.kind == "natural":
             assert isinstance(self.family, NaturalGradient)  # `from_settings` asks for it
-            gradients = self.family.natural(state.parameters, gradients)
+            gradients = natural_direction(self.family, state.parameters, gradients)
         descend(self.settings, state.parameters, gradients, state.memory, self.i, steps)
         return size
 
-    def _gradients(
+    def gradients(
         self, parameters: Parameters, eps: Tensor, cotangent: Tensor, entropy: float
     ) -> Parameters:
+        """Return the gradient of the loss by each parameter."""
         gradients = self.family.pullback(parameters, eps, cotangent)
         if entropy:
             for name, gradient in self.family.entropy_gradient(parameters, eps).items():

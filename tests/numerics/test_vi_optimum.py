@@ -183,3 +183,16 @@ def test_a_large_stencil_and_step_do_not_run_away():
     for _ in range(150):
         state, _ = method.step(state)
     np.testing.assert_allclose(family.sd(state.parameters).mean(), 1, atol=0.05)
+
+
+def test_natural_gradients_converge_and_a_bad_start_does_not_run_away():
+    family, target = problem("mean_field")
+    optimiser = Optimiser(kind="natural", step=0.2, final=0.01)
+    inference = Inference(iterations=300, samples=4, optimiser=optimiser)
+    method = VariationalInference(family, target, inference, seed=2)
+    # Sds seven times too large; this fails without the bound of `natural_direction`.
+    state = method.init(torch.full((N,), 2.0, dtype=torch.float64), 5.0)
+    for _ in range(300):
+        state, _ = method.step(state)
+    best = kl(family, optimal_parameters(family, target), target)
+    assert kl(family, state.parameters, target) - best < 1e-3 * N

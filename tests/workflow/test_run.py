@@ -119,3 +119,30 @@ def test_without_data_the_workflow_returns_the_prior(project):
     assert np.abs(sd / prior_sd - 1).max() < 0.15
     assert abs(np.mean((mean - prior_mean) / prior_sd)) < 0.01
     assert abs(np.mean(sd / prior_sd) - 1) < 0.01
+
+
+def test_a_run_that_converges_early_is_finished(project):
+    """It stops in the second of three segments; the third has nothing to do."""
+    stop = {"window": 2, "tolerance": 1e9}  # converged after two windows, whatever the ELBO
+    start = {"sd": 0.2, "map_iterations": 2, "map_optimiser": "lbfgs", "hessian": {"probes": 1}}
+    project.write(
+        inference={"iterations": 12, "samples": 2, "stop": stop},
+        start=start,
+        segments=3,
+        runs=[{"name": "early"}],
+    )
+    project.pvi("run", "tiny.yaml")
+    segments = [
+        json.loads((project.results / "early" / "segments" / f"{i}.json").read_text())
+        for i in range(3)
+    ]
+    assert [(s["iteration"], s["converged"]) for s in segments] == [
+        (6, False),
+        (8, True),
+        (8, True),
+    ]
+    assert "finished" in project.pvi("status", "tiny")
+    summary = json.loads((project.results / "early" / "summary.json").read_text())
+    assert summary["converged"] and summary["iterations"] == 8
+    # On 2 shots each: 2 of L-BFGS, 1 and 1 of the curvature, 4 iterations of 2 samples.
+    assert summary["simulations"]["for the posterior"] == (2 + 2 + 4 * 2) * 2

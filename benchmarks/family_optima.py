@@ -22,7 +22,7 @@ from pvi_hpc.families.precision import DensePrecision
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import ROUGH_KM, SMOOTH_KM, tomography
 
-#: Of L-BFGS, for the families without a closed form; their divergence still falls by some percent.
+#: Of L-BFGS, for families without a closed form; the divergence still falls by some percent.
 ITERATIONS = 80
 #: Kind, options, and whether the start from the precision is the optimum already.
 FAMILIES = [

@@ -214,13 +214,20 @@ def test_radial_inverses_hold_however_strong_the_layer(seed, reach, gain):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", sorted(TARGETS))
-def test_a_spline_flow_reaches_densities_that_no_gaussian_fits(shape):
+@pytest.mark.parametrize(
+    ("shape", "kind", "layers"),
+    [
+        ("banana", "affine_coupling", 6),
+        ("ring", "spline_coupling", 4),
+        ("three_modes", "spline_coupling", 4),
+    ],
+)
+def test_flows_reach_densities_that_no_gaussian_fits(shape, kind, layers):
     fitted = pvi_hpc.fit(
         TARGETS[shape],
         2,
-        family={"kind": "spline_coupling", "options": {"layers": 4, "hidden": [32, 32]}},
-        iterations=900,
+        family={"kind": kind, "options": {"layers": layers, "hidden": [32, 32]}},
+        iterations=600,
         samples=64,
         estimator={"landing": "never"},
         optimiser={"step": 0.02, "final": 0.01},

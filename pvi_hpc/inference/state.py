@@ -53,7 +53,7 @@ class State:
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "State":
-        """Return the state that `to_tree` was made of."""
+        """Return the state that `to_tree` was made of, in the memory of the tree's arrays."""
         memory = {name: _tensors(part) for name, part in tree["memory"].items()}
         return cls(
             int(tree["iteration"]),
@@ -72,4 +72,5 @@ def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _tensors(arrays: Mapping[str, Any]) -> Parameters:
-    return {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+    owned = {k: np.require(v, requirements=("C", "W")) for k, v in arrays.items()}
+    return {name: torch.from_numpy(value) for name, value in owned.items()}

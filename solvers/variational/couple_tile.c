@@ -44,14 +44,17 @@ static void add_inside(const run *r, ptrdiff_t from, ptrdiff_t to, real *out) {
     add_products(5, r, from, to, r->values, out);
 }
 
-/* Cells of a row where only some do. */
+/* Cells of a row where only some do: those k that keep x + k * step within [0, nx). */
 static void add_edge(const run *r, ptrdiff_t from, ptrdiff_t to, ptrdiff_t nx, real *out) {
-  for (int32_t k = 0; k < r->n; k++) {
-    const ptrdiff_t shift = r->first[2] + k * r->step;
-    const ptrdiff_t begin = from < -shift ? -shift : from;
-    const ptrdiff_t end = to > nx - shift ? nx - shift : to;
-    for (ptrdiff_t i = begin; i < end; i++)
-      out[i] += r->c[k][i] * r->values[i + k * r->step];
+  for (ptrdiff_t i = from; i < to; i++) {
+    const ptrdiff_t x = i + r->first[2];
+    const ptrdiff_t low = r->step > 0 ? -x : x - (nx - 1);
+    const ptrdiff_t high = r->step > 0 ? nx - x : x + 1;
+    const ptrdiff_t end = high < r->n ? high : r->n;
+    real sum = out[i];
+    for (ptrdiff_t k = low > 0 ? low : 0; k < end; k++)
+      sum += r->c[k][i] * r->values[i + k * r->step];
+    out[i] = sum;
   }
 }
 

@@ -126,7 +126,8 @@ KERNELS: Final = {"hmc": Hmc, "mala": Mala, "random_walk": RandomWalk}
 
 
 def _squares(x: Array) -> Array:
-    squares: Array = np.sum(x * x, axis=1)
+    with np.errstate(over="ignore"):  # a trajectory that diverged is refused
+        squares: Array = np.sum(x * x, axis=1)
     return squares
 
 

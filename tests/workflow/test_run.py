@@ -146,3 +146,19 @@ def test_a_run_that_converges_early_is_finished(project):
     assert summary["converged"] and summary["iterations"] == 8
     # On 2 shots each: 2 of L-BFGS, 1 and 1 of the curvature, 4 iterations of 2 samples.
     assert summary["simulations"]["for the posterior"] == (2 + 2 + 4 * 2) * 2
+
+
+@pytest.mark.parametrize("kind", ["ssvgd", "boosting"])
+def test_other_methods_go_through_the_whole_workflow(project, kind):
+    """Two segments with a checkpoint between them, draws, predictive check, report."""
+    project.write(
+        inference={"method": {"kind": kind}, "iterations": 4, "samples": 2},
+        posterior={"samples": 3, "predictive_draws": 2},
+        runs=[{"name": kind}],
+    )
+    project.pvi("run", "tiny.yaml")
+    summary = json.loads((project.results / kind / "summary.json").read_text())
+    assert summary["iterations"] == 2 + 4
+    with h5py.File(project.results / kind / "posterior.h5") as file:
+        assert np.isfinite(file["mean"][...]).all()
+    assert kind in (project.results / "report" / "index.html").read_text()

@@ -28,68 +28,33 @@ PVI_INLINE PVI(vector) memory(const PVI(memory_row) *m, ptrdiff_t x, const real 
   return inv_h2 * (next - 2 * zeta + previous) - d_psi;
 }
 
-/* One side of the layer of x in one row. */
-typedef struct {
-  const real *w, *v, *a, *b, *a_half, *b_half, *inv_h2;
-  real *psi, *zeta, *swap;
-  ptrdiff_t n;
-} row_end;
-
-static inline row_end find_end(const PVI(plan) *plan, const PVI(step) *step, const PVI(strip) *k, int32_t y,
-                               int side) {
-  const PVI(slab) *s = &plan->g.slab[2][side];
-  const PVI(damping) *d = &plan->damping[2][side];
-  const PVI(layer) *layer = &step->wave->layer[2][side];
-  if (!s->present)
-    return (row_end){0};
-  const ptrdiff_t at = PVI(in_field)(&plan->g, k->z, y) + s->begin;
-  const ptrdiff_t row = PVI(in_slab)(s, k->z, y);
-  const real *v = plan->v + PVI(in_model)(&plan->g, k, y) + s->begin;
-  return (row_end){step->p + at,
-                   v,
-                   d->a,
-                   d->b,
-                   d->a_half,
-                   d->b_half,
-                   d->inv_h2,
-                   layer->psi + row,
-                   layer->zeta + row,
-                   step->swap + at,
-                   s->end - s->begin};
+/* zeta of x one vector on; `w` is the field there. Beyond the layer it is zero. */
+PVI_INLINE PVI(vector) next_zeta(const PVI(row_end) *e, ptrdiff_t x, PVI(vector) w) {
+  const ptrdiff_t i = x - e->begin;
+  if (!PVI(acts)(e, x))
+    return (PVI(vector)){0};
+  return PVI(load)(e->b + i) * PVI(load)(e->zeta + i) + PVI(load)(e->a + i) * w;
 }
 
-static inline void zeta_of_x(const row_end *e) {
-  const real *restrict w = e->w, *restrict a = e->a, *restrict b = e->b;
-  real *restrict zeta = e->zeta;
-  for (ptrdiff_t first = 0; first < e->n; first += PVI_LANES) {
-#pragma omp simd
-    for (ptrdiff_t x = first; x < first + PVI_LANES; x++)
-      zeta[x] = b[x] * zeta[x] + a[x] * w[x];
-  }
-}
-
-static inline void psi_of_x(const row_end *e) {
-  const real *restrict w = e->w, *restrict a = e->a_half, *restrict b = e->b_half;
-  const real *restrict zeta = e->zeta;
-  real *restrict psi = e->psi;
-  for (ptrdiff_t first = 0; first < e->n; first += PVI_LANES) {
-#pragma omp simd
-    for (ptrdiff_t x = first; x < first + PVI_LANES; x++)
-      psi[x] = b[x] * psi[x] - a[x] * (w[x + 1] + zeta[x + 1] - w[x] - zeta[x]);
-  }
-}
-
-static inline void add_x(const row_end *e) {
-  const real *restrict zeta = e->zeta, *restrict psi = e->psi, *restrict v = e->v;
-  const real *restrict inv_h2 = e->inv_h2;
-  real *restrict swap = e->swap;
-  for (ptrdiff_t first = 0; first < e->n; first += PVI_LANES) {
-#pragma omp simd
-    for (ptrdiff_t x = first; x < first + PVI_LANES; x++) {
-      const real d2_zeta = inv_h2[x] * (zeta[x + 1] - 2 * zeta[x] + zeta[x - 1]);
-      swap[x] += v[x] * (d2_zeta - (psi[x] - psi[x - 1]));
-    }
-  }
+/* The same for x, at the vector of cells x of the window. */
+PVI_INLINE PVI(vector) memory_of_x(
+    PVI(row_end) *e, ptrdiff_t x, const PVI(window) *w, real inv_h2) {
+  const ptrdiff_t i = x - e->begin;
+  const PVI(vector) zeta = x == e->begin ? next_zeta(e, x, w->here) : e->zeta_here;
+  const PVI(vector) after = next_zeta(e, x + PVI_WIDTH, w->after);
+  const PVI(vector) next = PVI(taken)(zeta, after, 1);
+  const PVI(vector) previous = PVI(taken)(e->zeta_before, zeta, PVI_WIDTH - 1);
+  const PVI(vector) up = PVI(taken)(w->here, w->after, 1);
+  const PVI(vector) difference = (up + next) - (w->here + zeta);
+  const PVI(vector) psi =
+      PVI(load)(e->b_half + i) * PVI(load)(e->psi + i) - PVI(load)(e->a_half + i) * difference;
+  const PVI(vector) d_psi = psi - PVI(taken)(e->psi_before, psi, PVI_WIDTH - 1);
+  PVI(store)(e->psi + i, psi);
+  PVI(store)(e->zeta + i, zeta);
+  __builtin_prefetch(e->psi + i + e->ahead);
+  __builtin_prefetch(e->zeta + i + e->ahead);
+  e->psi_before = psi, e->zeta_before = zeta, e->zeta_here = after;
+  return inv_h2 * (next - 2 * zeta + previous) - d_psi;
 }
 
 /* Where a row begins in each array. */
@@ -98,32 +63,44 @@ typedef struct {
   const real *rhs;
   real *swap, *gradient;
   PVI(memory_row) z, y;
+  PVI(row_end) end[2];
 } row_view;
 
 PVI_INLINE row_view find_row(const PVI(plan) *plan, const PVI(step) *step, const PVI(strip) *k, int32_t y,
                              int correlate) {
   const PVI(geometry) *g = &plan->g;
   const ptrdiff_t at = PVI(in_field)(g, k->z, y), cell = PVI(in_cells)(g, k->z, y);
-  return (row_view){.p = step->p + at,
-                    .v = plan->v + PVI(in_model)(g, k, y),
-                    .swap = step->swap + at,
-                    .rhs = correlate ? step->rhs + cell : NULL,
-                    .gradient = plan->gradient + cell,
-                    .z = PVI(find)(plan, step, 0, k->in_z, k->z, y),
-                    .y = PVI(find)(plan, step, 1, k->in_y, k->z, y)};
+  return (row_view){
+      .p = step->p + at,
+      .v = plan->v + PVI(in_model)(g, k, y),
+      .swap = step->swap + at,
+      .rhs = correlate ? step->rhs + cell : NULL,
+      .gradient = plan->gradient + cell,
+      .z = PVI(find)(plan, step, 0, k->in_z, k->z, y),
+      .y = PVI(find)(plan, step, 1, k->in_y, k->z, y),
+      .end = {PVI(find_end)(plan, step, k->z, y, 0), PVI(find_end)(plan, step, k->z, y, 1)}};
 }
 
+/* What a copy of the loop takes part in. */
+typedef struct {
+  int in_z, in_y, in_x, correlate;
+} part;
+
 /* Field swap at one vector of cells after the step; all else is updated in place. */
-PVI_INLINE PVI(vector) advance(const PVI(plan) *plan, const PVI(stencil) *s, const row_view *r,
-                          const PVI(window) *w, ptrdiff_t x, int in_z, int in_y, int correlate) {
+PVI_INLINE PVI(vector) advance(const PVI(plan) *plan, const PVI(stencil) *s, row_view *r, const PVI(window) *w,
+                          ptrdiff_t x, part a) {
   const PVI(geometry) *g = &plan->g;
-  PVI(ask)(g, r->p + x, r->swap + x, in_z || in_y ? NULL : r->v + x);
+  PVI(ask)(g, r->p + x, r->swap + x, a.in_z || a.in_y ? NULL : r->v + x);
   PVI(vector) sum = PVI(laplacian)(s, w, r->p + x);
-  if (in_z)
+  if (a.in_z)
     sum += memory(&r->z, x, r->p + x, g->sz, plan->inv_h2[0]);
-  if (in_y)
+  if (a.in_y)
     sum += memory(&r->y, x, r->p + x, g->sy, plan->inv_h2[1]);
-  if (correlate) {
+  for (int side = 0; a.in_x && side < 2; side++) {
+    if (PVI(acts)(&r->end[side], x))
+      sum += memory_of_x(&r->end[side], x, w, plan->inv_h2[2]);
+  }
+  if (a.correlate) {
     __builtin_prefetch(r->rhs + x + PVI_AHEAD * g->row);
     __builtin_prefetch(r->gradient + x + PVI_AHEAD * g->row);
     PVI(store)(r->gradient + x, PVI(load)(r->gradient + x) + w->here * PVI(load)(r->rhs + x));
@@ -131,33 +108,38 @@ PVI_INLINE PVI(vector) advance(const PVI(plan) *plan, const PVI(stencil) *s, con
   return 2 * w->here - PVI(load)(r->swap + x) + PVI(load)(r->v + x) * sum;
 }
 
-PVI_INLINE void row(const PVI(plan) *plan, const PVI(stencil) *s, const row_view *r, int in_z, int in_y,
-                    int correlate) {
-  const ptrdiff_t n = plan->g.nx_loop, whole = n / PVI_WIDTH * PVI_WIDTH;
-  PVI(window) w = {PVI(load)(r->p - PVI_WIDTH), PVI(load)(r->p), PVI(load)(r->p)};
-  for (ptrdiff_t x = 0; x < whole; x += PVI_WIDTH) {
-    w.after = PVI(load)(r->p + x + PVI_WIDTH);
-    PVI(store)(r->swap + x, advance(plan, s, r, &w, x, in_z, in_y, correlate));
-    w.before = w.here;
-    w.here = w.after;
+/* Whole vectors of [x, end) of a row; returns where the rest begins. */
+PVI_INLINE ptrdiff_t run(const PVI(plan) *plan, const PVI(stencil) *s, row_view *r,
+                         PVI(window) *w,
+                         ptrdiff_t x, ptrdiff_t end, part a) {
+  for (; x + PVI_WIDTH <= end; x += PVI_WIDTH) {
+    w->after = PVI(load)(r->p + x + PVI_WIDTH);
+    PVI(store)(r->swap + x, advance(plan, s, r, w, x, a));
+    w->before = w->here;
+    w->here = w->after;
   }
-  if (whole == n)
+  return x;
+}
+
+PVI_INLINE void row(const PVI(plan) *plan, const PVI(stencil) *s, row_view *r, part a) {
+  const ptrdiff_t n = plan->g.nx_loop;
+  const part inside = {a.in_z, a.in_y, 0, a.correlate};
+  PVI(window) w = {PVI(load)(r->p - PVI_WIDTH), PVI(load)(r->p), PVI(load)(r->p)};
+  ptrdiff_t x = run(plan, s, r, &w, 0, r->end[0].end, a);
+  x = run(plan, s, r, &w, x, r->end[1].begin < n ? r->end[1].begin : n, inside);
+  x = run(plan, s, r, &w, x, n, a);
+  if (x == n)
     return;
-  w.after = PVI(load)(r->p + whole + PVI_WIDTH);
-  PVI(store_first)(r->swap + whole, n - whole,
-              advance(plan, s, r, &w, whole, in_z, in_y, correlate));
+  w.after = PVI(load)(r->p + x + PVI_WIDTH);
+  PVI(store_first)(r->swap + x, n - x, advance(plan, s, r, &w, x, a));
 }
 
 PVI_INLINE void rows(const PVI(plan) *plan, const PVI(step) *step, const PVI(strip) *k, int in_z, int in_y,
                      int correlate) {
   const PVI(stencil) s = PVI(stencil_of)(plan);
   for (int32_t y = k->y0; y < k->y1; y++) {
-    const row_end left = find_end(plan, step, k, y, 0), right = find_end(plan, step, k, y, 1);
-    zeta_of_x(&left), zeta_of_x(&right);
-    const row_view r = find_row(plan, step, k, y, correlate);
-    row(plan, &s, &r, in_z, in_y, correlate);
-    psi_of_x(&left), psi_of_x(&right);
-    add_x(&left), add_x(&right);
+    row_view r = find_row(plan, step, k, y, correlate);
+    row(plan, &s, &r, (part){in_z, in_y, 1, correlate});
   }
 }
 

@@ -7,7 +7,7 @@
  *   p_next = 2 p - p_previous + c^2 dt^2 rhs
  *
  * Flags are constants in each copy the compiler makes: rows inside the box carry nothing of
- * the layers of z and y; that of x is done at the row ends. */
+ * the layers of z and y, nor does the middle of a row of that of x. */
 #include "rows.h"
 #include "stencil.h"
 
@@ -26,59 +26,24 @@ PVI_INLINE PVI(vector) memory(const PVI(memory_row) *m, ptrdiff_t x, const real 
   return d_psi + zeta;
 }
 
-/* psi of x at the ends of a row. */
-static inline void psi_of_x(const PVI(plan) *plan, const PVI(step) *step, int32_t z, int32_t y) {
-  for (int side = 0; side < 2; side++) {
-    const PVI(slab) *s = &plan->g.slab[2][side];
-    const PVI(damping) *d = &plan->damping[2][side];
-    if (!s->present)
-      continue;
-    const real *restrict p = step->p + PVI(in_field)(&plan->g, z, y) + s->begin;
-    real *restrict psi = step->wave->layer[2][side].psi + PVI(in_slab)(s, z, y);
-    const real *restrict a = d->a_half, *restrict b = d->b_half;
-    const ptrdiff_t n = s->end - s->begin;
-    for (ptrdiff_t first = 0; first < n; first += PVI_LANES) {
-#pragma omp simd
-      for (ptrdiff_t x = first; x < first + PVI_LANES; x++)
-        psi[x] = b[x] * psi[x] + a[x] * (p[x + 1] - p[x]);
-    }
-  }
-}
-
-/* What the layer of x adds at the ends of a row that is otherwise done. */
-static inline void add_x(const PVI(plan) *plan, const PVI(step) *step, const PVI(strip) *k, int32_t y) {
-  const real inv_h2 = plan->inv_h2[2];
-  for (int side = 0; side < 2; side++) {
-    const PVI(slab) *s = &plan->g.slab[2][side];
-    const PVI(damping) *d = &plan->damping[2][side];
-    if (!s->present)
-      continue;
-    const ptrdiff_t at = PVI(in_field)(&plan->g, k->z, y) + s->begin;
-    const ptrdiff_t row = PVI(in_slab)(s, k->z, y), n = s->end - s->begin;
-    const real *restrict p = step->p + at;
-    const real *restrict v = plan->v + PVI(in_model)(&plan->g, k, y) + s->begin;
-    const real *restrict psi = step->wave->layer[2][side].psi + row;
-    real *restrict zeta = step->wave->layer[2][side].zeta + row, *restrict swap =
-                                                                     step->swap + at;
-    real *rhs = step->rhs ? step->rhs + PVI(in_cells)(&plan->g, k->z, y) + s->begin : NULL;
-    const real *restrict a = d->a, *restrict b = d->b;
-    for (ptrdiff_t first = 0; first < n; first += PVI_LANES) {
-      real added[PVI_LANES];
-#pragma omp simd
-      for (ptrdiff_t i = 0; i < PVI_LANES; i++) {
-        const ptrdiff_t x = first + i;
-        const real d_psi = psi[x] - psi[x - 1];
-        zeta[x] = b[x] * zeta[x] + a[x] * (inv_h2 * (p[x + 1] - 2 * p[x] + p[x - 1]) + d_psi);
-        added[i] = d_psi + zeta[x];
-        swap[x] += v[x] * added[i];
-      }
-#pragma omp simd
-      for (ptrdiff_t i = 0; i < PVI_LANES; i++) {
-        if (rhs)
-          rhs[first + i] += added[i];
-      }
-    }
-  }
+/* The same for x, at the vector of cells x of the window. */
+PVI_INLINE PVI(vector) memory_of_x(
+    PVI(row_end) *e, ptrdiff_t x, const PVI(window) *w, real inv_h2) {
+  const ptrdiff_t i = x - e->begin;
+  const PVI(vector) up = PVI(taken)(w->here, w->after, 1);
+  const PVI(vector) down = PVI(taken)(w->before, w->here, PVI_WIDTH - 1);
+  const PVI(vector) psi = PVI(load)(e->b_half + i) * PVI(load)(e->psi + i) +
+                          PVI(load)(e->a_half + i) * (up - w->here);
+  const PVI(vector) d_psi = psi - PVI(taken)(e->psi_before, psi, PVI_WIDTH - 1);
+  const PVI(vector) d2 = inv_h2 * (up - 2 * w->here + down);
+  const PVI(vector) zeta =
+      PVI(load)(e->b + i) * PVI(load)(e->zeta + i) + PVI(load)(e->a + i) * (d2 + d_psi);
+  PVI(store)(e->psi + i, psi);
+  PVI(store)(e->zeta + i, zeta);
+  __builtin_prefetch(e->psi + i + e->ahead);
+  __builtin_prefetch(e->zeta + i + e->ahead);
+  e->psi_before = psi;
+  return d_psi + zeta;
 }
 
 /* Where a row begins in each array. */
@@ -86,59 +51,79 @@ typedef struct {
   const real *p, *v;
   real *swap, *rhs;
   PVI(memory_row) z, y;
+  PVI(row_end) end[2];
 } row_view;
 
 PVI_INLINE row_view find_row(const PVI(plan) *plan, const PVI(step) *step, const PVI(strip) *k, int32_t y,
                              int store) {
   const PVI(geometry) *g = &plan->g;
   const ptrdiff_t at = PVI(in_field)(g, k->z, y), cell = PVI(in_cells)(g, k->z, y);
-  return (row_view){.p = step->p + at,
-                    .v = plan->v + PVI(in_model)(g, k, y),
-                    .swap = step->swap + at,
-                    .rhs = store ? step->rhs + cell : NULL,
-                    .z = PVI(find)(plan, step, 0, k->in_z, k->z, y),
-                    .y = PVI(find)(plan, step, 1, k->in_y, k->z, y)};
+  return (row_view){
+      .p = step->p + at,
+      .v = plan->v + PVI(in_model)(g, k, y),
+      .swap = step->swap + at,
+      .rhs = store ? step->rhs + cell : NULL,
+      .z = PVI(find)(plan, step, 0, k->in_z, k->z, y),
+      .y = PVI(find)(plan, step, 1, k->in_y, k->z, y),
+      .end = {PVI(find_end)(plan, step, k->z, y, 0), PVI(find_end)(plan, step, k->z, y, 1)}};
 }
 
+/* What a copy of the loop takes part in. */
+typedef struct {
+  int in_z, in_y, in_x, store;
+} part;
+
 /* Field swap at one vector of cells after the step; all else is updated in place. */
-PVI_INLINE PVI(vector) advance(const PVI(plan) *plan, const PVI(stencil) *s, const row_view *r,
-                          const PVI(window) *w, ptrdiff_t x, int in_z, int in_y, int store) {
+PVI_INLINE PVI(vector) advance(const PVI(plan) *plan, const PVI(stencil) *s, row_view *r, const PVI(window) *w,
+                          ptrdiff_t x, part a) {
   const PVI(geometry) *g = &plan->g;
-  PVI(ask)(g, r->p + x, r->swap + x, in_z || in_y ? NULL : r->v + x);
+  PVI(ask)(g, r->p + x, r->swap + x, a.in_z || a.in_y ? NULL : r->v + x);
   PVI(vector) sum = PVI(laplacian)(s, w, r->p + x);
-  if (in_z)
+  if (a.in_z)
     sum += memory(&r->z, x, r->p + x, g->sz, plan->inv_h2[0]);
-  if (in_y)
+  if (a.in_y)
     sum += memory(&r->y, x, r->p + x, g->sy, plan->inv_h2[1]);
-  if (store)
+  for (int side = 0; a.in_x && side < 2; side++) {
+    if (PVI(acts)(&r->end[side], x))
+      sum += memory_of_x(&r->end[side], x, w, plan->inv_h2[2]);
+  }
+  if (a.store)
     PVI(store)(r->rhs + x, sum);
   return 2 * w->here - PVI(load)(r->swap + x) + PVI(load)(r->v + x) * sum;
 }
 
-PVI_INLINE void row(const PVI(plan) *plan, const PVI(stencil) *s, const row_view *r, int in_z, int in_y,
-                    int store) {
-  const ptrdiff_t n = plan->g.nx_loop, whole = n / PVI_WIDTH * PVI_WIDTH;
-  PVI(window) w = {PVI(load)(r->p - PVI_WIDTH), PVI(load)(r->p), PVI(load)(r->p)};
-  for (ptrdiff_t x = 0; x < whole; x += PVI_WIDTH) {
-    w.after = PVI(load)(r->p + x + PVI_WIDTH);
-    PVI(store)(r->swap + x, advance(plan, s, r, &w, x, in_z, in_y, store));
-    w.before = w.here;
-    w.here = w.after;
+/* Whole vectors of [x, end) of a row; returns where the rest begins. */
+PVI_INLINE ptrdiff_t run(const PVI(plan) *plan, const PVI(stencil) *s, row_view *r,
+                         PVI(window) *w,
+                         ptrdiff_t x, ptrdiff_t end, part a) {
+  for (; x + PVI_WIDTH <= end; x += PVI_WIDTH) {
+    w->after = PVI(load)(r->p + x + PVI_WIDTH);
+    PVI(store)(r->swap + x, advance(plan, s, r, w, x, a));
+    w->before = w->here;
+    w->here = w->after;
   }
-  if (whole == n)
+  return x;
+}
+
+PVI_INLINE void row(const PVI(plan) *plan, const PVI(stencil) *s, row_view *r, part a) {
+  const ptrdiff_t n = plan->g.nx_loop;
+  const part inside = {a.in_z, a.in_y, 0, a.store};
+  PVI(window) w = {PVI(load)(r->p - PVI_WIDTH), PVI(load)(r->p), PVI(load)(r->p)};
+  ptrdiff_t x = run(plan, s, r, &w, 0, r->end[0].end, a);
+  x = run(plan, s, r, &w, x, r->end[1].begin < n ? r->end[1].begin : n, inside);
+  x = run(plan, s, r, &w, x, n, a);
+  if (x == n)
     return;
-  w.after = PVI(load)(r->p + whole + PVI_WIDTH);
-  PVI(store_first)(r->swap + whole, n - whole, advance(plan, s, r, &w, whole, in_z, in_y, store));
+  w.after = PVI(load)(r->p + x + PVI_WIDTH);
+  PVI(store_first)(r->swap + x, n - x, advance(plan, s, r, &w, x, a));
 }
 
 PVI_INLINE void rows(const PVI(plan) *plan, const PVI(step) *step, const PVI(strip) *k, int in_z, int in_y,
                      int store) {
   const PVI(stencil) s = PVI(stencil_of)(plan);
   for (int32_t y = k->y0; y < k->y1; y++) {
-    psi_of_x(plan, step, k->z, y);
-    const row_view r = find_row(plan, step, k, y, store);
-    row(plan, &s, &r, in_z, in_y, store);
-    add_x(plan, step, k, y);
+    row_view r = find_row(plan, step, k, y, store);
+    row(plan, &s, &r, (part){in_z, in_y, 1, store});
   }
 }
 

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 pvi_status PVI(agree)(const PVI(plan) *plan, pvi_status mine) {
   int worst = (int)mine;
@@ -19,7 +20,18 @@ pvi_status PVI(agree)(const PVI(plan) *plan, pvi_status mine) {
 
 static size_t whole_lines(int64_t n) { return ((size_t)n * sizeof(real) + 64) / 64 * 64; }
 
-void *PVI(unset)(int64_t n) { return aligned_alloc(64, whole_lines(n)); }
+/* Large arrays ask for large pages: the planes of a stencil are many small ones. */
+void *PVI(unset)(int64_t n) {
+  const size_t bytes = whole_lines(n), large = 2u << 20;
+  void *memory = NULL;
+  if (posix_memalign(&memory, bytes < 2 * large ? 64 : large, bytes) != 0)
+    return NULL;
+#ifdef MADV_HUGEPAGE
+  if (bytes >= 2 * large)
+    madvise(memory, bytes / large * large, MADV_HUGEPAGE); /* a wish: may fail */
+#endif
+  return memory;
+}
 
 void *PVI(zeros)(int64_t n) {
   void *memory = PVI(unset)(n);
@@ -77,11 +89,11 @@ static void place(PVI(plan) *plan, const int32_t dims[3]) {
 static pvi_status damp(PVI(plan) *plan, int axis, int side) {
   const PVI(slab) *s = &plan->g.slab[axis][side];
   PVI(damping) *d = &plan->damping[axis][side];
-  real **array[5] = {&d->a, &d->b, &d->a_half, &d->b_half, &d->inv_h2};
+  real **array[4] = {&d->a, &d->b, &d->a_half, &d->b_half};
   const int32_t n = plan->config.n_pml + 1; /* cells acted on */
   if (!s->present)
     return PVI_OK;
-  for (int i = 0; i < 5; i++) {
+  for (int i = 0; i < 4; i++) {
     *array[i] = PVI(zeros)(s->end - s->begin + PVI_LANES);
     if (!*array[i])
       return PVI_NO_MEMORY;
@@ -95,7 +107,6 @@ static pvi_status damp(PVI(plan) *plan, int axis, int side) {
     d->a[i] = (real)a, d->b[i] = (real)b;
     pvi_cpml(&plan->config, axis, cell + 0.5, &a, &b);
     d->a_half[i] = (real)(a / (h * h)), d->b_half[i] = (real)b;
-    d->inv_h2[i] = plan->inv_h2[axis];
   }
   return PVI_OK;
 }
@@ -162,7 +173,7 @@ void PVI(destroy)(PVI(plan) *plan) {
   for (int axis = 0; axis < 3; axis++) {
     for (int side = 0; side < 2; side++) {
       PVI(damping) *d = &plan->damping[axis][side];
-      free(d->a), free(d->b), free(d->a_half), free(d->b_half), free(d->inv_h2);
+      free(d->a), free(d->b), free(d->a_half), free(d->b_half);
     }
   }
   free(plan->v), free(plan->gradient), free(plan->rhs), free(plan->tile);

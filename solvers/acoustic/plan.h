@@ -14,7 +14,6 @@ typedef struct {
 typedef struct {
   real *a, *b;           /* at cells */
   real *a_half, *b_half; /* half a cell on; a_half is divided by the spacing squared */
-  real *inv_h2;          /* of cells acted on, zero elsewhere */
 } PVI(damping);
 
 typedef struct {

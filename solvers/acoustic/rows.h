@@ -42,6 +42,37 @@ static inline PVI(memory_row)
                       d->a_half[i],     d->b_half[i]};
 }
 
+/* One side of the layer of x in one row; vectors go from left to right. */
+typedef struct {
+  const real *a, *b, *a_half, *b_half;
+  real *psi, *zeta;
+  ptrdiff_t begin, end;                      /* whole vectors of cells */
+  ptrdiff_t ahead;
+  PVI(vector) psi_before, zeta_before, zeta_here; /* at the vector before, and the next */
+} PVI(row_end);
+
+static inline PVI(row_end)
+    PVI(find_end)(const PVI(plan) *plan, const PVI(step) *step, int32_t z, int32_t y,
+                               int side) {
+  const PVI(slab) *s = &plan->g.slab[2][side];
+  const PVI(damping) *d = &plan->damping[2][side];
+  const PVI(layer) *layer = &step->wave->layer[2][side];
+  if (!s->present) /* no vector is in it */
+    return (PVI(row_end)){.begin = side ? plan->g.row : 0, .end = side ? plan->g.row : 0};
+  const ptrdiff_t row = PVI(in_slab)(s, z, y);
+  return (PVI(row_end)){.a = d->a,
+                   .b = d->b,
+                   .a_half = d->a_half,
+                   .b_half = d->b_half,
+                   .psi = layer->psi + row,
+                   .zeta = layer->zeta + row,
+                   .begin = s->begin,
+                   .end = s->end,
+                   .ahead = PVI_AHEAD * s->sy};
+}
+
+PVI_INLINE int PVI(acts)(const PVI(row_end) *e, ptrdiff_t x) { return x >= e->begin && x < e->end; }
+
 /* In the layer of z and y the model repeats the row next to it, which is in cache. */
 static inline ptrdiff_t PVI(in_model)(const PVI(geometry) *g, const PVI(strip) *k, int32_t y) {
   const int32_t z = k->in_z < 0 ? k->z : PVI(edge)(&g->slab[0][k->in_z], k->in_z);

@@ -24,6 +24,7 @@ typedef struct {
   int32_t order;        /* of accuracy in space: 4, 8 or 12 */
   int32_t free_surface; /* 1: p = 0 at z = 0 and no layer above it */
   int32_t n_threads;    /* OpenMP threads of a rank */
+  int32_t zero;         /* no padding: ranks compare all bytes */
   double spacing[3];    /* [m] */
   double dt;            /* [s] */
   double pml_velocity;  /* reference speed of the layer [m/s] */

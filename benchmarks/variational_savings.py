@@ -24,9 +24,10 @@ from pvi_hpc.config.inference import Estimator, Family, Inference, Optimiser, St
 from pvi_hpc.diagnostics.gaussian import dense_factor, optimal_factor
 from pvi_hpc.families.load import load_family
 from pvi_hpc.fit_settings import inference_of, start_of
+from pvi_hpc.inference.target import Target
 from pvi_hpc.inference.vi import VariationalInference
 
-__all__ = ["figures"]
+__all__ = ["FAMILIES", "Gap", "defaults", "figures", "plain", "savings"]
 
 FAMILIES: Final = {
     "mean_field": Family(),
@@ -48,17 +49,24 @@ def figures(seeds: range = SEEDS) -> dict[str, float]:
     target, found = tomography(), {}
     for name, settings in FAMILIES.items():
         family = load_family(settings, target.active)
-        gap = gap_of(target, family)
-        tuned = {step: count(target, family, gap, *plain(step), 0) for step in STEPS}
-        step = min(tuned, key=tuned.__getitem__)
-        theirs = median(count(target, family, gap, *plain(step), seed) for seed in seeds)
-        ours = median(count(target, family, gap, *defaults(), seed) for seed in seeds)
-        found[f"gradients_saved_{name}"] = theirs / ours
-        found[f"gradients_ours_{name}"] = ours
-        found[f"gradients_plain_{name}"] = theirs
-        found[f"step_plain_{name}"] = step
-        found |= {f"gradients_plain_{name}_step_{k}": v for k, v in tuned.items()}
+        found |= savings(name, target, family, gap_of(target, family), seeds)
     return found
+
+
+def savings(
+    name: str, target: Target, family: Any, gap: Gap, seeds: range = SEEDS
+) -> dict[str, float]:
+    """Return ratio and counts of a family, keys with `name`; seed 0 tunes the step."""
+    tuned = {step: count(target, family, gap, *plain(step), 0) for step in STEPS}
+    step = min(tuned, key=tuned.__getitem__)
+    theirs = median(count(target, family, gap, *plain(step), seed) for seed in seeds)
+    ours = median(count(target, family, gap, *defaults(), seed) for seed in seeds)
+    return {
+        f"gradients_saved_{name}": theirs / ours,
+        f"gradients_ours_{name}": ours,
+        f"gradients_plain_{name}": theirs,
+        f"step_plain_{name}": step,
+    } | {f"gradients_plain_{name}_step_{k}": v for k, v in tuned.items()}
 
 
 def plain(step: float) -> tuple[Inference, Start]:
@@ -78,11 +86,11 @@ def defaults() -> tuple[Inference, Start]:
 
 
 def count(
-    target: Tomography, family: Any, gap: Gap, settings: Inference, start: Start, seed: int
+    target: Target, family: Any, gap: Gap, settings: Inference, start: Start, seed: int
 ) -> float:
     """Return the gradients until the ELBO is within `SHARE` of its first gap."""
     method = VariationalInference.from_settings(family, target, settings, start, seed)
-    state = method.init(torch.zeros(target.n, dtype=torch.float64), start.sd)
+    state = method.init(torch.zeros(family.n, dtype=torch.float64), start.sd)
     first, gradients = gap(state.parameters), 0
     while gradients < MOST and state.iteration < method.n_iterations:
         state, info = method.step(state)

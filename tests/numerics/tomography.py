@@ -117,11 +117,14 @@ def tomography(side=24, n_sensors=16, length_km=SMOOTH_KM, seed=1):
     return Tomography((1, side, side), operator, data, prior)
 
 
-def ray_lengths(side, n_sensors):
-    """Return the length [km] of every ray in every cell, `(rays, side * side)`."""
+def ray_lengths(side, n_sensors, half_width_km=RADIUS_KM):
+    """Return the length [km] of every ray in every cell, `(rays, side * side)`.
+
+    The grid reaches `half_width_km` from the middle, at least to the sensors.
+    """
     angles = 2 * np.pi * np.arange(n_sensors) / n_sensors
     sensors = RADIUS_KM * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    lines = np.linspace(-RADIUS_KM, RADIUS_KM, side + 1)
+    lines = np.linspace(-half_width_km, half_width_km, side + 1)
     lengths = np.zeros((n_sensors * (n_sensors - 1) // 2, side, side))
     for ray, (a, b) in zip(lengths, combinations(sensors, 2), strict=True):
         with np.errstate(divide="ignore", invalid="ignore"):

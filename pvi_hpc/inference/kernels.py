@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import log
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor
@@ -38,7 +38,9 @@ def by_columns(work: Callable[[slice], Result], n: int) -> Iterator[Result]:
         with one_thread():
             yield from map(work, blocks)
         return
-    with one_thread(), ThreadPoolExecutor(threads) as pool:
+    # OpenMP counts the threads of each thread that calls it: products here are serial too.
+    serial: Any = {"initializer": torch.set_num_threads, "initargs": (1,)}
+    with one_thread(), ThreadPoolExecutor(threads, **serial) as pool:
         # No more at once than are worked on: a result may be as large as the kernel.
         for first in range(0, len(blocks), threads):
             yield from pool.map(work, blocks[first : first + threads])

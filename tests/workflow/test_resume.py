@@ -10,6 +10,9 @@ import h5py
 import numpy as np
 import psutil
 import pytest
+from typer.testing import CliRunner
+
+from pvi_hpc.cli.app import app
 
 pytestmark = pytest.mark.slow
 
@@ -89,10 +92,12 @@ def test_everything_killed_at_once_leaves_nothing_and_resumes(finished, short):
     assert_same_bits(parameters(short.results, "mean_field"), expected)
 
 
-def test_stop_ends_at_a_checkpoint_and_resume_goes_on(finished, short):
+def test_stop_ends_at_a_checkpoint_and_resume_goes_on(finished, short, monkeypatch):
+    # In this process: another one would start up while the few iterations end.
+    monkeypatch.chdir(short.folder)
     process = short.start("run", "tiny.yaml", *INVERSION)
     wait_for_iteration(short.results, "mean_field", 2)
-    assert "pvi resume tiny" in short.pvi("stop", "tiny")
+    assert "pvi resume tiny" in CliRunner().invoke(app, ["stop", "tiny"]).output
     process.communicate(timeout=120)
     assert process.returncode != 0
     assert "stopped" in short.pvi("status", "tiny")

@@ -1,16 +1,18 @@
 """The native acoustic solver as a Python object: one plan on one communicator."""
 
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from pvi_hpc.errors import ConfigError, NonFiniteError, PviError, SolverError
+from pvi_hpc.errors import SolverError
+from pvi_hpc.simulate.collective import on_every_rank
 from pvi_hpc.simulate.component import integrate, integrate_adjoint
-from pvi_hpc.simulate.hicks import point_weights
 from pvi_hpc.simulate.native import load, raise_for
+from pvi_hpc.simulate.native_run import NativeArrays, Run
 from pvi_hpc.simulate.solver_settings import SolverSettings, decomposition, native_config
 from pvi_hpc.simulate.storage import Storage, native_storage
 from pvi_hpc.survey import Component
@@ -18,16 +20,7 @@ from pvi_hpc.survey import Component
 __all__ = ["AcousticSolver", "BornTraces", "SolverSettings", "Timers", "decomposition"]
 
 Array = NDArray[Any]
-
-
-class Run(NamedTuple):
-    """A `pvi_shot`, the arrays it points to, and what is recorded."""
-
-    c: Any
-    arrays: tuple[Any, ...]
-    component: Component
-    nt: int
-    n_rec: int
+T = TypeVar("T")
 
 
 class Timers(NamedTuple):
@@ -74,6 +67,7 @@ class AcousticSolver:
         self.storage = Storage() if storage is None else storage
         self.comm = MPI.COMM_SELF if comm is None else comm
         self._native = load()
+        self._arrays = NativeArrays(self._native, settings)
         self._stored: Run | None = None
         self._reserved = 0  # time samples that the storage is made for
         if self.comm.size > 1:
@@ -89,8 +83,8 @@ class AcousticSolver:
     def set_model(self, velocity: Array) -> None:
         """Set the speed `(nz, ny, nx)` [m/s], given on every rank."""
         self._stored = None
-        v = self._local(self._as_real, velocity, self.settings.shape, "velocity")
-        self._call("set_model", self._plan, self._pointer(v))
+        v = self._local(self._arrays.as_real, velocity, self.settings.shape, "velocity")
+        self._call("set_model", self._plan, self._arrays.pointer(v))
 
     def forward(
         self,
@@ -115,10 +109,10 @@ class AcousticSolver:
             Pressure, or particle velocity along an axis.
         """
         self._stored = None
-        run = self._local(self._prepare, source, wavelet, receivers, component)
+        run = self._local(self._arrays.run, source, wavelet, receivers, component)
         self._reserve(run.nt, store)
         traces = np.empty((run.nt, run.n_rec), self.settings.dtype)
-        self._call("forward", self._plan, run.c, int(store), self._pointer(traces))
+        self._call("forward", self._plan, run.c, int(store), self._arrays.pointer(traces))
         self._stored = run if store else None
         return self._recorded(traces, component)
 
@@ -144,12 +138,12 @@ class AcousticSolver:
             As for `forward`; with `store`, `gradient` applies the transpose of J.
         """
         self._stored = None
-        run = self._local(self._prepare, source, wavelet, receivers, component)
-        v = self._local(self._as_real, direction, self.settings.shape, "direction")
+        run = self._local(self._arrays.run, source, wavelet, receivers, component)
+        v = self._local(self._arrays.as_real, direction, self.settings.shape, "direction")
         self._reserve(run.nt, store)
         both = np.empty((2, run.nt, run.n_rec), self.settings.dtype)
-        arrays = self._pointer(both[0]), self._pointer(both[1])
-        self._call("born", self._plan, run.c, self._pointer(v), int(store), *arrays)
+        arrays = self._arrays.pointer(both[0]), self._arrays.pointer(both[1])
+        self._call("born", self._plan, run.c, self._arrays.pointer(v), int(store), *arrays)
         self._stored = run if store else None
         return BornTraces(*(self._recorded(part, component) for part in both))
 
@@ -183,8 +177,11 @@ class AcousticSolver:
         residual, run = self._local(self._residual, adjoint_source)
         by_speed = np.empty(self.settings.shape, np.float64)
         by_wavelet = np.empty(run.nt, self.settings.dtype)
-        results = self._native.ffi.from_buffer("double[]", by_speed), self._pointer(by_wavelet)
-        self._call("adjoint", self._plan, run.c, self._pointer(residual), *results)
+        results = (
+            self._native.ffi.from_buffer("double[]", by_speed),
+            self._arrays.pointer(by_wavelet),
+        )
+        self._call("adjoint", self._plan, run.c, self._arrays.pointer(residual), *results)
         return (by_speed if self.comm.rank == 0 else None), by_wavelet
 
     def timers(self) -> Timers:
@@ -210,21 +207,6 @@ class AcousticSolver:
     ) -> None:
         self.close()
 
-    def _prepare(
-        self, source: Array, wavelet: Array, receivers: Array, component: Component
-    ) -> Run:
-        s = self._as_real(wavelet, (np.size(wavelet),), "wavelet")
-        at = self._points(np.reshape(source, (1, -1)), "pressure")
-        of = self._points(receivers, component)
-        fields = {
-            "nt": len(s),
-            "source": at[0],
-            "wavelet": self._pointer(s),
-            "receivers": of[0],
-        }
-        c = self._native.ffi.new(f"pvi_shot_{self.settings.suffix} *", fields)
-        return Run(c, (s, at, of), component, len(s), int(of[0].n))
-
     def _reserve(self, nt: int, store: bool) -> None:
         """Make the storage for runs of this length, unless it is there."""
         if store and nt != self._reserved:
@@ -243,59 +225,23 @@ class AcousticSolver:
         if run is None:
             raise SolverError("a gradient needs a run with store=True on the same model.")
         shape = run.n_rec, run.nt
-        residual = self._as_real(adjoint_source, shape, "adjoint_source")
+        residual = self._arrays.as_real(adjoint_source, shape, "adjoint_source")
         if run.component != "pressure":
             residual = integrate_adjoint(residual, self.settings.dt / self.settings.density)
         return np.ascontiguousarray(residual.T), run
 
-    def _points(self, positions: Array, component: Component) -> tuple[Any, Any, Any]:
-        grid = self.settings
-        start, weights = point_weights(
-            positions,
-            grid.shape,
-            grid.spacing,
-            free_surface=grid.free_surface,
-            component=component,
-        )
-        ffi = self._native.ffi
-        c = ffi.new("pvi_points *")
-        c.n = len(start)
-        c.start = ffi.cast("int32_t *", ffi.from_buffer(start))
-        c.weight = ffi.cast("double *", ffi.from_buffer(weights))
-        return c[0], start, weights
-
-    def _as_real(self, values: Array, shape: tuple[int, ...], name: str) -> Array:
-        array = np.ascontiguousarray(values, dtype=self.settings.dtype)
-        if array.shape != shape or array.size == 0:
-            raise ConfigError(f"'{name}' must have shape {shape}, got {array.shape}.")
-        if not np.isfinite(array).all():
-            raise NonFiniteError(f"'{name}' holds NaN or infinite values.")
-        return array
-
-    def _pointer(self, array: Array) -> Any:
-        return self._native.ffi.from_buffer(f"{self.settings.real}[]", array)
-
     def _function(self, name: str) -> Any:
         return getattr(self._native.lib, f"pvi_{name}_{self.settings.suffix}")
 
-    def _local(self, function: Any, *arguments: Any) -> Any:
+    def _local(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call what may fail on this rank only; then fail on all of them."""
-        error: PviError | None = None
-        result = None
-        try:
+
+        def step() -> T:
             if self._plan is None:
                 raise SolverError("the solver is closed.")
-            result = function(*arguments)
-        except PviError as problem:
-            error = problem
-        if self.comm.size > 1:
-            failed = self.comm.allgather(None if error is None else str(error))
-            others = [f"rank {i}: {text}" for i, text in enumerate(failed) if text is not None]
-            if error is None and others:
-                raise SolverError("; ".join(others))
-        if error is not None:
-            raise error
-        return result
+            return function(*arguments)
+
+        return on_every_rank(self.comm, step)
 
     def _call(self, name: str, *arguments: Any) -> None:
         raise_for(self._function(name)(*arguments), name)

@@ -6,6 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.check import refuse
+from pvi_hpc.checks.physics import check_time_step
 from pvi_hpc.config.project import Run
 from pvi_hpc.prepare import survey_geometry
 from pvi_hpc.simulate.acoustic_solver import SolverSettings
@@ -51,7 +53,7 @@ class VerifyCase:
         settings = SolverSettings(
             shape=(cells, cells + 2, cells + 5),
             spacing=spacing,
-            dt=0.8 * max_time_step(4000.0, spacing),
+            dt=0.8 * max_time_step(4000.0, spacing, order=changes.get("order", 8)),
             pml_velocity=4000.0,
             pml_frequency=8.0,
             dtype="float64",
@@ -63,8 +65,14 @@ class VerifyCase:
         """Return the case of a run: its spacing, time step, layer and velocities.
 
         No axis keeps more than `cells` cells, so that the tests end within minutes.
+
+        Raises
+        ------
+        ConfigError
+            If its time step exceeds the stability limit of its order in space.
         """
         survey = survey_geometry(run)
+        refuse(list(check_time_step(run, survey)), "a test of the solver")
         peak = peak_frequency(survey.wavelet)
         shape = tuple(min(n, max(cells, FEWEST)) for n in run.grid.shape)
         settings = SolverSettings(
@@ -74,6 +82,7 @@ class VerifyCase:
             pml_velocity=max(run.prior.upper_m_s),
             pml_frequency=peak,
             n_pml=run.solver.n_pml,
+            order=run.solver.order,
             free_surface=run.solver.free_surface,
             dtype="float64",
         )

@@ -7,7 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pvi_hpc.cli.app import app
+from pvi_hpc.config import load_project
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.simulate.acoustic_solver import AcousticSolver
+from pvi_hpc.simulate.stability import max_time_step
 from pvi_hpc.verify.accuracy import check_accuracy
 from pvi_hpc.verify.case import VerifyCase
 from pvi_hpc.verify.outcome import table
@@ -26,6 +29,37 @@ def test_the_whole_list_passes_on_the_demo_grid():
 def test_a_default_case_has_all_properties(free_surface):
     case = VerifyCase.default(24, 120, free_surface=free_surface)
     assert all(outcome.passed for outcome in check_properties(case))
+
+
+def demo(order, dt_s=0.005):
+    """The demo's run with another order in space and data interval."""
+    run = load_project("config/demo.yaml").shared_run
+    synthetic = run.survey.synthetic.model_copy(update={"dt_s": dt_s})
+    changes = {
+        "survey": run.survey.model_copy(update={"synthetic": synthetic}),
+        "solver": run.solver.model_copy(update={"order": order, "steps_per_sample": 1}),
+    }
+    return run.model_copy(update=changes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [4, 8, 12])
+def test_every_order_in_space_converges_as_it_says(order):
+    outcomes = list(check_accuracy(VerifyCase.default(28, 100, order=order)))
+    assert all(outcome.passed for outcome in outcomes), table(outcomes)
+    assert outcomes[-1].name == f"order in space (scheme: {order})"
+
+
+@pytest.mark.parametrize("order", [4, 8, 12])
+def test_the_case_of_a_run_has_its_order(order):
+    assert VerifyCase.of_run(demo(order), 24, 10).settings.order == order
+
+
+def test_a_time_step_that_only_the_wider_stencil_refuses_is_named():
+    dt = 1.004 * max_time_step(4000.0, (50.0, 50.0, 50.0), order=12)
+    VerifyCase.of_run(demo(8, dt), 24, 10)
+    with pytest.raises(ConfigError, match=r"solver\.steps_per_sample: 2"):
+        VerifyCase.of_run(demo(12, dt), 24, 10)
 
 
 def test_too_few_cells_per_wavelength_are_found():

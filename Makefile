@@ -6,7 +6,7 @@ export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-quick test-clusters test-faults lint format bench bench-solver bench-variational clean
+.PHONY: help setup demo test test-quick test-clusters test-faults lint format bench-solver bench-variational clean
 
 help:
 	@echo "make demo        set up, invert a small synthetic survey, write its report"
@@ -15,7 +15,6 @@ help:
 	@echo "make test-clusters  as root: install Slurm and Grid Engine, run the tests on them"
 	@echo "make test-faults    as root: break runs on them in every known way, about 40 minutes"
 	@echo "make lint        formatters, linters, types, workflow"
-	@echo "make bench       measure the wave solver on this machine"
 	@echo "make bench-variational  measure the variational methods; last line: JSON"
 	@echo "make bench-solver  compare it with Devito and Deepwave (installs both in .venv-peers)"
 	@echo "make clean       remove the environment and build files (results stay)"
@@ -46,9 +45,6 @@ lint: setup
 format: setup
 	ruff check --fix . && ruff format . && snakefmt Snakefile workflow
 	clang-format -i solvers/*/*.[ch]
-
-bench: setup
-	python benchmarks/solver.py
 
 bench-variational: setup
 	python benchmarks/variational.py

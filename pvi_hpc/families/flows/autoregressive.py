@@ -6,7 +6,7 @@ samples in `n`. Variational inference samples: prefer IAF, or coupling where `n`
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -29,32 +29,35 @@ from pvi_hpc.families.flows.options import (
 __all__ = ["InverseAutoregressive", "MaskedAutoregressive"]
 
 
-class InverseAutoregressive(Flow):
+class _Autoregressive(Flow):
+    """Masked layers, applied forwards or backwards."""
+
+    kind: ClassVar[str]
+    inverse: ClassVar[bool]
+
+    @classmethod
+    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
+        """Return the family of the `active` cells; options `layers`, `hidden`, `seed`.
+
+        ConfigError if one is unknown or impossible, or there are too many unknowns.
+        """
+        chosen = read_options(NetworkOptions, SETTING, cls.kind, options)
+        n = _check(chosen, cls.kind, active)
+        return cls(n, _chain(n, chosen, inverse=cls.inverse), chosen.seed)
+
+
+class InverseAutoregressive(_Autoregressive):
     """IAF: `theta_i` is affine in `eps_i`, with networks of the `eps` before it."""
 
-    @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `layers`, `hidden`, `seed`.
-
-        ConfigError if one is unknown or impossible, or there are too many unknowns.
-        """
-        chosen = read_options(NetworkOptions, SETTING, "iaf", options)
-        n = _check(chosen, "iaf", active)
-        return cls(n, _chain(n, chosen, inverse=False), chosen.seed)
+    kind = "iaf"
+    inverse = False
 
 
-class MaskedAutoregressive(Flow):
+class MaskedAutoregressive(_Autoregressive):
     """MAF: `eps_i` is affine in `theta_i`, with networks of the `theta` before it."""
 
-    @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `layers`, `hidden`, `seed`.
-
-        ConfigError if one is unknown or impossible, or there are too many unknowns.
-        """
-        chosen = read_options(NetworkOptions, SETTING, "maf", options)
-        n = _check(chosen, "maf", active)
-        return cls(n, _chain(n, chosen, inverse=True), chosen.seed)
+    kind = "maf"
+    inverse = True
 
 
 def _check(options: NetworkOptions, kind: str, active: NDArray[np.bool_]) -> int:

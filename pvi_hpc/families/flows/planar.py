@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from torch.nn.functional import softplus
 from zuko.lazy import LazyTransform
 
 from pvi_hpc.config.options import read_options
 from pvi_hpc.families.flows.flow import Flow
+from pvi_hpc.families.flows.layer_transform import LayerTransform
 from pvi_hpc.families.flows.options import SETTING, LayerOptions
 from pvi_hpc.random import keyed_rng
 
@@ -56,16 +57,12 @@ class _PlanarLayer(LazyTransform):
         return PlanarTransform(self.u, self.w + self.direction.to(self.w), self.b)
 
 
-class PlanarTransform(Transform):
+class PlanarTransform(LayerTransform):
     r"""`y = x + u' tanh(w . x + b)`, with `u` `(n,)` moved along `w` so that it is invertible.
 
     It is where `c = w . u' > -1`; `c = softplus(w . u + log(e - 1)) - 1`, so that `u = 0` is
     the identity. The inverse solves the monotone equation `t + c tanh(t) = w . y + b`.
     """
-
-    domain = constraints.real_vector
-    codomain = constraints.real_vector
-    bijective = True
 
     def __init__(self, u: Tensor, w: Tensor, b: Tensor) -> None:
         super().__init__()
@@ -73,9 +70,6 @@ class PlanarTransform(Transform):
         self.c = (softplus(product + SHIFT) - 1) * (1 - MARGIN)
         self.u = u + (self.c - product) * w / (w * w).sum()
         self.w, self.b = w, b
-
-    def _call(self, x: Tensor) -> Tensor:
-        return self.call_and_ladj(x)[0]
 
     def call_and_ladj(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the image of `x` `(..., n)` and the log determinant `(...)`."""
@@ -86,10 +80,6 @@ class PlanarTransform(Transform):
     def _inverse(self, y: Tensor) -> Tensor:
         t = _solve(self.c, self._argument(y))
         return y - torch.tanh(t)[..., None] * self.u
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the log determinant `(...)` at `x` `(..., n)`."""
-        return self.call_and_ladj(x)[1]
 
     def _argument(self, x: Tensor) -> Tensor:
         return (x * self.w).sum(dim=-1) + self.b

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.distributions import Transform, constraints
+from torch.distributions import Transform
 from torch.nn.functional import softplus
 from zuko.lazy import LazyTransform
 
 from pvi_hpc.config.options import read_options
 from pvi_hpc.families.flows.flow import Flow
+from pvi_hpc.families.flows.layer_transform import LayerTransform
 from pvi_hpc.families.flows.options import SETTING, LayerOptions
 from pvi_hpc.random import keyed_rng
 
@@ -48,25 +49,18 @@ class _RadialLayer(LazyTransform):
         return RadialTransform(centre, self.reach, self.gain)
 
 
-class RadialTransform(Transform):
+class RadialTransform(LayerTransform):
     """`y = x + b (x - x0) / (a + r)`, `r = |x - x0|`, `a = softplus(reach) > 0`.
 
     `b = softplus(reach + gain) - a > -a` makes it invertible, and `gain = 0` the identity.
     The inverse is the positive root of a quadratic in `r`.
     """
 
-    domain = constraints.real_vector
-    codomain = constraints.real_vector
-    bijective = True
-
     def __init__(self, centre: Tensor, reach: Tensor, gain: Tensor) -> None:
         super().__init__()
         self.centre = centre
         self.a = softplus(reach)
         self.b = softplus(reach + gain) - self.a
-
-    def _call(self, x: Tensor) -> Tensor:
-        return self.call_and_ladj(x)[0]
 
     def call_and_ladj(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the image of `x` `(..., n)` and the log determinant `(...)`."""
@@ -85,10 +79,6 @@ class RadialTransform(Transform):
         # Of the two forms of the root the one that does not cancel.
         r = torch.where(p > 0, 2 * self.a * s / (p + root), 0.5 * (root - p))
         return self.centre + away / (1 + self.b / (self.a + r))[..., None]
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the log determinant `(...)` at `x` `(..., n)`."""
-        return self.call_and_ladj(x)[1]
 
 
 def _length(x: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """The `pvi` command."""
 
+import errno
 import sys
+from typing import Final
 
 from pvi_hpc.cli.app import app
 from pvi_hpc.errors import PviError
@@ -9,6 +11,8 @@ from pvi_hpc.interrupt import EXIT_STOPPED
 __all__ = ["main"]
 
 EXIT_ERROR = 2
+#: What a disk says that is full, over the quota, or read-only.
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def main() -> None:
@@ -17,6 +21,15 @@ def main() -> None:
         app()
     except PviError as error:
         print(f"pvi: {type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(EXIT_ERROR)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        print(
+            f"pvi: {error}. Make room, or make the folder writable, then run it again: what "
+            "was written before is intact.",
+            file=sys.stderr,
+        )
         sys.exit(EXIT_ERROR)
     except KeyboardInterrupt:
         sys.exit(EXIT_STOPPED)

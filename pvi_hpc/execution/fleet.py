@@ -116,7 +116,10 @@ class Fleet:
             log.warning("Worker jobs could not be cancelled now: %s", error)
         for job in self.jobs.values():
             self.ledger.record("job_cancelled", job=job.id, name=job.name)
-        self.ledger.flush()
+        try:
+            self.ledger.flush()
+        except SimulationError as error:  # The jobs are gone all the same.
+            log.warning("%s", error)
         self._drop_logs()
 
     def remaining_s(self, worker: str) -> float:
@@ -234,9 +237,10 @@ class Fleet:
         self.ledger.record("job_named", name=name)
         self.ledger.flush()
         number = self.queue.submit(path)
+        # Known from now on, also where the disk has no room for its id.
+        self.jobs[number] = Job(number, name, job_log, now, not_yet=now)
         self.ledger.record("job_submitted", job=number, name=name)
         self.ledger.flush()
-        self.jobs[number] = Job(number, name, job_log, now, not_yet=now)
         self._drop_logs()
 
     def _remaining(self, job: Job, now: float) -> float:

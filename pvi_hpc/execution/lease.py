@@ -89,8 +89,10 @@ class Lease:
         """Give the lease back; the epoch stays, so that it never runs backwards."""
         self._stop.set()
         if self.epoch and self._newest() == self.epoch:
-            self._file(self.epoch).write_text("{}")
-            self.path.unlink(missing_ok=True)
+            # On a full disk it stays: this process is gone in a moment, and so is the lease.
+            with suppress(OSError):
+                self._file(self.epoch).write_text("{}")
+                self.path.unlink(missing_ok=True)
 
     def held(self) -> bool:
         """Tell whether a live controller, this one or another, holds it."""

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pvi_hpc.errors import SimulationError
 from pvi_hpc.simulate.simulator import SimulationCount
 
 __all__ = ["Ledger"]
@@ -48,11 +49,24 @@ class Ledger:
         self.flush()
 
     def flush(self) -> None:
-        """Append what is noted to the file."""
+        """Append what is noted to the file.
+
+        Raises
+        ------
+        SimulationError
+            If the file cannot be written; what is noted is kept for the next time.
+        """
         with self._lock:
             lines, self._lines = self._lines, []
             if self.path is None or not lines:
                 return
             # One write, so that a kill leaves at most one torn line at the end.
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write("\n".join(lines) + "\n")
+            try:
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write("\n".join(lines) + "\n")
+            except OSError as error:
+                self._lines = [*lines, *self._lines]
+                raise SimulationError(
+                    f"Cannot write the ledger '{self.path}': {error}. Make room, or make the "
+                    "folder writable, then: pvi resume"
+                ) from error

@@ -107,8 +107,10 @@ class DaskSimulator:
     def close(self) -> None:
         """End workers and gangs; safe to call twice."""
         self._pool = self._client = None
-        self.ledger.flush()
-        self.executor.close()
+        try:
+            self.ledger.flush()
+        finally:  # Also where the disk is full: workers must end.
+            self.executor.close()
 
     def misfit_and_gradient(self, models: Models, shots: Shots) -> BatchResult:
         """Simulate `models` `(n, nz, ny, nx)` and compare; see `Simulator`.

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,6 +149,18 @@ def test_the_ledger_adds_up_and_appends_once_a_batch(tmp_path):
     assert ledger.count == SimulationCount(6, 2, 2, 1.0)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["event"] for line in lines] == ["failed", "batch", "batch"]
+
+
+def test_a_ledger_on_a_full_disk_says_so_and_keeps_its_lines(tmp_path):
+    ledger = Ledger(Path("/dev/full"))
+    ledger.record("failed", kind="crash")
+    with pytest.raises(SimulationError, match=r"'/dev/full': .*No space left.*Make room"):
+        ledger.flush()
+    ledger.path = tmp_path / "ledger.jsonl"
+    ledger.record("retried")
+    ledger.flush()
+    events = [json.loads(line)["event"] for line in ledger.path.read_text().splitlines()]
+    assert events == ["failed", "retried"]
 
 
 def test_a_process_is_told_from_another_of_the_same_pid():

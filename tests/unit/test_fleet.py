@@ -110,6 +110,22 @@ def test_a_name_is_in_the_ledger_before_its_job(make_fleet, tmp_path):
     assert fleet._failed == 1
 
 
+def test_a_job_whose_id_finds_no_room_in_the_ledger_is_not_lost(make_fleet):
+    fleet = make_fleet("exec sleep 60", wanted=1)
+    submit = fleet.queue.submit
+
+    def submit_on_a_full_disk(script: Path) -> str:
+        fleet.ledger.path = Path("/dev/full")
+        return submit(script)
+
+    fleet.queue.submit = submit_on_a_full_disk
+    with pytest.raises(SimulationError, match="No space left"):
+        fleet.start(1)
+    assert len(fleet.jobs) == 1
+    fleet.close()
+    assert not fleet.queue.jobs()
+
+
 def test_a_queue_that_does_not_answer_is_no_news(make_fleet):
     fleet = make_fleet("exec sleep 60")
     step_until(fleet, lambda: len(fleet.jobs) == 2)

@@ -36,20 +36,18 @@ class Draws:
 
     def normal(self, purpose: str, *index: int) -> Tensor:
         """Return the independent numbers `(n,)` of a key."""
-        out = torch.empty(self.n, dtype=self.dtype)
-        standard_normal(out.numpy(), (self.seed, purpose, *index), torch.get_num_threads())
-        return out
+        out = torch.empty(1, self.n, dtype=self.dtype)
+        standard_normal(out.numpy(), [(self.seed, purpose, *index)], torch.get_num_threads())
+        return out[0]
 
     def epsilon(self, iteration: int) -> Tensor:
         """Return `eps` `(S, n)`; of pairs, samples 2 p and 2 p + 1 are opposite."""
         eps = torch.empty(self.samples, self.n, dtype=self.dtype)
-        pairs = self.settings.draws == "pairs"
-        for i, out in enumerate(eps):
-            if pairs and i % 2:
-                torch.neg(eps[i - 1], out=out)
-                continue
-            key = self.seed, "epsilon", iteration, i // 2 if pairs else i
-            standard_normal(out.numpy(), key, torch.get_num_threads())
+        drawn = eps[::2] if self.settings.draws == "pairs" else eps
+        keys = [(self.seed, "epsilon", iteration, i) for i in range(len(drawn))]
+        standard_normal(drawn.numpy(), keys, torch.get_num_threads())
+        if self.settings.draws == "pairs":
+            torch.neg(drawn, out=eps[1::2])
         if self.settings.draws == "sobol":
             leading = self._sobol(iteration)
             eps[:, : leading.shape[1]] = torch.from_numpy(leading)

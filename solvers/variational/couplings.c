@@ -30,13 +30,26 @@ static inline void multiply(const fields *f, ptrdiff_t at, ptrdiff_t distance, p
   }
 }
 
-static double descend_row(const fields *f, ptrdiff_t at, ptrdiff_t distance, ptrdiff_t n,
-                          PVI(moments) c, const pvi_adam *adam) {
+/* Set to zero the last `gap` of every `nx` reals, of which g [n] are those from `i` on. */
+static void clear_gaps(ptrdiff_t i, ptrdiff_t n, ptrdiff_t nx, ptrdiff_t gap,
+                       real *restrict g) {
+  for (ptrdiff_t start = i / nx * nx + nx - gap; start < i + n; start += nx)
+    for (ptrdiff_t j = start < i ? i : start; j < start + gap && j < i + n; j++)
+      g[j - i] = 0;
+}
+
+/* The cells of some rows that have a neighbour at a distance, n in all with those between the
+ * rows' ends: `gap` cells of every nx that have none, whose gradient is zero. */
+static double descend_rows(const fields *f, ptrdiff_t at, ptrdiff_t distance, ptrdiff_t n,
+                           ptrdiff_t gap, PVI(moments) c, const pvi_adam *adam) {
+  const ptrdiff_t nx = f->stencil->shape[2];
   real gradient[PVI_PIECE];
   double squares = 0.0;
   for (ptrdiff_t i = 0; i < n; i += PVI_PIECE) {
     const ptrdiff_t m = n - i < PVI_PIECE ? n - i : PVI_PIECE;
     multiply(f, at + i, distance, m, gradient);
+    if (gap > 0)
+      clear_gaps(i, m, nx, gap, gradient);
     squares += PVI(adam)(m, gradient, adam, c.x + at + i, c.first + at + i, c.second + at + i);
   }
   return squares;
@@ -53,10 +66,10 @@ static double descend_tile(const fields *f, pvi_tile whole,
     pvi_tile t = whole;
     if (!pvi_clip(n, offset, &t))
       continue;
-    for (int32_t y = t.y0; y < t.y1; y++) {
-      const ptrdiff_t at = ((ptrdiff_t)t.z * n->shape[1] + y) * nx + t.x0;
-      squares += descend_row(f, at, pvi_distance(n, offset), t.x1 - t.x0, c, adam);
-    }
+    const ptrdiff_t at = ((ptrdiff_t)t.z * n->shape[1] + t.y0) * nx + t.x0;
+    const ptrdiff_t length = t.x1 - t.x0, between = (t.y1 - t.y0 - 1) * nx;
+    squares +=
+        descend_rows(f, at, pvi_distance(n, offset), between + length, nx - length, c, adam);
   }
   return squares;
 }

@@ -40,3 +40,6 @@ typedef struct {
   int32_t n_samples, n_threads;
   double entropy;
 } pvi_cells;
+
+/* SHA-256 of the digests of all sources, in the order of their names. */
+const char *pvi_variational_source_hash(void);

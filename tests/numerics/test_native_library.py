@@ -1,20 +1,26 @@
-"""The installed library belongs to this tree."""
+"""The installed libraries belong to this tree."""
 
 import hashlib
 from pathlib import Path
 
 import pytest
 
-from pvi_hpc.simulate.native import load
+from pvi_hpc.families import native as variational
+from pvi_hpc.simulate import native as acoustic
 
-SOURCES = Path(__file__).parents[2] / "solvers" / "acoustic"
+SOURCES = Path(__file__).parents[2] / "solvers"
+HASHES = {
+    "acoustic": lambda: (acoustic.load(), "pvi_source_hash"),
+    "variational": lambda: (variational.load(), "pvi_variational_source_hash"),
+}
 
 
 @pytest.mark.skipif(not SOURCES.is_dir(), reason="not a source tree")
-def test_the_library_was_built_from_these_sources():
-    files = sorted(p for p in SOURCES.iterdir() if p.suffix in (".c", ".h"))
+@pytest.mark.parametrize("library", HASHES)
+def test_the_library_was_built_from_these_sources(library):
+    files = sorted(p for p in (SOURCES / library).iterdir() if p.suffix in (".c", ".h"))
     digests = "".join(hashlib.sha256(f.read_bytes()).hexdigest() for f in files)
     expected = hashlib.sha256(digests.encode()).hexdigest()
-    native = load()
-    built = native.ffi.string(native.lib.pvi_source_hash()).decode()
-    assert built == expected, "solvers/ has changed since the build: run 'make build'"
+    native, function = HASHES[library]()
+    built = native.ffi.string(getattr(native.lib, function)()).decode()
+    assert built == expected, "solvers/ has changed since the build: run 'make setup'"

@@ -83,10 +83,16 @@ def test_a_gradient_that_overflows_is_an_error_and_changes_nothing(kind):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_draws_do_not_depend_on_threads_and_no_block_repeats(dtype):
     out = np.empty(2 * BLOCK + 1000, dtype)
-    standard_normal(out, (5, "epsilon", 1, 0), threads=1)
+    standard_normal(out[None], [(5, "epsilon", 1, 0)], threads=1)
     again = np.empty_like(out)
-    standard_normal(again, (5, "epsilon", 1, 0), threads=3)
+    standard_normal(again[None], [(5, "epsilon", 1, 0)], threads=3)
     np.testing.assert_array_equal(out, again)
+    rows = np.empty((2, 2, 300_000), dtype)
+    for threads, filled in zip((1, 3), rows, strict=True):
+        standard_normal(filled, [(5, "epsilon", 1, i) for i in range(2)], threads)
+    np.testing.assert_array_equal(rows[0], rows[1])
+    np.testing.assert_array_equal(rows[0, 0], out[:300_000])
+    assert abs(np.corrcoef(rows[0])[0, 1]) < 0.05
     first = keyed_rng(5, "epsilon", 1, 0).standard_normal(1000, dtype)
     np.testing.assert_array_equal(out[:1000], first)
     blocks = out[:1000], out[BLOCK : BLOCK + 1000], out[-1000:]

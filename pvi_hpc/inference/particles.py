@@ -163,7 +163,7 @@ class ParticleMethod:
         return Seen(
             torch.cat([value.log_likelihood for value in values]),
             torch.cat([value.log_prior for value in values]),
-            float(np.nanmean(torch.cat([value.chi_squared for value in values]).numpy())),
+            float(torch.cat([value.chi_squared for value in values]).nanmean()),
             gradient,
             count,
         )

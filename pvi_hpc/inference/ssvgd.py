@@ -2,9 +2,11 @@
 
 arXiv 1812.00071. All particles together are one point `z` of a chain whose stationary density
 is the product of the target's: `z' = z + step (K grad log p + div K) + N(0, 2 step K)`, with
-`K` the kernel of the particles. Exact for a small step, and for any step with the Metropolis
-correction. The kernel's bandwidth and metric follow the particles during the burn-in and are
-then fixed: were they to follow them on, their derivatives would be part of `div K`.
+`K` the kernel of the particles. Each move of all particles is accepted or refused by Metropolis
+and Hastings, which makes the chain exact for any step; without (`correction: none`) its bias
+grows with the step, and nothing in the chain shows it. The kernel's bandwidth and metric follow
+the particles during the burn-in and are then fixed: were they to follow them on, their
+derivatives would be part of `div K`.
 """
 
 from dataclasses import dataclass, replace
@@ -40,7 +42,9 @@ class StochasticOptions(Frozen):
 
     kernel: KernelKind = "rbf"
     annealing: Annealing = Annealing()
-    correction: Literal["none", "metropolis"] = "none"
+    correction: Literal["metropolis", "none"] = Field(
+        "metropolis", description="none: for minibatches of shots; biased by the step."
+    )
     burn_in: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.5, description="Share of the iterations that are thrown away."
     )
@@ -61,7 +65,8 @@ class Proposal:
 class StochasticSvgd(ParticleMethod):
     """Samples with `inference.samples` interacting particles; a `Method`.
 
-    `inference.optimiser.step` and `schedule` set the step; its other settings do not count.
+    `inference.optimiser.step` is the first step, which the burn-in steers to a good acceptance;
+    without correction it is the step, with its `schedule`. Its other settings do not count.
     """
 
     @cached_property
@@ -76,13 +81,8 @@ class StochasticSvgd(ParticleMethod):
             raise ConfigError(
                 "'inference.method.options.correction: metropolis' compares log densities and "
                 "needs all shots: 'inference.shots_per_sample' must be null, got "
-                f"{self.settings.shots_per_sample}; remove it, or choose 'correction: none'."
-            )
-        if self._corrected and self.options.annealing.kind != "none":
-            raise ConfigError(
-                "'inference.method.options.correction: metropolis' accepts by the density that "
-                "annealing changes: 'annealing.kind' must be 'none', got "
-                f"'{self.options.annealing.kind}'; anneal without the correction."
+                f"{self.settings.shots_per_sample}; remove it, or choose 'correction: none' "
+                "and a step so small that half of it gives the same answer."
             )
 
     def phase(self, iteration: int) -> str:
@@ -111,10 +111,10 @@ class StochasticSvgd(ParticleMethod):
     def move(self, state: State) -> tuple[State, Info]:
         """Do one iteration of the particles."""
         i, x = state.iteration - self.start.iterations, state.parameters[PARTICLES]
-        step = step_of(self.settings.optimiser, i, self.settings.iterations)
         if self._corrected:
-            seen, size, step = self._corrected_move(state, i, step)
+            seen, size, step = self._corrected_move(state, i)
         else:
+            step = step_of(self.settings.optimiser, i, self.settings.iterations)
             seen = self.look(x, state.iteration)
             self._adapt(state, x, seen.gradient, i)
             proposal, size = self._propose(state, seen.gradient, i, step)
@@ -145,6 +145,11 @@ class StochasticSvgd(ParticleMethod):
     def _burn_in(self) -> int:
         return int(self.options.burn_in * self.settings.iterations)
 
+    def _weight(self, i: int) -> float:
+        """Weight of the target's gradient in iteration `i`: annealed in the burn-in only."""
+        burn_in = self._burn_in
+        return self.options.annealing.weight(i, burn_in) if i < burn_in else 1.0
+
     def _adapt(self, state: State, x: Tensor, gradient: Tensor, i: int) -> None:
         """Let the kernel's metric and bandwidth follow, during the burn-in."""
         if i > 0 and i >= self._burn_in:
@@ -164,30 +169,29 @@ class StochasticSvgd(ParticleMethod):
     ) -> tuple[Proposal, float]:
         """Return the next point and the norm of the drift; `gradient` becomes the drift."""
         x = state.parameters[PARTICLES]
-        if i < self._burn_in:
-            gradient.mul_(self.options.annealing.weight(i, self._burn_in))
+        gradient.mul_(self._weight(i))
         kernel = self._kernel(state, x)
         size = kernel.direction(x, gradient)
-        noise = torch.empty_like(x)
-        for k, row in enumerate(noise):
-            row.copy_(self.normal("noise", state.iteration, k))
+        noise, rng = torch.empty_like(x), keyed_rng(self.seed, "noise", state.iteration)
+        for row in noise:
+            row.copy_(torch.from_numpy(rng.standard_normal(self.n)))
         kernel.colour(noise)
         moved = noise.mul_((2 * step) ** 0.5).add_(x).add_(gradient, alpha=step)
         return Proposal(moved, gradient, kernel), size
 
-    def _corrected_move(self, state: State, i: int, step: float) -> tuple[Seen, float, float]:
+    def _corrected_move(self, state: State, i: int) -> tuple[Seen, float, float]:
         """Propose, look, and accept or stay; the first time only look."""
         x, last = state.parameters[PARTICLES], state.memory["last"]
         log_scale = state.memory["step"]["log_scale"]
+        step = self.settings.optimiser.step * float(log_scale.exp())
         if i == 0:
             seen = self.look(x, state.iteration)
             self._adapt(state, x, seen.gradient, 0)
             _remember(last, seen)
             return seen, 0.0, step
-        step *= float(log_scale.exp())
         proposal, size = self._propose(state, last["gradient"].clone(), i, step)
         seen = self.look(proposal.particles, state.iteration)
-        accepted, probability = self._accepts(state, proposal, seen, step)
+        accepted, probability = self._accepts(state, proposal, seen, i, step)
         if accepted:
             x.copy_(proposal.particles)
             _remember(last, seen)
@@ -197,17 +201,17 @@ class StochasticSvgd(ParticleMethod):
         return seen, size, step
 
     def _accepts(
-        self, state: State, proposal: Proposal, seen: Seen, step: float
+        self, state: State, proposal: Proposal, seen: Seen, i: int, step: float
     ) -> tuple[bool, float]:
         """Return whether to go, and with what probability (Hastings 1970)."""
         x, y, last = state.parameters[PARTICLES], proposal.particles, state.memory["last"]
         forward = proposal.kernel.log_normal(y - x - step * proposal.drift, 2 * step)
-        back_kernel, drift = self._kernel(state, y), seen.gradient.clone()
+        back_kernel, drift = self._kernel(state, y), seen.gradient * self._weight(i)
         back_kernel.direction(y, drift)
         backward = back_kernel.log_normal(x - y - step * drift, 2 * step)
         gain = (seen.log_likelihood + seen.log_prior).numpy().sum()
         gain -= (last["log_likelihood"] + last["log_prior"]).numpy().sum()
-        log_ratio = float(gain) + backward - forward
+        log_ratio = self._weight(i) * float(gain) + backward - forward
         # Where a simulation was dropped there is no density: never go there, always leave.
         log_ratio = -np.inf if seen.log_likelihood.isnan().any() else log_ratio
         probability = 1.0 if np.isnan(log_ratio) else float(np.exp(min(0.0, log_ratio)))

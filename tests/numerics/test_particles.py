@@ -141,8 +141,8 @@ def test_noise_has_the_covariance_of_the_kernel_and_its_density():
     ("kind", "options"),
     [
         ("svgd", {"kernel": "diagonal"}),
-        ("ssvgd", {"kernel": "diagonal", "kept": 12}),
-        ("ssvgd", {"correction": "metropolis", "kept": 12}),
+        ("ssvgd", {"correction": "none", "kernel": "diagonal", "kept": 12}),
+        ("ssvgd", {"kept": 12, "annealing": {"kind": "linear", "share": 0.8}}),
     ],
 )
 @pytest.mark.parametrize("precision", ["double", "single"])
@@ -226,9 +226,9 @@ def mean_and_covariance_errors(method, n, mean, covariance):
 @pytest.mark.parametrize(
     ("options", "step"),
     [
-        ({"correction": "metropolis"}, 0.3),
-        ({"correction": "metropolis", "kernel": "diagonal"}, 1.0),
-        ({}, 0.01),
+        ({}, 0.3),
+        ({"kernel": "diagonal"}, 1.0),
+        ({"correction": "none"}, 0.01),
     ],
 )
 def test_ssvgd_samples_a_correlated_gaussian_within_monte_carlo_error(options, step):
@@ -329,7 +329,7 @@ def test_annealing_rises_to_one_and_stays():
 
 def test_a_gradient_that_is_not_finite_stops_before_anything_changes():
     target, _, _ = gaussian(np.random.default_rng(10), 3)
-    method = method_of("ssvgd", target, 3, options={"correction": "metropolis"})
+    method = method_of("ssvgd", target, 3)
     state = run(method, 3, until=3)[0]
     before, target.mean = state.clone(), np.full(3, np.nan)
     with pytest.raises(NonFiniteError, match=r"Iteration 3, sample 0: .*not finite"):
@@ -343,11 +343,4 @@ def test_impossible_options_are_refused():
     with pytest.raises(ConfigError, match=r"options' of 'svgd' may be .*'kernle'.*got 'rbf'"):
         method_of("svgd", None, 3, options={"kernle": "rbf"})
     with pytest.raises(ConfigError, match=r"needs all shots: .*must be null, got 2"):
-        method_of("ssvgd", None, 3, shots_per_sample=2, options={"correction": "metropolis"})
-    with pytest.raises(ConfigError, match=r"annealing.kind' must be 'none', got 'linear'"):
-        method_of(
-            "ssvgd",
-            None,
-            3,
-            options={"correction": "metropolis", "annealing": {"kind": "linear"}},
-        )
+        method_of("ssvgd", None, 3, shots_per_sample=2)

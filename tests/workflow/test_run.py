@@ -148,11 +148,14 @@ def test_a_run_that_converges_early_is_finished(project):
     assert summary["simulations"]["for the posterior"] == (2 + 2 + 4 * 2) * 2
 
 
-@pytest.mark.parametrize("kind", ["ssvgd", "boosting"])
-def test_other_methods_go_through_the_whole_workflow(project, kind):
+@pytest.mark.parametrize(
+    ("kind", "options"), [("ssvgd", {"correction": "none"}), ("boosting", {})]
+)
+def test_other_methods_go_through_the_whole_workflow(project, kind, options):
     """Two segments with a checkpoint between them, draws, predictive check, report."""
+    method = {"kind": kind, "options": options}
     project.write(
-        inference={"method": {"kind": kind}, "iterations": 4, "samples": 2},
+        inference={"method": method, "iterations": 4, "samples": 2},
         posterior={"samples": 3, "predictive_draws": 2},
         runs=[{"name": kind}],
     )

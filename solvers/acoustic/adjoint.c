@@ -36,7 +36,7 @@ static void march(PVI(plan) *plan, const backward *b) {
   const PVI(history) *h = &plan->history;
   const int32_t nt = b->run->shot->nt, last = nt - 1;
   PVI(wave_reset)(plan, &plan->wave);
-  memset(plan->gradient, 0, (size_t)plan->g.cells * sizeof(real));
+  PVI(clear)(plan->gradient, plan->g.cells, plan->config.n_threads);
   memset(b->by_wavelet, 0, (size_t)nt * sizeof(real));
   const real *residual = b->residual + (ptrdiff_t)last * b->run->shot->receivers.n;
   const PVI(injection) in = {residual, 1, plan->wave.field[nt % 2], NULL};

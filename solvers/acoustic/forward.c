@@ -82,7 +82,8 @@ pvi_status PVI(forward)(PVI(plan) *plan, const PVI(shot) *shot, int32_t store, r
 /* What only Born modelling needs: the second wave, a right-hand side, dV. */
 static pvi_status prepare(PVI(plan) *plan, const real *direction) {
   pvi_status status = PVI(need_second)(plan);
-  if (status == PVI_OK && !plan->rhs && !(plan->rhs = PVI(zeros)(plan->g.cells)))
+  if (status == PVI_OK && !plan->rhs &&
+      !(plan->rhs = PVI(zeros)(plan->g.cells, plan->config.n_threads)))
     status = PVI_NO_MEMORY;
   if (status == PVI_OK)
     PVI(linearise)(plan, direction);

@@ -67,7 +67,7 @@ pvi_status PVI(history_open)(PVI(plan) *plan, const pvi_storage *storage) {
   h->slot = slot_bytes(&plan->g, storage);
   h->held = -1;
   const int64_t bytes = h->slot * (kept_steps(storage) > 0 ? kept_steps(storage) : 1);
-  if (storage->packed && !(h->buffer = PVI(zeros)(plan->g.cells)))
+  if (storage->packed && !(h->buffer = PVI(zeros)(plan->g.cells, plan->config.n_threads)))
     return PVI_NO_MEMORY;
   if (h->n_segments > 1 && open_states(h, &plan->g) != PVI_OK)
     return PVI_NO_MEMORY;

@@ -1,6 +1,7 @@
 /* What a run will need, before it is queued. */
 #include "acoustic.h"
 #include "decompose.h"
+#include "halo.h"
 #include "history.h"
 
 int64_t PVI(memory)(const pvi_config *config, int32_t n_ranks, const pvi_storage *storage) {
@@ -13,7 +14,7 @@ int64_t PVI(memory)(const pvi_config *config, int32_t n_ranks, const pvi_storage
                            rank % dims[2]};
     PVI(geometry) g;
     PVI(locate)(config, dims, at, &g);
-    int64_t file = 0, bytes = PVI(elements)(&g) * (int64_t)sizeof(real);
+    int64_t file = 0, bytes = (PVI(elements)(&g) + PVI(halo_reals)(&g)) * (int64_t)sizeof(real);
     if (storage)
       bytes += PVI(history_bytes)(&g, storage, &file);
     if (bytes > largest)

@@ -8,7 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 pvi_status PVI(agree)(const PVI(plan) *plan, pvi_status mine) {
   int worst = (int)mine;
@@ -16,28 +15,6 @@ pvi_status PVI(agree)(const PVI(plan) *plan, pvi_status mine) {
     MPI_Allreduce(MPI_IN_PLACE, &worst, 1, MPI_INT, MPI_MAX, plan->comm);
   }
   return (pvi_status)worst;
-}
-
-static size_t whole_lines(int64_t n) { return ((size_t)n * sizeof(real) + 64) / 64 * 64; }
-
-/* Large arrays ask for large pages: the planes of a stencil are many small ones. */
-void *PVI(unset)(int64_t n) {
-  const size_t bytes = whole_lines(n), large = 2u << 20;
-  void *memory = NULL;
-  if (posix_memalign(&memory, bytes < 2 * large ? 64 : large, bytes) != 0)
-    return NULL;
-#ifdef MADV_HUGEPAGE
-  if (bytes >= 2 * large)
-    madvise(memory, bytes / large * large, MADV_HUGEPAGE); /* a wish: may fail */
-#endif
-  return memory;
-}
-
-void *PVI(zeros)(int64_t n) {
-  void *memory = PVI(unset)(n);
-  if (memory)
-    memset(memory, 0, whole_lines(n));
-  return memory;
 }
 
 static pvi_status check(const pvi_config *c) {
@@ -94,7 +71,7 @@ static pvi_status damp(PVI(plan) *plan, int axis, int side) {
   if (!s->present)
     return PVI_OK;
   for (int i = 0; i < 4; i++) {
-    *array[i] = PVI(zeros)(s->end - s->begin + PVI_LANES);
+    *array[i] = PVI(zeros)(s->end - s->begin + PVI_LANES, 1);
     if (!*array[i])
       return PVI_NO_MEMORY;
   }
@@ -119,8 +96,8 @@ static pvi_status allocate(PVI(plan) *plan) {
   }
   if (status != PVI_OK)
     return status;
-  plan->v = PVI(zeros)(plan->g.size);
-  plan->gradient = PVI(zeros)(plan->g.cells);
+  plan->v = PVI(zeros)(plan->g.size, plan->config.n_threads);
+  plan->gradient = PVI(zeros)(plan->g.cells, plan->config.n_threads);
   return plan->v && plan->gradient ? PVI_OK : PVI_NO_MEMORY;
 }
 

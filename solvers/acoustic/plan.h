@@ -20,11 +20,23 @@ typedef struct {
   real *psi, *zeta; /* memory variables */
 } PVI(layer);
 
+/* The cells next to another block: those it needs, and those beyond that it sends. */
+typedef struct {
+  int axis, side;
+  int32_t part[3];          /* cells as z, y, x */
+  ptrdiff_t sz, sy;         /* strides in a wavefield */
+  ptrdiff_t inside, beyond; /* first element in a wavefield */
+  int n_threads;
+  real *sent, *received; /* the same cells, one after the other */
+} PVI(face);
+
 typedef struct {
   real *field[2]; /* this time step and the one before or after it */
   PVI(layer) layer[3][2];
-  MPI_Request request[2][12]; /* persistent, one set for each field */
-  int n_requests;
+  PVI(face) face[6]; /* that other blocks share */
+  int n_faces;
+  real *room;              /* of all faces */
+  MPI_Request request[12]; /* persistent: send and receive of each face */
 } PVI(wave);
 
 /* The part of a point that this rank owns. */
@@ -81,9 +93,11 @@ struct PVI(plan) {
 /* The worst status of any rank. Collective. */
 pvi_status PVI(agree)(const PVI(plan) *plan, pvi_status mine);
 
-/* n reals on a cache line, zero or not set; NULL if there is no memory. */
-void *PVI(zeros)(int64_t n);
+/* n reals on a cache line, zero or not set; NULL if there is no memory. Zeros are written by
+ * all threads, so that the pages lie near all of them. */
+void *PVI(zeros)(int64_t n, int n_threads);
 void *PVI(unset)(int64_t n);
+void PVI(clear)(real *memory, ptrdiff_t n, int n_threads);
 
 /* Element of the first x of a row of a memory variable, wavefield, array without halo. */
 static inline ptrdiff_t PVI(in_slab)(const PVI(slab) *s, ptrdiff_t z, ptrdiff_t y) {

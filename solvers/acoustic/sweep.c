@@ -23,7 +23,7 @@ static void advance(const job *j, int32_t begin, int32_t end, int exchanging) {
     if (s->points)
       PVI(inject)(plan, &plan->tile[i], s->points, &j->injection);
     if (exchanging && omp_get_thread_num() == 0)
-      PVI(halo_progress)(s->wave, 1 - s->now);
+      PVI(halo_progress)(s->wave);
   }
 }
 
@@ -39,7 +39,7 @@ static void all_tiles(PVI(plan) *plan, const PVI(sweep) *s, real *rhs,
   const double start = MPI_Wtime();
   advance(&j, 0, plan->n_first, 0);
   PVI(halo_start)(s->wave, 1 - s->now);
-  advance(&j, plan->n_first, plan->n_tiles, s->wave->n_requests > 0);
+  advance(&j, plan->n_first, plan->n_tiles, s->wave->n_faces > 0);
   PVI(halo_mirror)(plan, swap);
   const double computed = MPI_Wtime();
   PVI(halo_wait)(s->wave, 1 - s->now);

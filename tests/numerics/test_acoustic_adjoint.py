@@ -7,6 +7,7 @@ from acoustic import model, points, ricker, settings
 from pvi_hpc.errors import NonFiniteError, SolverError
 from pvi_hpc.simulate.acoustic_solver import AcousticSolver
 from pvi_hpc.simulate.stability import max_time_step
+from pvi_hpc.simulate.storage import Storage
 
 SURFACES = pytest.mark.parametrize("free_surface", [False, True], ids=["absorbing", "free"])
 ORDERS = pytest.mark.parametrize("order", [4, 8, 12])
@@ -104,6 +105,27 @@ def test_two_threads_give_the_same_bits_as_one():
             results.append((traces, s.gradient(traces)))
     np.testing.assert_array_equal(results[0][0], results[1][0])
     np.testing.assert_array_equal(results[0][1], results[1][1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_shots_in_any_order_and_grouping_give_the_same_bits(dtype):
+    rng = np.random.default_rng(8)
+    grid = settings(dtype=dtype, threads=2)
+    c, receivers = model(rng, grid), points(rng, grid, 3)
+    sources, wavelets = points(rng, grid, 3), rng.standard_normal((3, 70))
+
+    def simulate(shots):
+        with AcousticSolver(grid, storage=Storage(every=2, packed=True)) as solver:
+            solver.set_model(c)
+            for i in shots:
+                traces = solver.forward(sources[i], wavelets[i], receivers, store=True)
+                yield i, traces, solver.gradient(traces)
+
+    alone = {i: result for shot in range(3) for i, *result in simulate([shot])}
+    for order in ([0, 1, 2], [2, 0, 1, 0], [1, 2]):
+        for i, *result in simulate(order):
+            for mine, expected in zip(result, alone[i], strict=True):
+                np.testing.assert_array_equal(mine, expected, err_msg=f"{i} of {order}")
 
 
 def test_a_gradient_without_a_stored_forward_is_refused():

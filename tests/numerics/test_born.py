@@ -8,6 +8,7 @@ from pvi_hpc.simulate.acoustic_solver import AcousticSolver
 from pvi_hpc.simulate.storage import Storage
 
 SURFACES = pytest.mark.parametrize("free_surface", [False, True], ids=["absorbing", "free"])
+ORDERS = pytest.mark.parametrize("order", [4, 8, 12])
 NT = 140
 
 
@@ -21,9 +22,10 @@ def problem(seed, **changes):
 
 
 @SURFACES
+@ORDERS
 @pytest.mark.parametrize("component", ["pressure", "vz", "vx"])
-def test_born_and_gradient_are_adjoint(free_surface, component):
-    rng, grid, c, shot, direction = problem(21, free_surface=free_surface)
+def test_born_and_gradient_are_adjoint(free_surface, order, component):
+    rng, grid, c, shot, direction = problem(21, free_surface=free_surface, order=order)
     with AcousticSolver(grid) as solver:
         solver.set_model(c)
         plain = solver.forward(*shot, component=component)
@@ -37,8 +39,9 @@ def test_born_and_gradient_are_adjoint(free_surface, component):
 
 
 @SURFACES
-def test_born_is_the_derivative_of_the_forward_run(free_surface):
-    _, grid, c, shot, direction = problem(22, free_surface=free_surface)
+@ORDERS
+def test_born_is_the_derivative_of_the_forward_run(free_surface, order):
+    _, grid, c, shot, direction = problem(22, free_surface=free_surface, order=order)
     with AcousticSolver(grid) as solver:
         solver.set_model(c)
         linearised = solver.born(*shot, direction).linearised
@@ -56,8 +59,9 @@ def test_born_is_the_derivative_of_the_forward_run(free_surface):
 
 
 @SURFACES
-def test_the_gauss_newton_product_is_symmetric_and_weighted(free_surface):
-    rng, grid, c, shot, u = problem(23, free_surface=free_surface)
+@ORDERS
+def test_the_gauss_newton_product_is_symmetric_and_weighted(free_surface, order):
+    rng, grid, c, shot, u = problem(23, free_surface=free_surface, order=order)
     v = 100 * rng.standard_normal(grid.shape)
     weights = rng.uniform(0.2, 3.0, (4, 1))
     with AcousticSolver(grid, storage=Storage(segment=50, slots=1)) as solver:

@@ -12,8 +12,8 @@ from pvi_hpc.simulate.solver_settings import SolverSettings, decomposition, nati
 
 __all__ = ["Storage", "estimate_memory", "native_storage"]
 
-#: Interpreter, libraries and MPI of a rank [bytes].
-PROCESS_BYTES: Final = 65_000_000
+#: Interpreter, libraries, MPI and the survey file of a rank [bytes]; measured.
+PROCESS_BYTES: Final = 75_000_000
 
 
 @dataclass(frozen=True)

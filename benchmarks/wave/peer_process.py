@@ -39,7 +39,7 @@ def peers_python() -> str:
 class PeerProcess:
     """Runs `serve.py MODULE` with an interpreter and `threads` OpenMP threads."""
 
-    def __init__(self, module: str, python: str, case: Case, **options: Any) -> None:
+    def __init__(self, module: str, python: str, case: Case) -> None:
         self.case = case
         places = {"OMP_NUM_THREADS": str(case.threads), "OMP_PROC_BIND": "false"}
         self.process = subprocess.Popen(
@@ -50,7 +50,7 @@ class PeerProcess:
             text=True,
             env={**os.environ, **places},
         )
-        self.ask("open", case=case.to_dict(), options=options)
+        self.ask("open", case=case.to_dict())
 
     def ask(self, what: str, **more: Any) -> dict[str, float]:
         """Send one order and return its answer, with `seconds` and `peak_gb`.

@@ -26,7 +26,7 @@ def main() -> None:
         order = json.loads(line)
         answer: dict[str, float] = {}
         if order["do"] == "open":
-            solver = peer(Case(**order["case"]), **order.get("options", {}))
+            solver = peer(Case(**order["case"]))
         elif order["do"] in ("forward", "gradient"):
             start = time.perf_counter()
             result = getattr(solver, order["do"])()

@@ -98,8 +98,29 @@ class ClosedForm(Protocol):
 
 @runtime_checkable
 class NaturalGradient(Protocol):
-    """What a family may know: the inverse of its Fisher information."""
+    """What a Gaussian family `theta = mu + L eps` may know: its inverse Fisher information."""
+
+    @property
+    def column_size(self) -> int:
+        """Numbers in a column of `L` that are moved on their own."""
+        ...
 
     def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:
         """Return the natural gradient of what has the gradients `gradients`."""
+        ...
+
+    def apply(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L x` of the rows of `x` `(S, n)`."""
+        ...
+
+    def apply_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L^T x`."""
+        ...
+
+    def solve(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L^{-1} x`."""
+        ...
+
+    def solve_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `L^{-T} x`."""
         ...

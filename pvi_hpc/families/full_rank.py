@@ -14,12 +14,12 @@ from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian import GaussianFamily
 from pvi_hpc.families.options import PLACE, refuse_unknown
 from pvi_hpc.families.precision import Precision
-from pvi_hpc.reproducible import exp, log, sum_samples
+from pvi_hpc.reproducible import exp, log, one_thread, sum_samples
 
 __all__ = ["FullRank"]
 
-#: Arrays `(n, n)` at once: the factor, its gradient, two moments, one product.
-ARRAYS: Final = 5
+#: Arrays `(n, n)` at once: the factor and a copy, its gradient, two moments, one product.
+ARRAYS: Final = 6
 #: Default bound of their memory [GB].
 MEMORY_GB: Final = 8.0
 
@@ -29,6 +29,11 @@ class FullRank(GaussianFamily):
 
     Parameters `mu`, `log_sd` `(n,)` and `lower` `(n, n)`, zero on and above the diagonal.
     """
+
+    @property
+    def column_size(self) -> int:
+        """Numbers in a column of `L`."""
+        return self.n
 
     @classmethod
     def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
@@ -71,31 +76,29 @@ class FullRank(GaussianFamily):
 
     def apply(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `L x` `(S, n)`."""
-        product = np.einsum("ij,sj->si", _lower(parameters), x.detach().numpy())
-        return exp(parameters["log_sd"]) * x.detach() + torch.from_numpy(product)
+        with one_thread():
+            return x.detach().clone() @ _factor(parameters).T
 
     def apply_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `L^T x` `(S, n)`."""
-        product = np.einsum("ij,si->sj", _lower(parameters), x.detach().numpy())
-        return exp(parameters["log_sd"]) * x.detach() + torch.from_numpy(product)
+        with one_thread():
+            return x.detach().clone() @ _factor(parameters)
 
     def solve(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `L^{-1} x` `(S, n)`, row by row in one thread."""
-        lower, diagonal = _lower(parameters), exp(parameters["log_sd"]).numpy()
-        out = x.detach().numpy().copy()
-        for i in range(self.n):
-            out[:, i] -= np.einsum("j,sj->s", lower[i, :i], out[:, :i])
-            out[:, i] /= diagonal[i]
-        return torch.from_numpy(out)
+        """Return `L^{-1} x` `(S, n)`."""
+        with one_thread():
+            columns: Tensor = torch.linalg.solve_triangular(
+                _factor(parameters), x.detach().T.contiguous(), upper=False
+            )
+        return columns.T.contiguous()
 
     def solve_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `L^{-T} x` `(S, n)`, row by row in one thread."""
-        lower, diagonal = _lower(parameters), exp(parameters["log_sd"]).numpy()
-        out = x.detach().numpy().copy()
-        for i in reversed(range(self.n)):
-            out[:, i] /= diagonal[i]
-            out[:, :i] -= out[:, i, None] * lower[i, :i]
-        return torch.from_numpy(out)
+        """Return `L^{-T} x` `(S, n)`."""
+        with one_thread():
+            columns: Tensor = torch.linalg.solve_triangular(
+                _factor(parameters).T, x.detach().T.contiguous(), upper=True
+            )
+        return columns.T.contiguous()
 
     def factor_pullback(
         self, parameters: Parameters, eps: Tensor, cotangent: Tensor
@@ -116,23 +119,28 @@ class FullRank(GaussianFamily):
         mu = self.natural_mean(parameters, gradients[LOCATION])
         if "log_sd" not in gradients:
             return {LOCATION: mu}
-        diagonal = exp(parameters["log_sd"])
-        by_factor = gradients["lower"] + torch.diag(gradients["log_sd"] / diagonal)
-        inner = self.apply_transposed(parameters, by_factor.T.contiguous()).T.tril()
-        inner.diagonal().mul_(0.5)
-        change = self.apply(parameters, inner.T.contiguous()).T
+        factor = _factor(parameters)
+        by_factor = gradients["lower"] + torch.diag(gradients["log_sd"] / factor.diagonal())
+        with one_thread():
+            inner = (factor.T @ by_factor).tril_()
+            inner.diagonal().mul_(0.5)
+            change = factor @ inner
         return {
             LOCATION: mu,
             "log_sd": inner.diagonal().clone(),
-            "lower": change.tril(-1).contiguous(),
+            "lower": change.tril_(-1),
         }
 
     def sd(self, parameters: Parameters) -> Tensor:
         """Return the marginal standard deviations `(n,)`: the norms of the rows of `L`."""
-        squares = torch.from_numpy(np.square(_lower(parameters)).sum(axis=1))
+        lower = parameters["lower"].detach().numpy()
+        squares = torch.from_numpy(np.square(lower).sum(axis=1))
         diagonal = exp(parameters["log_sd"])
         return (diagonal * diagonal + squares).sqrt()
 
 
-def _lower(parameters: Parameters) -> NDArray[np.floating[Any]]:
-    return parameters["lower"].detach().numpy()
+def _factor(parameters: Parameters) -> Tensor:
+    """Return `L` in memory of its own: how BLAS rounds depends on where an array begins."""
+    factor = parameters["lower"].detach().clone()
+    factor.diagonal().copy_(exp(parameters["log_sd"]))
+    return factor

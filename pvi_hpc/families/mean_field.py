@@ -19,6 +19,9 @@ __all__ = ["MeanField"]
 class MeanField(GaussianFamily):
     """`theta = mu + exp(log_sd) * eps`; parameters `mu`, `log_sd` `(n,)`."""
 
+    #: Numbers in a column of `L`.
+    column_size = 1
+
     @classmethod
     def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
         """Return the family of the `active` cells of a grid `(nz, ny, nx)`.

@@ -23,21 +23,24 @@ def refuse_unknown(kind: str, options: Mapping[str, Any], known: Collection[str]
         )
 
 
-def stencil_option(options: Mapping[str, Any], shape: Sequence[int]) -> tuple[int, int, int]:
+def stencil_option(
+    options: Mapping[str, Any], shape: Sequence[int], place: str = f"{PLACE}.stencil"
+) -> tuple[int, int, int]:
     """Return `stencil: [kz, ky, kx]`, odd and within the grid's `shape`.
 
     Without it 5 along each axis, or the largest odd number of cells that the axis has.
+    `place` names the setting in errors.
     """
     default = [min(DEFAULT_SIZE, n - 1 + n % 2) for n in shape]
     size = options.get("stencil", default)
     right = isinstance(size, Sequence) and len(size) == 3
     if not right or not all(type(k) is int and k > 0 and k % 2 for k in size):
         raise ConfigError(
-            f"'{PLACE}.stencil' must be three odd numbers of cells [kz, ky, kx], got {size!r}."
+            f"'{place}' must be three odd numbers of cells [kz, ky, kx], got {size!r}."
         )
     if any(k > n for k, n in zip(size, shape, strict=True)):
         raise ConfigError(
-            f"'{PLACE}.stencil' must not be larger than the grid {tuple(shape)}, got "
+            f"'{place}' must not be larger than the grid {tuple(shape)}, got "
             f"{list(size)}; choose a smaller one."
         )
     return size[0], size[1], size[2]

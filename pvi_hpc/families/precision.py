@@ -1,5 +1,6 @@
 """The precision of a Gaussian that a family is to start from: dense, or on a stencil."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -13,7 +14,7 @@ from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.stencil import Stencil
 from pvi_hpc.reproducible import combine
 
-__all__ = ["DensePrecision", "Precision", "StencilPrecision", "neighbours"]
+__all__ = ["DensePrecision", "OperatorPrecision", "Precision", "StencilPrecision", "neighbours"]
 
 Index = NDArray[np.intp]
 
@@ -136,6 +137,37 @@ class StencilPrecision:
     def _flat(self) -> NDArray[np.float64]:
         diagonal = self.stencil.scatter(self.on_diagonal[None])
         return torch.cat([diagonal, self.coefficients]).to(torch.float64).numpy().ravel()
+
+
+@dataclass(frozen=True)
+class OperatorPrecision:
+    """A precision that is known by its products with rows `(S, n)`, and its diagonal `(n,)`.
+
+    For families without couplings.
+    """
+
+    on_diagonal: Tensor
+    product: Callable[[Tensor], Tensor]
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError unless the diagonal is positive."""
+        _check_diagonal(self.on_diagonal)
+
+    def diagonal(self) -> Tensor:
+        """Return `P_ii` `(n,)`."""
+        return self.on_diagonal
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Return `P x` of the rows of `x` `(S, n)`."""
+        return self.product(x.to(torch.float64))
+
+    def dense(self) -> Tensor:
+        """Return `P` itself."""
+        return self.apply(torch.eye(len(self.on_diagonal), dtype=torch.float64))
+
+    def blocks(self, cells: Index, offsets: Index) -> Tensor:
+        """Refuse: products tell no blocks."""
+        raise ConfigError("'precision' of a family with couplings must have its couplings.")
 
 
 def neighbours(

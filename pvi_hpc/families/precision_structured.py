@@ -1,21 +1,16 @@
 """A sparse Cholesky factor of the precision (Tan & Nott 2018, Statistics and Computing 28)."""
 
-from collections.abc import Mapping
-from typing import Any, Final, Self
+from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.families.column_optimum import conditional_optimum
 from pvi_hpc.families.family import LOCATION, Parameters
-from pvi_hpc.families.gaussian import GaussianFamily
-from pvi_hpc.families.options import refuse_unknown
+from pvi_hpc.families.grid_family import GridFamily
 from pvi_hpc.families.precision import Precision
 from pvi_hpc.families.sparse_natural import sparse_natural
-from pvi_hpc.families.stencil import Stencil
-from pvi_hpc.families.structured import stencil_of
 from pvi_hpc.random import keyed_rng
 from pvi_hpc.reproducible import exp, log, sum_samples
 
@@ -29,36 +24,16 @@ SD_DRAWS: Final = 2000
 CHUNK: Final = 64
 
 
-class PrecisionStructured(GaussianFamily):
+class PrecisionStructured(GridFamily):
     """Each cell is normal given its later neighbours: a Gaussian Markov field.
 
     With `x = theta - mu`: `x_j = exp(log_sd_j) eps_j - sum_k c_k(j) x_{j + k}`, so that
     `L = (I + C)^{-T} diag(exp(log_sd))` and the precision is `T T^T` with the sparse
-    `T = (I + C) diag(exp(-log_sd))`. Parameters as in `structured`; `log_sd` is conditional.
+    `T = (I + C) diag(exp(-log_sd))`; `log_sd` is conditional.
     Sampling needs a triangular solve, densities and the score need none.
     """
 
-    def __init__(self, stencil: Stencil) -> None:
-        super().__init__(int(stencil.active.sum()))
-        self.stencil = stencil
-        self.step_scales = {"coefficients": max(1, len(stencil.offsets)) ** -0.5}
-
-    @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `stencil: [kz, ky, kx]`, `mask`.
-
-        Raises
-        ------
-        ConfigError
-            If an option is unknown, or the stencil is even or larger than the grid.
-        """
-        refuse_unknown("precision_structured", options, ("stencil", "mask"))
-        return cls(stencil_of(active, options))
-
-    def initial(self, mean: Tensor, sd: float) -> Parameters:
-        """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
-        coefficients = torch.zeros(self.stencil.shape, dtype=mean.dtype)
-        return {**super().initial(mean, sd), "coefficients": coefficients}
+    kind = "precision_structured"
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the best conditionals of `N(mean, precision^{-1})`, cell by cell.

@@ -1,56 +1,22 @@
 """PSVI: each cell is correlated with its neighbours (Zhao & Curtis 2024, JGR 129(11))."""
 
-from collections.abc import Mapping
-from typing import Any, Self
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.families.column_optimum import column_optimum
 from pvi_hpc.families.family import LOCATION, Parameters
-from pvi_hpc.families.gaussian import GaussianFamily
-from pvi_hpc.families.options import choice_option, refuse_unknown, stencil_option
+from pvi_hpc.families.grid_family import GridFamily
 from pvi_hpc.families.precision import Precision
 from pvi_hpc.families.sparse_natural import sparse_natural
-from pvi_hpc.families.stencil import Mask, Stencil
 from pvi_hpc.reproducible import exp, log, sum_samples
 
-__all__ = ["Structured", "stencil_of"]
+__all__ = ["Structured"]
 
 
-class Structured(GaussianFamily):
-    """`theta = mu + exp(log_sd) * eps + sum_k shift_k(c_k * eps)`.
+class Structured(GridFamily):
+    """`theta = mu + exp(log_sd) * eps + sum_k shift_k(c_k * eps)`."""
 
-    Parameters `mu`, `log_sd` `(n,)` and `coefficients` `(K, nz, ny, nx)`, one array for each
-    offset of the stencil; zero, and staying so, where a coupling would leave the grid or touch
-    a fixed cell.
-    """
-
-    def __init__(self, stencil: Stencil) -> None:
-        super().__init__(int(stencil.active.sum()))
-        self.stencil = stencil
-        # K couplings that move at random then change a cell's sd as much as its log_sd does.
-        # With the full step and a 5 x 5 x 5 stencil L^{-1} grows without bound.
-        self.step_scales = {"coefficients": max(1, len(stencil.offsets)) ** -0.5}
-
-    @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `stencil: [kz, ky, kx]`, `mask`.
-
-        Raises
-        ------
-        ConfigError
-            If an option is unknown, or the stencil is even or larger than the grid.
-        """
-        refuse_unknown("structured", options, ("stencil", "mask"))
-        return cls(stencil_of(active, options))
-
-    def initial(self, mean: Tensor, sd: float) -> Parameters:
-        """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
-        coefficients = torch.zeros(self.stencil.shape, dtype=mean.dtype)
-        return {**super().initial(mean, sd), "coefficients": coefficients}
+    kind = "structured"
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the optimum for `N(mean, precision^{-1})`, column by column."""
@@ -107,20 +73,6 @@ class Structured(GaussianFamily):
         diagonal = exp(parameters["log_sd"])
         ones = torch.ones_like(diagonal)[None]
         return (diagonal * diagonal + self.stencil.couple(squares, ones)[0]).sqrt()
-
-
-def stencil_of(active: NDArray[np.bool_], options: Mapping[str, Any]) -> Stencil:
-    """Return the stencil of options `stencil` and `mask`, "box" or "ellipsoid".
-
-    Raises
-    ------
-    ConfigError
-        If the stencil is even or larger than the grid, or the mask unknown.
-    """
-    mask: Mask = "ellipsoid"
-    if choice_option(options, "mask", ("box", "ellipsoid")) == "box":
-        mask = "box"
-    return Stencil(active, stencil_option(options, active.shape), mask)
 
 
 def _factors(parameters: Parameters) -> tuple[Tensor, Tensor]:

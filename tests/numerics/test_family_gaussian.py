@@ -7,6 +7,7 @@ from families_examples import CASES, active_cells, family_of, random_parameters
 from scipy.stats import multivariate_normal
 
 from pvi_hpc.diagnostics.gaussian import dense_factor
+from pvi_hpc.families.low_rank_structured import LowRankStructured
 from pvi_hpc.families.structured import Structured
 
 
@@ -39,8 +40,9 @@ def expected_factor(family, parameters):
     if "directions" in parameters:
         u = parameters["directions"].numpy()
         middle = np.eye(family.n) + u.T @ u
-        middle = np.linalg.inv(middle) if family.of == "precision" else middle
-        return expected_factor(family.inner, without(parameters, "directions")) @ middle
+        middle = np.linalg.inv(middle) if family.factor.of == "precision" else middle
+        inner = expected_factor(family.inner, without(parameters, "directions"))
+        return middle @ inner if isinstance(family, LowRankStructured) else inner @ middle
     if "coefficients" not in parameters:
         return np.diag(sd)
     if isinstance(family, Structured):

@@ -58,11 +58,6 @@ def test_dense_and_sparse_precisions_give_the_same_start(name):
     family, sparse = family_of(name), stencil_precision()
     dense = DensePrecision(sparse.dense(), active_cells())
     found = family.informed(MEAN, sparse)
-    if name.startswith("low_rank") and name != "low_rank_structured":
-        # From a dense one they are the joint optimum.
-        better = kl(family, family.informed(MEAN, dense), sparse.dense().numpy())
-        assert better < kl(family, found, sparse.dense().numpy())
-        return
     for key, value in family.informed(MEAN, dense).items():
         torch.testing.assert_close(found[key], value, rtol=1e-9, atol=1e-10)
     single = family.informed(MEAN.to(torch.float32), sparse)
@@ -89,6 +84,8 @@ def test_the_start_is_the_closed_form_or_near_the_optimum(name):
         assert found == pytest.approx(best, rel=1e-6)
     elif name == "full_rank":
         assert found == pytest.approx(0, abs=1e-9)
+    elif name == "low_rank_structured":
+        assert best <= found < 1.005 * best
     else:
         assert best <= found < best + 0.1 * (cold - best)
 

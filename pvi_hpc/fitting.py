@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from pvi_hpc.errors import ConfigError, NonFiniteError
 from pvi_hpc.families.load import load_family
 from pvi_hpc.families.moments import mean_and_sd
 from pvi_hpc.fit_settings import inference_of, mean_of, shape_of, start_of
+from pvi_hpc.inference.curvature import Curvature, Products
 from pvi_hpc.inference.elbo import ElboEstimate, estimate_elbo
 from pvi_hpc.inference.history import History
 from pvi_hpc.inference.log_prob_target import LogProb, LogProbTarget
@@ -140,6 +141,8 @@ def fit(
     *,
     mean: ArrayLike | None = None,
     start: Start | Mapping[str, Any] | None = None,
+    precision: ArrayLike | None = None,
+    hvp: Products | Literal["autograd"] | None = None,
     seed: int = 1,
     path: str | Path | None = None,
     **settings: Any,
@@ -159,6 +162,14 @@ def fit(
     start
         Settings of `start` as in a configuration. None: sd 1, 15 iterations of L-BFGS, then sds
         from the curvature there.
+    precision
+        The curvature, where it is known: the precision `(n, n)` of a Gaussian near the
+        posterior. The family then starts at what is best for it, in the place of `hessian`.
+    hvp
+        Or products with it: a function of `theta` `(n,)` and rows `(S, n)` that returns the
+        precision at `theta` times each row, negative Hessian or Gauss-Newton part and prior;
+        "autograd": by differentiating `log_prob` twice. As many are taken as the family can
+        use: see `docs/families.md`.
     seed
         Of all random numbers: the same seed gives the same bits.
     path
@@ -183,11 +194,17 @@ def fit(
     shape = shape_of(n)
     inference, begin = inference_of(settings), start_of(start)
     target = LogProbTarget(log_prob)
-    method = _method(shape, inference, begin, seed, target)
+    family = load_family(inference.family, _grid(shape))
+    curvature = Curvature.of(family, seed, precision, hvp, log_prob, inference.method.kind)
+    if curvature is not None:
+        begin = begin.model_copy(update={"hessian": None})
+    method = load_method(family, target, inference, begin, seed)
     state, history = method.init(mean_of(mean, shape), begin.sd), History()
     result = Fit(shape, inference, begin, seed, state, history, target)
     try:
         while not (state.converged or state.iteration >= method.n_iterations):
+            if curvature is not None and state.iteration == begin.iterations:
+                curvature.start(state)
             state, info = method.step(state)
             history = history.append(info)
             result = replace(result, state=state, history=history)
@@ -226,6 +243,10 @@ def load_fit(path: str | Path, log_prob: LogProb | None = None) -> Fit:
 def _method(
     shape: tuple[int, ...], settings: Inference, start: Start, seed: int, target: Target | None
 ) -> Method:
-    grid = (1,) * (3 - len(shape)) + shape
-    family = load_family(settings.family, np.ones(grid, bool))
+    family = load_family(settings.family, _grid(shape))
     return load_method(family, target or NoTarget(), settings, start, seed)
+
+
+def _grid(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return all cells of a grid `(nz, ny, nx)` of unknowns of that shape."""
+    return np.ones((1,) * (3 - len(shape)) + shape, bool)

@@ -81,15 +81,32 @@ class Prior(Frozen):
 
 
 class Hessian(Frozen):
-    """Sds of the start from the curvature at its mean: differences of gradients."""
+    """The start from the curvature at its mean: differences of gradients."""
 
-    probes: PositiveInt = Field(8, description="Random directions; one gradient each.")
+    probes: PositiveInt | None = Field(
+        None,
+        description="Random directions, one gradient each, for the sds; null: 8. From the "
+        "number of unknowns on: every column of the precision. With stencil: rounds; null: 1.",
+    )
+    stencil: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
+        None,
+        description="[kz, ky, kx], odd: couplings between neighbours within it are probed too, "
+        "for families that have them; kz * ky * kx gradients a round.",
+    )
     difference: PositiveFloat = Field(
         0.01, description="Length of a difference, in units of the prior's sd."
     )
     max_sd: PositiveFloat = Field(
         1.0, description="Sd where there is no curvature, in units of the prior's sd."
     )
+
+    @property
+    def products(self) -> int:
+        """Gradients besides that at the mean."""
+        if self.stencil is None:
+            return self.probes or 8
+        kz, ky, kx = self.stencil
+        return (self.probes or 1) * kz * ky * kx
 
 
 class Start(Frozen):
@@ -116,7 +133,7 @@ class Start(Frozen):
     @property
     def iterations(self) -> int:
         """Iterations before the variational ones."""
-        probing = 0 if self.hessian is None else 1 + self.hessian.probes
+        probing = 0 if self.hessian is None else 1 + self.hessian.products
         return self.map_iterations + probing
 
 
@@ -155,9 +172,11 @@ class Optimiser(Frozen):
 
     kind: Literal["adam", "sgd", "natural"] = Field(
         "adam",
-        description="natural: for families that know their Fisher information; step 0.1.",
+        description="natural: for families that know their Fisher information; no momentum.",
     )
-    step: PositiveFloat = 0.02
+    step: PositiveFloat | None = Field(
+        None, description="null: 0.02; with natural what the samples of an iteration allow."
+    )
     schedule: Literal["cosine", "constant", "inverse_sqrt"] = Field(
         "cosine", description="inverse_sqrt: step / sqrt(1 + i); final counts for cosine only."
     )

@@ -17,7 +17,7 @@ __all__ = ["descend", "fresh_memory", "restart"]
 MOMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "adam": ("first", "second"),
     "sgd": ("first",),
-    "natural": ("first",),
+    "natural": (),
 }
 
 
@@ -44,8 +44,7 @@ def descend(
 ) -> None:
     """Change `parameters` and `memory` in place by update `i` = 0, 1, ...
 
-    Moves what `gradients` names, by the step of that name in `steps`. Natural gradients are
-    given as such.
+    Moves what `gradients` names, by the step of that name in `steps`.
     """
     for name, gradient in gradients.items():
         x, step, first = parameters[name], steps[name], memory["first"][name]

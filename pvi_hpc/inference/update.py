@@ -8,7 +8,7 @@ from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.families.family import Family, NaturalGradient, Parameters
 from pvi_hpc.inference.adam import adam_step
 from pvi_hpc.inference.finite import check_gradients, norm
-from pvi_hpc.inference.natural import natural_direction
+from pvi_hpc.inference.natural import natural_descent
 from pvi_hpc.inference.optimiser import descend, restart
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.streaming import stream_descent, streams
@@ -48,8 +48,10 @@ class Update:
         size = norm(gradients)
         if self.settings.kind == "natural":
             assert isinstance(self.family, NaturalGradient)  # `from_settings` asks for it
-            gradients = natural_direction(self.family, state.parameters, gradients)
-        descend(self.settings, state.parameters, gradients, state.memory, self.i, steps)
+            moved = self.family, state.parameters, gradients
+            natural_descent(*moved, self.step, (eps, cotangent))
+        else:
+            descend(self.settings, state.parameters, gradients, state.memory, self.i, steps)
         return size
 
     def gradients(

@@ -20,12 +20,13 @@ from pvi_hpc.inference.control_variate import stick_landing
 from pvi_hpc.inference.draws import Draws
 from pvi_hpc.inference.dropped import surviving
 from pvi_hpc.inference.finite import check_values
-from pvi_hpc.inference.hessian_start import HessianStart
+from pvi_hpc.inference.hessian_start import HessianStart, probes_of
 from pvi_hpc.inference.info import Info
 from pvi_hpc.inference.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
 from pvi_hpc.inference.map_search import MapSearch
+from pvi_hpc.inference.natural import natural_step
 from pvi_hpc.inference.optimiser import fresh_memory
-from pvi_hpc.inference.schedule import step_of
+from pvi_hpc.inference.schedule import DEFAULT_STEP, step_of
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.stopping import fresh_trace, has_converged
 from pvi_hpc.inference.target import Target, TargetValue
@@ -67,7 +68,7 @@ class VariationalInference:
         Raises
         ------
         ConfigError
-            If there is any option, or the optimiser does not suit the family.
+            If there is any option, or optimiser or start do not suit the family.
         """
         if settings.method.options:
             raise ConfigError(
@@ -80,6 +81,8 @@ class VariationalInference:
                 "'inference.optimiser.kind: natural' needs a family that knows its Fisher "
                 f"information, got '{settings.family.kind}'; choose 'adam'."
             )
+        if start.hessian is not None:
+            probes_of(family, start.hessian, seed)  # impossible ones are refused here
         return cls(family, target, settings, start, seed)
 
     @property
@@ -108,8 +111,9 @@ class VariationalInference:
             memory[AVERAGE] = {k: torch.zeros_like(v) for k, v in parameters.items()}
         if self.start.map_iterations and self.start.map_optimiser == "lbfgs":
             memory[LBFGS] = fresh_pairs(mean)
-        elif self.start.map_iterations and "second" not in memory:
-            memory["second"] = {LOCATION: torch.zeros_like(parameters[LOCATION])}
+        elif self.start.map_iterations:
+            for name in ("first", "second"):  # of Adam, where the optimiser is another
+                memory.setdefault(name, {LOCATION: torch.zeros_like(parameters[LOCATION])})
         if self.settings.stop is not None:
             memory["elbo"] = {"trace": fresh_trace(self.settings.stop)}
         return State(0, parameters, memory)
@@ -164,15 +168,21 @@ class VariationalInference:
         if iteration >= n:
             assert start.hessian is not None  # there is no other start after the MAP phase
             return HessianStart(self.family, self.target, start.hessian, n, self.seed)
-        step = start.map_step or self._optimiser.step
+        step = start.map_step or self.settings.optimiser.step or DEFAULT_STEP
         if start.map_optimiser == "lbfgs":
             return LbfgsSearch(self.target, step, n)
         settings = self._optimiser.model_copy(update={"kind": "adam", "step": step})
         return MapSearch(self.target, settings, n)
 
-    @property
+    @cached_property
     def _optimiser(self) -> Optimiser:
-        return self.settings.optimiser
+        """The settings, with the step that natural gradients take where none is given."""
+        settings, family = self.settings.optimiser, self.family
+        if settings.kind != "natural" or settings.step is not None:
+            return settings
+        assert isinstance(family, NaturalGradient)  # `from_settings` asks for it
+        step = natural_step(family, self.settings.estimator, self.settings.samples)
+        return settings.model_copy(update={"step": step})
 
     def _cotangent(
         self, parameters: Parameters, eps: Tensor, value: TargetValue

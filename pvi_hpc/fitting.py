@@ -14,16 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from pvi_hpc.config.inference import Inference, Start
 from pvi_hpc.errors import ConfigError, NonFiniteError
 from pvi_hpc.families.load import load_family
-from pvi_hpc.families.moments import mean_and_sd
 from pvi_hpc.fit_settings import inference_of, mean_of, shape_of, start_of
 from pvi_hpc.inference.curvature import Curvature, Products
 from pvi_hpc.inference.elbo import ElboEstimate, estimate_elbo
 from pvi_hpc.inference.history import History
 from pvi_hpc.inference.log_prob_target import LogProb, LogProbTarget
 from pvi_hpc.inference.method import Method, load_method
+from pvi_hpc.inference.posterior_moments import posterior_moments
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import NoTarget, Target
-from pvi_hpc.inference.vi import VariationalInference
 from pvi_hpc.store.atomic import atomic_path
 from pvi_hpc.store.checkpoint_file import read_checkpoint, write_checkpoint
 
@@ -32,8 +31,6 @@ __all__ = ["Fit", "fit", "load_fit"]
 Array = NDArray[np.float64]
 
 FILE_KIND: Final = "pvi_hpc fit"
-#: Draws that estimate a mean and sd that no formula gives.
-DRAWS: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -124,15 +121,8 @@ class Fit:
 
     @cached_property
     def _moments(self) -> tuple[Array, Array]:
-        if isinstance(self.method, VariationalInference):
-            fitted = self.method.fitted(self.state)
-            mean, sd = (
-                x.double().numpy() for x in mean_and_sd(self.method.family, fitted, DRAWS)
-            )
-        else:
-            draws = self.sample(DRAWS)
-            mean, sd = draws.mean(axis=0), draws.std(axis=0, ddof=1)
-        return mean.reshape(self.shape), sd.reshape(self.shape)
+        mean, sd = posterior_moments(self.method, self.state)
+        return mean.numpy().reshape(self.shape), sd.numpy().reshape(self.shape)
 
 
 def fit(

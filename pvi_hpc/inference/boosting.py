@@ -23,6 +23,7 @@ from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION, Family, Parameters
 from pvi_hpc.families.mixture import LOG_WEIGHTS, Mixture
 from pvi_hpc.inference.boosted_target import BoostedTarget
+from pvi_hpc.inference.component_start import ComponentStart
 from pvi_hpc.inference.info import Info
 from pvi_hpc.inference.mixture_weights import fit_weights
 from pvi_hpc.inference.particles import SETTING
@@ -30,6 +31,7 @@ from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.inference.vi import VariationalInference
 from pvi_hpc.random import keyed_rng
+from pvi_hpc.simulate.simulator import SimulationCount
 
 __all__ = ["Boosting"]
 
@@ -41,6 +43,11 @@ class BoostingOptions(Frozen):
     weights: Literal["refitted", "equal"] = "refitted"
     perturbation: NonNegativeFloat = Field(
         1.0, description="Start of a component: so far along a draw of an earlier one."
+    )
+    candidates: PositiveInt = Field(
+        1,
+        description="Such starts that are tried, a simulation each: the one whose density "
+        "the mixture misses most is taken.",
     )
     stored: PositiveInt = Field(
         64, description="Draws kept of each component, for the weights."
@@ -120,8 +127,9 @@ class Boosting:
             If a log density or gradient is not finite; `state` can then be stepped again.
         """
         t, local = self._place(state.iteration)
+        spent = SimulationCount()
         if t > 0 and local == 0:
-            self._begin(state.parameters, t)
+            spent = self._begin(state.parameters, t)
         component = self.mixture.component(state.parameters, t)
         boosted = BoostedTarget(
             self.target, self.mixture, state.parameters, t, state.iteration - local
@@ -142,6 +150,7 @@ class Boosting:
             phase=self.phase(state.iteration),
             log_prior=boosted.log_prior.numpy(),
             log_q=boosted.log_q.numpy() if t > 0 else info.log_q,
+            count=spent + info.count,
         )
         memory = {**moved.memory, "stored": state.memory["stored"]}
         return State(state.iteration + 1, state.parameters, memory), info
@@ -192,17 +201,12 @@ class Boosting:
             self.family, target, settings, none if t else self.start, seed
         )
 
-    def _begin(self, parameters: Parameters, t: int) -> None:
-        """Start a component at an earlier one, moved along one of its draws."""
-        rng = keyed_rng(self.seed, "begin", t)
-        earlier = self.mixture.component(parameters, int(rng.integers(t)))
-        eps = torch.from_numpy(rng.standard_normal((1, self.family.n)))
-        draw = self.family.sample(earlier, eps.to(earlier[LOCATION].dtype))[0].detach()
-        component = self.mixture.component(parameters, t)
-        for name, value in component.items():
-            value.copy_(earlier[name])
-        move = self.options.perturbation * (draw - earlier[LOCATION])
-        component[LOCATION].add_(move)
+    def _begin(self, parameters: Parameters, t: int) -> SimulationCount:
+        """Start a component; return what that cost."""
+        options = self.options
+        far, many = options.perturbation, options.candidates
+        start = ComponentStart(self.mixture, self.target, far, many, self.seed)
+        return start.begin(parameters, t)
 
     def _store(self, state: State, boosted: BoostedTarget, t: int, local: int) -> None:
         """Keep the draws of a component's last iterations and their densities."""

@@ -90,7 +90,7 @@ class Curvature:
         return cls(family, seed, products=products)
 
     def start(self, state: State) -> None:
-        """Set the parameters of `state`, of a mixture those of its first component, in place."""
+        """Set the parameters of `state`, of a mixture its first component's, in place."""
         named = {k: v for k, v in state.parameters.items() if k != LOG_WEIGHTS}
         mixed = LOG_WEIGHTS in state.parameters
         parameters = {k: v[0] for k, v in named.items()} if mixed else named

@@ -26,7 +26,7 @@ from pvi_hpc.inference.chain import collect, collected, fresh_chain
 from pvi_hpc.inference.info import Info
 from pvi_hpc.inference.kernels import Kernel
 from pvi_hpc.inference.particles import PARTICLES, SETTING, KernelKind, ParticleMethod, Seen
-from pvi_hpc.inference.schedule import step_of
+from pvi_hpc.inference.schedule import DEFAULT_STEP, step_of
 from pvi_hpc.inference.state import State
 from pvi_hpc.random import keyed_rng
 
@@ -183,7 +183,7 @@ class StochasticSvgd(ParticleMethod):
         """Propose, look, and accept or stay; the first time only look."""
         x, last = state.parameters[PARTICLES], state.memory["last"]
         log_scale = state.memory["step"]["log_scale"]
-        step = self.settings.optimiser.step * float(log_scale.exp())
+        step = (self.settings.optimiser.step or DEFAULT_STEP) * float(log_scale.exp())
         if i == 0:
             seen = self.look(x, state.iteration)
             self._adapt(state, x, seen.gradient, 0)

@@ -35,9 +35,8 @@ class Uniform(IndependentPrior):
 
     def _value(self, theta: Array) -> Array:
         # From the nearer bound, so that both tails keep their digits.
-        below: Array = self.lower + self._width * ndtr(theta)
-        above: Array = self.upper - self._width * ndtr(-theta)
-        return np.where(theta < 0, below, above)
+        inside: Array = self._width * ndtr(-np.abs(theta))
+        return np.where(theta < 0, self.lower + inside, self.upper - inside)
 
     def _theta(self, m: Array) -> Array:
         from_below = (m - self.lower) / self._width

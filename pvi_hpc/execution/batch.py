@@ -49,12 +49,15 @@ class Chunk:
 
 @dataclass(eq=False)
 class Sample:
-    """One model, its chunks and what is made of them."""
+    """One model, its chunks and what is made of them.
+
+    `parts` are the futures of sums of complete groups of chunks, `reduced` that of all.
+    """
 
     model: Model
     chunks: list[Chunk]
     scattered: Any = None
-    parts: list[Any] = field(default_factory=list)
+    parts: dict[int, Any] = field(default_factory=dict)
     reduced: Any = None
     reductions: int = 0
     answer: Any = None
@@ -67,6 +70,18 @@ class Sample:
         if self.dropped:
             return float("nan")
         return float(sum(c.report.misfit for c in self.chunks if c.report is not None))
+
+    def receive(self, answer: Any) -> None:
+        """Take the answer, and let the workers drop the model and all arrays."""
+        self.answer, self.complete = answer, True
+        self.scattered = None
+        self.forget_sums()
+        for chunk in self.chunks:
+            chunk.result = chunk.result.key
+
+    def forget_sums(self) -> None:
+        """Let all sums be made again."""
+        self.reduced, self.parts = None, {}
 
 
 def make_samples(

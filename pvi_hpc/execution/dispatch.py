@@ -6,32 +6,25 @@ again. Failures of the solver come back as values and are tried again elsewhere.
 """
 
 import itertools
-import queue
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError
 from typing import Any, Final
 
-from distributed.scheduler import KilledWorker
-
-from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution import tasks
+from pvi_hpc.execution.awaited import Awaited
 from pvi_hpc.execution.batch import Chunk, Sample
 from pvi_hpc.execution.executor import RESOURCE
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.placement import place
 from pvi_hpc.execution.pool import WorkerPool
-from pvi_hpc.execution.retry import Policy, describe
+from pvi_hpc.execution.recovery import Recovery
+from pvi_hpc.execution.reduction import add_complete_groups, join_chunks
+from pvi_hpc.execution.retry import Policy
 from pvi_hpc.simulate.simulator import SimulationCount
 
 __all__ = ["Dispatcher"]
 
 TICK_S: Final = 0.5
-#: Gradients added in one task: bounds the memory a sum needs on its worker.
-FAN_IN: Final = 8
-#: Times a chunk may vanish with its workers before the batch is given up.
-MAX_LOSSES: Final = 10
 
 
 class Dispatcher:
@@ -47,14 +40,17 @@ class Dispatcher:
         policy: Policy,
         samples: list[Sample],
     ) -> None:
-        self.client, self.pool, self.ledger, self.policy = client, pool, ledger, policy
-        self.samples = samples
-        self.count = SimulationCount()
+        self.client, self.pool, self.samples = client, pool, samples
+        self.want = next((c.task.want for s in samples for c in s.chunks), "misfit")
+        self.awaited = Awaited(client)
+        self.recovery = Recovery(samples, policy, ledger, self._let_go)
         # Unique in the life of the scheduler: nothing of an earlier batch can be mistaken.
         self.name = f"batch{next(self._numbers)}"
-        self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._watched: dict[Any, Callable[[Any], None]] = {}
-        self._lost: dict[Any, Callable[[str], None]] = {}
+
+    @property
+    def count(self) -> SimulationCount:
+        """What the batch has cost so far."""
+        return self.recovery.count
 
     def run(self) -> SimulationCount:
         """See the batch through; answers are then in the samples.
@@ -68,22 +64,24 @@ class Dispatcher:
             self.pool.refresh()
             while not all(sample.complete for sample in self.samples):
                 self._send()
-                self._collect()
+                self.awaited.collect(TICK_S)
                 if self.pool.due:
                     self.pool.refresh()
                     self._sweep()
                     self._retire()
             return self.count
         finally:
-            self._drop()
+            self.awaited.clear()
+            self._cancel([c.result for s in self.samples for c in s.chunks])
 
     def _send(self) -> None:
         pending = [sample for sample in self.samples if not sample.complete]
-        for chunk in place(pending, self.pool.workers, time.monotonic(), self._lasts):
+        now, even = time.monotonic(), self.pool.times.even(self.want)
+        for chunk in place(pending, self.pool.workers, now, self._lasts, even=even):
             self._submit(self.samples[chunk.task.sample], chunk)
         for sample in pending:
             if sample.reduced is None and all(c.report for c in sample.chunks):
-                self._reduce(sample)
+                self._join(sample)
 
     def _lasts(self, worker: str, chunk: Chunk, ahead: int) -> bool:
         return self.pool.lasts(worker, chunk.task, ahead)
@@ -120,8 +118,11 @@ class Dispatcher:
         chunk.summary = self.client.submit(
             tasks.summarise, chunk.result, key=f"summary-{key}", priority=10, pure=False
         )
-        self._watch(chunk.summary, lambda value: self._on_summary(chunk, value),
-                    lambda cause: self._on_loss(chunk, cause))  # fmt: skip
+        self.awaited.add(
+            chunk.summary,
+            lambda value: self._on_summary(chunk, value),
+            lambda cause: self.recovery.lost(chunk, cause),
+        )
 
     def _scatter(self, sample: Sample, worker: str) -> bool:
         """Make sure a worker holds the model; False if that one is gone."""
@@ -134,175 +135,64 @@ class Dispatcher:
                 return False
         return True
 
-    def _reduce(self, sample: Sample) -> None:
-        """Join the chunks of a sample, on the workers, in their fixed order."""
-        key = f"{self.name}-{self.samples.index(sample)}-{sample.reductions}"
-        parts = [chunk.result for chunk in sample.chunks]
-        want = sample.chunks[0].task.want if sample.chunks else "misfit"
-        if want == "misfit" or not parts:
+    def _join(self, sample: Sample) -> None:
+        """Make the answer of a sample whose chunks have all been simulated."""
+        if not sample.chunks or self.want == "misfit":
             sample.complete = True
             return
+        sample.reduced = join_chunks(self.client, sample, self._sum_key(sample))
         sample.reductions += 1
-        function = tasks.join_traces if want == "traces" else tasks.add_up
-        level = 0
-        while want == "gradient" and len(parts) > FAN_IN:
-            groups = [parts[i : i + FAN_IN] for i in range(0, len(parts), FAN_IN)]
-            parts = [
-                self.client.submit(
-                    function, *group, key=f"part-{key}-{level}-{i}", priority=10, pure=False
-                )
-                for i, group in enumerate(groups)
-            ]
-            sample.parts += parts
-            level += 1
-        sample.reduced = self.client.submit(
-            function, *parts, key=f"sum-{key}", priority=10, pure=False
+        self.awaited.add(
+            sample.reduced,
+            lambda value: self._on_answer(sample, value),
+            lambda cause: self._on_lost_sum(sample, cause),
         )
-        self._watch(sample.reduced, lambda value: self._on_answer(sample, value),
-                    lambda cause: self._on_lost_sum(sample, cause))  # fmt: skip
 
-    def _watch(
-        self, future: Any, done: Callable[[Any], None], lost: Callable[[str], None]
-    ) -> None:
-        self._watched[future.key], self._lost[future.key] = done, lost
-        future.add_done_callback(self._finished.put)
-
-    def _collect(self) -> None:
-        """Wait for something to finish, and deal with all that has."""
-        try:
-            futures = [self._finished.get(timeout=TICK_S)]
-        except queue.Empty:
-            return
-        while not self._finished.empty():
-            futures.append(self._finished.get())
-        current = [future for future in futures if future.key in self._watched]
-        for future, value in zip(current, self._gather(current), strict=True):
-            if future.key not in self._watched:
-                continue  # Its sample was dropped a moment ago.
-            done, lost = self._watched.pop(future.key), self._lost.pop(future.key)
-            if isinstance(value, Exception):
-                self._raise_if_deadly(value)
-                lost(f"{type(value).__name__}: {value}")
-            else:
-                done(value)
-
-    def _gather(self, futures: Sequence[Any]) -> list[Any]:
-        """Return values, or the exception where there is none."""
-        if all(future.status == "finished" for future in futures):
-            try:
-                return list(self.client.gather(list(futures)))
-            except Exception:  # One of them was lost meanwhile: take them singly.
-                pass
-        return [self._value(future) for future in futures]
-
-    @staticmethod
-    def _value(future: Any) -> Any:
-        try:
-            return future.result(timeout=60) if future.status != "lost" else CancelledError()
-        except Exception as error:
-            return error
+    def _sum_key(self, sample: Sample) -> str:
+        return f"{self.name}-{sample.chunks[0].task.sample}-{sample.reductions}"
 
     def _sweep(self) -> None:
-        """Find what vanished without a word: Dask tells nobody about forgotten tasks."""
         futures = [c.summary for s in self.samples for c in s.chunks if c.summary is not None]
         futures += [s.reduced for s in self.samples if s.reduced is not None]
-        for future in futures:
-            if future.status in ("lost", "cancelled") and future.key in self._watched:
-                del self._watched[future.key]
-                self._lost.pop(future.key)(f"Dask says {future.status}")
+        self.awaited.sweep(futures)
 
     def _on_summary(self, chunk: Chunk, value: tasks.Summary | Failure) -> None:
-        n_shots = len(chunk.task.shots)
         self.pool.saw(value.worker, value.starts)
         if isinstance(value, Failure):
-            self._on_failure(chunk, value)
+            self.recovery.failed(chunk, value)
             return
-        chunk.report = value
+        self.recovery.done(chunk, value)
         self.pool.check_library(value.library)
         self.pool.times.add(chunk.task, value.seconds)
         self.pool.note_storage(value.storage)
-        self.count += SimulationCount(done=n_shots, seconds=value.seconds)
-
-    def _on_failure(self, chunk: Chunk, failure: Failure) -> None:
-        n_shots = len(chunk.task.shots)
-        chunk.failures.append(failure)
-        self.count += SimulationCount(failed=n_shots, seconds=failure.seconds)
-        where = {"sample": chunk.task.sample, "shots": list(chunk.task.shots)}
-        self.ledger.record(
-            "failed", kind=failure.kind, message=failure.message, worker=failure.worker, **where
-        )
-        if failure.final or len(chunk.failures) > self.policy.retries:
-            self._give_up(chunk)
-            return
-        delay = self.policy.delay(len(chunk.failures))
-        self.ledger.record("retried", after_s=delay, **where)
-        self.count += SimulationCount(retried=n_shots)
-        chunk.forget()
-        chunk.avoid, chunk.due = failure.worker, time.monotonic() + delay
-
-    def _on_loss(self, chunk: Chunk, cause: str) -> None:
-        """Send a chunk again that vanished with its worker or its model."""
-        chunk.losses += 1
-        chunk.cause = cause
-        n_shots = len(chunk.task.shots)
-        where = {"sample": chunk.task.sample, "shots": list(chunk.task.shots)}
-        self.ledger.record("lost", cause=cause, **where)
-        if chunk.losses > MAX_LOSSES:
-            self._give_up(chunk)
-            return
-        self.count += SimulationCount(retried=n_shots)
-        chunk.forget()
-
-    def _give_up(self, chunk: Chunk) -> None:
-        """Drop the sample of a chunk if the policy allows it, else end the batch."""
-        enough, sample = self.policy.min_samples, self.samples[chunk.task.sample]
-        good = sum(not s.dropped for s in self.samples) - 1
-        if enough is None or good < enough or chunk.task.want != "gradient":
-            raise SimulationError(describe(chunk))
-        self.ledger.record("dropped", sample=chunk.task.sample, message=describe(chunk))
-        self.count += SimulationCount(dropped=1)
-        sample.dropped = sample.complete = True
-        futures = [f for c in sample.chunks for f in (c.result, c.summary) if f is not None]
-        for future in futures:
-            self._watched.pop(future.key, None)
-            self._lost.pop(future.key, None)
-        self.client.cancel([future for future in futures if not future.done()])
-        sample.scattered, sample.reduced, sample.parts = None, None, []
-        for one in sample.chunks:
-            one.forget()
+        sample = self.samples[chunk.task.sample]
+        add_complete_groups(self.client, sample, self._sum_key(sample))
 
     def _on_answer(self, sample: Sample, value: Any) -> None:
         if isinstance(value, Failure):
             chunk = sample.chunks[value.chunk]
-            self.count += SimulationCount(done=-len(chunk.task.shots))
-            self._on_failure(chunk, value)
-            sample.reduced, sample.parts = None, []
+            self.recovery.undone(chunk)
+            sample.forget_sums()
+            self.recovery.failed(chunk, value)
             return
-        sample.answer, sample.complete = value, True
-        # Let the workers drop the model and the gradients of the chunks.
-        sample.scattered, sample.parts = None, []
-        for chunk in sample.chunks:
-            chunk.result = chunk.result.key
+        sample.receive(value)
 
     def _on_lost_sum(self, sample: Sample, cause: str) -> None:
-        sample.reduced, sample.parts = None, []
+        sample.forget_sums()
         for chunk in sample.chunks:
             if chunk.result.status != "finished":
-                self.count += SimulationCount(done=-len(chunk.task.shots))
-                self._on_loss(chunk, cause)
+                self.recovery.undone(chunk)
+                self.recovery.lost(chunk, cause)
 
-    @staticmethod
-    def _raise_if_deadly(error: Exception) -> None:
-        if isinstance(error, KilledWorker):
-            raise SimulationError(
-                f"A task killed every worker it ran on, {error.last_worker} last: {error}. "
-                "Probably it needs more memory than a worker has."
-            ) from error
-        from_dask = type(error).__module__.partition(".")[0] == "distributed"
-        if not from_dask and not isinstance(error, CancelledError | OSError | TimeoutError):
-            raise error  # Our own code raised: a bug, which trying again would hide.
+    def _let_go(self, sample: Sample) -> None:
+        """Stop working on a sample."""
+        futures = [f for c in sample.chunks for f in (c.result, c.summary) if f is not None]
+        for future in futures:
+            self.awaited.forget(future)
+        self._cancel(futures)
+        sample.scattered = None
+        sample.forget_sums()
 
-    def _drop(self) -> None:
-        futures = [c.result for s in self.samples for c in s.chunks]
-        self._watched.clear()
+    def _cancel(self, futures: list[Any]) -> None:
+        """Cancel what still runs; of complete samples only the keys are left."""
         self.client.cancel([f for f in futures if hasattr(f, "status") and not f.done()])

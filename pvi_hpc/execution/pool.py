@@ -58,11 +58,14 @@ class WorkerPool:
             self._seen_any = self._seen_all = now  # Nobody looked meanwhile.
         self._refreshed = now
         try:
-            known = self.client.scheduler_info(n_workers=-1)["workers"]
+            found = set(self.client.nthreads())
+            if not found <= self._names.keys():
+                # Much longer than the list of workers: only where there is a new one.
+                known = self.client.scheduler_info(n_workers=-1)["workers"]
+                self._names = {a: str(worker["name"]) for a, worker in known.items()}
+                found = set(known)
         except (OSError, TimeoutError) as error:
             raise SimulationError(f"The Dask scheduler does not answer: {error}") from error
-        self._names = {address: str(worker["name"]) for address, worker in known.items()}
-        found = set(known)
         if not found:
             self.executor.check()
         for worker in self.workers - found:

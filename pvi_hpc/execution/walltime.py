@@ -1,4 +1,4 @@
-"""How long tasks take, so that none is sent to a worker that will not live to finish it."""
+"""How long tasks take: none goes to a worker that will not live to finish it."""
 
 from collections import defaultdict, deque
 from typing import Final
@@ -13,6 +13,9 @@ __all__ = ["TaskTimes"]
 WINDOW: Final = 256
 #: A task may take so many times the 95th percentile of the latest.
 SAFETY: Final = 1.3
+#: Tasks take equally long if that percentile is at most so many times the median of this many.
+EVEN: Final = 1.1
+FEWEST: Final = 8
 
 
 class TaskTimes:
@@ -31,3 +34,11 @@ class TaskTimes:
         if not known:
             return 0.0
         return SAFETY * float(np.quantile(known, 0.95)) * max(len(task.shots), 1)
+
+    def even(self, want: str) -> bool:
+        """Tell whether tasks of a kind are known to take equally long wherever they run."""
+        known = self._seconds.get(want, ())
+        if len(known) < FEWEST:
+            return False
+        median, long = np.quantile(known, (0.5, 0.95))
+        return bool(long <= EVEN * median)

@@ -114,6 +114,11 @@ def test_workers_and_the_order_of_completion_do_not_change_a_bit(
         assert_same_bits(batch, expected)
     assert (batch.count.done, batch.count.failed, batch.count.retried) == (10, 0, 0)
     assert batch.count.seconds > 0.1
+    # Nothing of a batch stays on the workers, however long a run lasts.
+    deadline = time.monotonic() + 5
+    while running.client.futures and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not running.client.futures
 
 
 def test_traces_gradients_on_two_ranks_and_empty_lists_of_shots(simulator, expected):

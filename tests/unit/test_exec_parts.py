@@ -11,7 +11,6 @@ import pytest
 from pvi_hpc.config.execution import Execution
 from pvi_hpc.errors import ConfigError, NonFiniteError, SimulationError, SurveyError
 from pvi_hpc.execution.batch import make_samples
-from pvi_hpc.execution.dispatch import MAX_LOSSES, Dispatcher
 from pvi_hpc.execution.executor import Workplace, load_executor
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.identity import model_hash, task_identity
@@ -19,13 +18,15 @@ from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.local import LocalExecutor
 from pvi_hpc.execution.placement import place
 from pvi_hpc.execution.processes import ProcessId
+from pvi_hpc.execution.recovery import MAX_LOSSES, Recovery
+from pvi_hpc.execution.reduction import add_complete_groups, join_chunks
 from pvi_hpc.execution.retry import Policy
 from pvi_hpc.execution.scratch import DASK, PREFIX, make_scratch, owned, sweep
 from pvi_hpc.execution.sge import GridEngineExecutor
 from pvi_hpc.execution.slurm import SlurmExecutor
-from pvi_hpc.execution.tasks import add_up
+from pvi_hpc.execution.tasks import ChunkResult, ChunkTask, add_up
 from pvi_hpc.execution.walltime import TaskTimes
-from pvi_hpc.simulate.shots import compare
+from pvi_hpc.simulate.shots import ShotResult, compare
 from pvi_hpc.simulate.simulator import SimulationCount
 from pvi_hpc.survey import Shot
 
@@ -118,6 +119,71 @@ def test_workers_keep_their_sample_and_get_one_chunk_ahead():
     assert by_worker == {"a": {0}, "b": {1}}
 
 
+def test_the_last_chunks_wait_for_whoever_is_free_unless_tasks_take_equally_long():
+    def sent(even):
+        samples = make_samples(
+            np.ones((1, 1, 1, 1), np.float32), [range(4)], 1, "gradient", "f"
+        )
+        return sorted(c.placed for c in place(samples, ["a", "b"], 0.0, always, even=even))
+
+    assert sent(False) == ["a", "b"]
+    assert sent(True) == ["a", "a", "b", "b"]
+    times, task = TaskTimes(), ChunkTask(0, 0, (0,), "gradient", "")
+    for seconds in (10.0, 10.2, 9.9, 10.1, 10.0, 10.3, 9.8):
+        times.add(task, seconds)
+    assert not times.even("gradient"), "seven are too few"
+    times.add(task, 10.0)
+    assert times.even("gradient")
+    assert not times.even("traces")
+    times.add(task, 13.0)
+    assert not times.even("gradient")
+
+
+def test_a_free_worker_takes_a_sample_that_no_other_one_holds():
+    samples = make_samples(np.ones((2, 1, 1, 1), np.float32), [[0, 1], [0]], 1, "misfit", "f")
+    running = samples[0].chunks[0]
+    running.result, running.placed = "sent", "a"
+    (chunk,) = place(samples, ["b"], 0.0, always)
+    assert (chunk.placed, chunk.task.sample) == ("b", 1)
+
+
+class EagerClient:
+    """Does at once what it is given; a future is its own value."""
+
+    def __init__(self):
+        self.keys = []
+
+    def submit(self, function, *arguments, key, **options):
+        self.keys.append(key)
+        return function(*arguments)
+
+
+def test_groups_that_are_complete_are_added_early_without_changing_a_bit():
+    rng = np.random.default_rng(1)
+    gradients = rng.standard_normal((20, 3)) * 10.0 ** rng.integers(-8, 8, (20, 1))
+
+    def joined(early):
+        model = np.ones((1, 1, 1, 1), np.float32)
+        (sample,) = make_samples(model, [range(20)], 1, "gradient", "f")
+        client = EagerClient()
+        for i in early:
+            chunk = sample.chunks[i]
+            chunk.result, chunk.report = (
+                ChunkResult(None, ShotResult(0.0, gradients[i])),
+                "there",
+            )
+            add_complete_groups(client, sample, "k")
+        return join_chunks(client, sample, "k"), client.keys
+
+    groups = [add_up(*gradients[i : i + 8]) for i in (0, 8, 16)]
+    expected = (groups[0] + groups[1]) + groups[2]
+    for order in (range(20), range(19, -1, -1), rng.permutation(20)):
+        total, keys = joined(order)
+        np.testing.assert_array_equal(total, expected)
+        assert sorted(keys) == ["part-k-0-0", "part-k-0-1", "part-k-0-2", "sum-k"]
+    assert (expected != gradients.sum(axis=0)).any(), "the order must matter for this test"
+
+
 def test_a_failed_chunk_waits_and_goes_elsewhere():
     (sample,) = make_samples(np.ones((1, 1, 1, 1), np.float32), [[0]], 1, "misfit", "f")
     sample.chunks[0].avoid, sample.chunks[0].due = "a", 5.0
@@ -173,11 +239,11 @@ def test_a_process_is_told_from_another_of_the_same_pid():
 
 def test_a_chunk_that_was_given_up_tells_what_its_last_loss_looked_like():
     (sample,) = make_samples(np.ones((1, 1, 1, 1), np.float32), [[0]], 1, "misfit", "f")
-    dispatcher = Dispatcher(None, None, Ledger(), Policy(), [sample])
+    recovery = Recovery([sample], Policy(), Ledger(), lambda _: None)
     for _ in range(MAX_LOSSES):
-        dispatcher._on_loss(sample.chunks[0], "CommClosedError: earlier")
+        recovery.lost(sample.chunks[0], "CommClosedError: earlier")
     with pytest.raises(SimulationError, match=r"lost with .* 11 times.*OSError: no more"):
-        dispatcher._on_loss(sample.chunks[0], "OSError: no more")
+        recovery.lost(sample.chunks[0], "OSError: no more")
 
 
 def test_folders_of_dead_owners_are_swept_and_of_the_living_kept(tmp_path, monkeypatch):

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import typer
 
+from pvi_hpc.cli.outcomes import print_outcomes
 from pvi_hpc.config import load_project
+from pvi_hpc.outcome import Outcome
 from pvi_hpc.verify.accuracy import check_accuracy
 from pvi_hpc.verify.case import VerifyCase
-from pvi_hpc.verify.outcome import Outcome, table
 from pvi_hpc.verify.properties import check_properties
 from pvi_hpc.verify.ranks import check_ranks
 from pvi_hpc.verify.timing import bandwidth, forward_speeds, storage_costs
@@ -20,9 +21,7 @@ def test_solver(config: str | None, cells: int, steps: int, ranks: list[int]) ->
     """Print the table of all tests; return 1 if one failed."""
     case = _case(config, cells, steps)
     typer.echo(f"{_describe(case)}; float64, 1 thread")
-    outcomes = list(_all(case, ranks))
-    typer.echo("\n".join(table(outcomes)))
-    return 0 if all(o.passed for o in outcomes) else 1
+    return 0 if print_outcomes(_all(case, ranks)) else 1
 
 
 def bench_solver(

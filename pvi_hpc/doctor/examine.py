@@ -14,12 +14,12 @@ from pvi_hpc.doctor.case import WORKERS, doctor_run
 from pvi_hpc.doctor.files import check_bandwidth, check_visibility
 from pvi_hpc.doctor.gangs import check_loss, check_ranks
 from pvi_hpc.doctor.network import check_dashboards, check_interfaces, check_strangers
-from pvi_hpc.doctor.outcome import Outcome, failed, passed
 from pvi_hpc.errors import PviError
 from pvi_hpc.execution.executor import Workplace, load_executor
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.processes import ProcessId
 from pvi_hpc.execution.worker_jobs import BatchExecutor, run_prefix
+from pvi_hpc.outcome import Outcome, failed, passed
 from pvi_hpc.prepare import make_setup, survey_geometry, true_model
 from pvi_hpc.simulate.dask_simulator import DaskSimulator
 from pvi_hpc.store.layout import RunPaths
@@ -93,7 +93,7 @@ def _try_out(run: Run, simulator: DaskSimulator, folder: Path) -> Iterator[Outco
     models = np.stack([model, (1.02 * model).astype(np.float32)])
     ranks = list(check_ranks(simulator, models))
     yield from ranks
-    if all(outcome.works for outcome in ranks):
+    if all(outcome.passed for outcome in ranks):
         yield from check_loss(simulator, models, REPLACEMENT_S)
 
 

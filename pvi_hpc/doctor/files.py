@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from pvi_hpc.doctor.outcome import Outcome, failed, passed
+from pvi_hpc.outcome import Outcome, failed, passed
 
 __all__ = ["check_bandwidth", "check_visibility"]
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.doctor.outcome import Outcome, failed, passed
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.failures import GangError
 from pvi_hpc.execution.gang_client import Gang, GangSettings
 from pvi_hpc.execution.identity import model_hash, task_identity
+from pvi_hpc.outcome import Outcome, failed, passed
 from pvi_hpc.simulate.dask_simulator import DaskSimulator
 from pvi_hpc.simulate.simulator import BatchResult
 

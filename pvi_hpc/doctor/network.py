@@ -10,7 +10,7 @@ from distributed.comm import connect
 from distributed.core import send_recv
 from distributed.security import Security
 
-from pvi_hpc.doctor.outcome import Outcome, failed, passed
+from pvi_hpc.outcome import Outcome, failed, passed
 
 __all__ = ["answers_strangers", "check_dashboards", "check_interfaces", "check_strangers"]
 

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
+from pvi_hpc.outcome import Outcome
 from pvi_hpc.simulate.acoustic_solver import AcousticSolver
 from pvi_hpc.verify.case import Array, VerifyCase
-from pvi_hpc.verify.outcome import Outcome
 
 __all__ = ["check_properties"]
 

@@ -18,9 +18,9 @@ import numpy as np
 from mpi4py import MPI
 
 from pvi_hpc.errors import SolverError
+from pvi_hpc.outcome import Outcome, passed
 from pvi_hpc.simulate.acoustic_solver import AcousticSolver, SolverSettings, decomposition
 from pvi_hpc.verify.case import VerifyCase
-from pvi_hpc.verify.outcome import Outcome
 
 __all__ = ["check_ranks", "main"]
 
@@ -38,7 +38,7 @@ def check_ranks(case: VerifyCase, ranks: Sequence[int]) -> Iterator[Outcome]:
             try:
                 decomposition(case.settings, n)
             except SolverError as error:
-                yield Outcome(label, "not run", "", True, str(error))
+                yield passed(label, f"not run: {error}")
                 continue
             shared = _run(n, folder)
             worst = max(

@@ -28,30 +28,30 @@ def test_a_stranger_is_answered_by_an_open_scheduler_only(scheduler, monkeypatch
     # As seen from another machine: loopback alone would be no fault.
     monkeypatch.setattr("pvi_hpc.doctor.network._host", lambda _: "10.0.0.1")
     (outcome,) = check_strangers({address: "scheduler"})
-    assert outcome.works == (kind == "tls"), outcome
+    assert outcome.passed == (kind == "tls"), outcome
     assert bool(outcome.remedy) == (kind == "open")
 
 
 def test_workers_that_loopback_cannot_reach_are_noticed():
     (outcome,) = check_interfaces({"tls://127.0.0.1:1": "scheduler", "tls://10.0.0.2:1": "a"})
-    assert not outcome.works
+    assert not outcome.passed
     assert "cluster.interface" in outcome.remedy
     (outcome,) = check_interfaces({"tls://10.0.0.1:1": "scheduler", "tls://10.0.0.2:1": "a"})
-    assert outcome.works
+    assert outcome.passed
 
 
 def test_a_dashboard_on_all_interfaces_is_noticed():
     with LocalCluster(n_workers=0, dashboard_address="0.0.0.0:0", host="127.0.0.1") as cluster:
         services = {cluster.scheduler_address: cluster.scheduler_info["services"]}
         (outcome,) = check_dashboards(services)
-        assert not outcome.works, "needs an address other than loopback"
+        assert not outcome.passed, "needs an address other than loopback"
     (outcome,) = check_dashboards(services)
-    assert outcome.works
+    assert outcome.passed
 
 
 def test_a_folder_that_cannot_be_written_is_a_finding(tmp_path):
     (outcome,) = check_bandwidth(tmp_path / "missing")
-    assert not outcome.works
+    assert not outcome.passed
     (outcome,) = check_bandwidth(tmp_path)
     assert "MB/s" in outcome.seen
     assert not list(tmp_path.iterdir())
@@ -63,8 +63,8 @@ def test_a_worker_that_outlives_the_run_is_a_finding(monkeypatch):
 
     monkeypatch.setattr("pvi_hpc.doctor.examine.END_S", 0.1)
     me = str(ProcessId.of(os.getpid()))
-    assert not _all_gone({"tcp://a": (socket.gethostname(), me)}).works
-    assert _all_gone({"tcp://a": (socket.gethostname(), f"{os.getpid()}:1")}).works
+    assert not _all_gone({"tcp://a": (socket.gethostname(), me)}).passed
+    assert _all_gone({"tcp://a": (socket.gethostname(), f"{os.getpid()}:1")}).passed
 
 
 def test_the_case_takes_over_what_the_site_says_and_exchanges_halos(tmp_path):

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from pvi_hpc.execution import plugin
 from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS
 from pvi_hpc.execution.gang_process import Answer
+from pvi_hpc.execution.processes import signal_on_parent_death
 from pvi_hpc.simulate.shots import ShotResult
 
 __all__ = ["LightExecutor"]
@@ -74,7 +75,10 @@ class LightExecutor:
         """Start the workers and wait for them."""
         with dask.config.set(SCHEDULER_SETTINGS):
             self._cluster = LocalCluster(
-                n_workers=0, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+                n_workers=0,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
             )
             self._client = Client(self._cluster, set_as_default=False)
         for first in range(0, workers, TOGETHER):
@@ -97,7 +101,7 @@ class LightExecutor:
     def close(self) -> None:
         """End the workers and the scheduler."""
         for host in self._hosts:
-            host.terminate()
+            host.kill()  # They leave signals to the controller, as workers do.
         for host in self._hosts:
             host.wait()
         if self._client is not None:
@@ -123,6 +127,7 @@ async def serve(address: str, n: int) -> None:
 
 
 if __name__ == "__main__":
+    signal_on_parent_death()
     WaitingGang.duration_s = float(sys.argv[3])
     logging.getLogger("distributed").setLevel(logging.WARNING)
     plugin.Gang = WaitingGang  # type: ignore[assignment,misc]

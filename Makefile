@@ -13,7 +13,7 @@ help:
 	@echo "make test        set up, run every test"
 	@echo "make test-quick  set up, run the tests that take seconds"
 	@echo "make test-clusters  as root: install Slurm and Grid Engine, run the tests on them"
-	@echo "make test-faults    as root: break runs on them in every known way, about 40 minutes"
+	@echo "make test-faults    as root: break runs on them in every known way, an hour or more"
 	@echo "make lint        formatters, linters, types, workflow"
 	@echo "make bench-variational  measure the variational methods; last line: JSON"
 	@echo "make bench-solver  compare it with Devito and Deepwave (installs both in .venv-peers)"

@@ -5,20 +5,22 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from daemons import Cluster, wait_until
 from marked import marked_processes
+from record import Record, read_record
 
 from pvi_hpc.config import load_project
 from pvi_hpc.plan import write_project
 
-__all__ = ["END_S", "Chain", "Template"]
+if TYPE_CHECKING:
+    from template import Template
+
+__all__ = ["Chain"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -29,49 +31,6 @@ MARK = "PVI_CHAIN"
 END_S = 15.0
 #: More iterations than any chain does.
 MANY = 5000
-
-
-class Template:
-    """The prepared project that chains copy, and the bits of its undisturbed run.
-
-    `ranks` are part of the run: they change the last bits of its sums.
-    """
-
-    def __init__(self, folder: Path, ranks: int = 1) -> None:
-        self.folder, self.ranks = folder, ranks
-        self._expected: dict[int, str] = {}
-        chain = Chain(self, folder / "reference", fault="none@0")
-        chain.make(prepare=True)
-        self.reference = chain
-
-    def tree(self, execution: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the configuration of a chain: one run of the tiny project."""
-        tree = yaml.safe_load((HERE.parent / "workflow" / "tiny.yaml").read_text())
-        tree["name"] = "chain"
-        tree["runs"] = [{"name": "run"}]
-        tree["start"]["map_iterations"] = 0
-        tree["inference"]["iterations"] = MANY
-        tree["execution"] |= {"ranks": self.ranks, "timeout_s": 60, **execution}
-        tree["segments"] = 1
-        return dict(tree)
-
-    def expected(self, iterations: int) -> dict[int, str]:
-        """Return the digests of an undisturbed local run, at least so many."""
-        if len(self._expected) < iterations:
-            process = self.reference.start(until=max(iterations + 100, 300))
-            code = process.wait(timeout=1200)
-            assert code == 0, self.reference.log
-            self._expected = dict(self.reference.record().digests)
-        return self._expected
-
-
-@dataclass
-class Record:
-    """What the controllers of a chain did: digests in order, and iterations done twice."""
-
-    digests: list[tuple[int, str]] = field(default_factory=list)
-    starts: int = 0
-    lost: int = 0
 
 
 class Chain:
@@ -94,7 +53,7 @@ class Chain:
 
     def __init__(
         self,
-        template: Template,
+        template: "Template",
         folder: Path,
         cluster: Cluster | None = None,
         fault: str = "slow@0.2",
@@ -103,6 +62,8 @@ class Chain:
         self.template, self.folder, self.cluster = template, folder, cluster
         self.fault, self.execution = fault, execution or {}
         self.controller: subprocess.Popen[bytes] | None = None
+        #: Longest time until nothing was left of an ended controller [s].
+        self.gone_s = 0.0
 
     @property
     def results(self) -> Path:
@@ -167,7 +128,7 @@ class Chain:
         return ["segment", "chain", "run", "--until", str(until),
                 "--manifest", f"{self.run}/{until}.json"]  # fmt: skip
 
-    def start(self, until: int = MANY) -> "subprocess.Popen[bytes]":
+    def start(self, until: int = MANY) -> None:
         """Start a controller."""
         with (self.folder / "log").open("a") as log:
             self.controller = subprocess.Popen(
@@ -178,42 +139,42 @@ class Chain:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return self.controller
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has a controller, or is about to have one."""
+        return self.controller is not None and self.controller.poll() is None
+
+    def go_on(self) -> None:
+        """Start a controller if there is none."""
+        if not self.is_running:
+            self.start()
 
     def finish(self) -> None:
-        """Let it go on a little, stop it as `pvi stop` does, and check what it did."""
-        if self.controller is None or self.controller.poll() is not None:
-            self.start()
+        """Let it go on a little, stop it, and check all that it ever did."""
+        self.go_on()
         self.advance(3)
         self.stop()
         self.check_gone()
         self.check_bits()
 
+    def wait_end(self, patience_s: float = 180.0) -> int:
+        """Wait for the end of the controller; return its exit code."""
+        controller = self.controller
+        assert controller is not None
+        wait_until(lambda: controller.poll() is not None, patience_s, "A controller's end")
+        return int(controller.returncode)
+
     def stop(self) -> None:
-        """Ask the controller to stop at its next checkpoint, and wait for that."""
+        """Ask the controller to stop as `pvi stop` does, and wait for that."""
         assert self.controller is not None
         self.controller.send_signal(signal.SIGTERM)
-        code = self.controller.wait(timeout=120)
+        code = self.wait_end()
         assert code == 75, f"A stopped controller must exit with 75, got {code}:\n{self.log}"
 
     def record(self) -> Record:
         """Read what the controllers did."""
-        found, path = Record(), self.folder / "record"
-        for line in path.read_text().splitlines() if path.exists() else []:
-            first, second = line.split()
-            if first != "start":
-                found.digests.append((int(first), second))
-                continue
-            last = found.digests[-1][0] if found.digests else 0
-            found.starts += 1
-            found.lost = max(found.lost, last - int(second))
-        return found
-
-    @property
-    def iteration(self) -> int:
-        """Last iteration that any controller finished."""
-        digests = self.record().digests
-        return digests[-1][0] if digests else 0
+        return read_record(self.folder / "record")
 
     def advance(self, iterations: int, patience_s: float = 400.0) -> None:
         """Wait until so many more iterations are done."""
@@ -238,33 +199,35 @@ class Chain:
 
     def check_running(self) -> None:
         """Check that the controller has not ended."""
-        ended = self.controller is not None and self.controller.poll() is not None
-        assert not ended, f"The controller ended: {self.log[-3000:]}"
+        assert self.controller is None or self.is_running, f"It ended: {self.log[-3000:]}"
 
     def pids(self, kind: str = "any") -> list[int]:
         """Return its living processes: any, worker or rank, jobs included."""
         return marked_processes(f"{MARK}={self.folder}", kind)
 
-    def check_gone(self) -> float:
-        """Check that no process and no job is left soon; return after how long [s]."""
-        start = time.monotonic()
+    def check_gone(self) -> None:
+        """Check that no process and no job is left soon; note after how long."""
 
         def is_gone() -> bool:
-            return not self.pids() and not (self.cluster and self._jobs())
+            return not self.pids() and not self._jobs()
 
         try:
-            wait_until(is_gone, END_S, "The end of all processes and jobs")
+            waited = wait_until(is_gone, END_S, "The end of all processes and jobs")
         except TimeoutError as error:
             commands = [Path(f"/proc/{pid}/cmdline").read_text() for pid in self.pids()]
             raise AssertionError(f"{error} Left: {commands}, jobs {self._jobs()}") from error
-        return time.monotonic() - start
+        self.gone_s = max(self.gone_s, waited)
 
     def check_bits(self) -> None:
-        """Check that every iteration ever done had the bits of the undisturbed run."""
-        digests = self.record().digests
-        expected = self.template.expected(max(i for i, _ in digests))
-        wrong = [i for i, digest in digests if expected[i] != digest]
+        """Check that every iteration ever done had the bits of the undisturbed run.
+
+        And that no restart did more than one of them again: that whose checkpoint was missing.
+        """
+        record = self.record()
+        expected = self.template.expected(max(i for i, _ in record.digests))
+        wrong = [i for i, digest in record.digests if expected[i] != digest]
         assert not wrong, f"Iterations {wrong[:5]} of {self.folder} have other bits."
+        assert record.lost <= 1, f"{record.lost} iterations of {self.folder} were lost."
 
     def _jobs(self) -> dict[str, str]:
         return self.cluster.jobs() if self.cluster else {}

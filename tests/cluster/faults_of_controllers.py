@@ -21,24 +21,24 @@ LONGEST_LIFE_S = 12.0
 def kill_controllers(chain: Chain, count: int, rng: random.Random) -> None:
     """Kill controllers at random instants of their life, and go on."""
     for _ in range(count):
-        process = chain.start()
+        chain.go_on()
         time.sleep(rng.uniform(0.2, LONGEST_LIFE_S))
-        process.kill()
-        process.wait()
+        assert chain.controller is not None
+        chain.controller.kill()
+        chain.wait_end()
         chain.check_gone()
-    chain.finish()
 
 
 def second_controllers(chain: Chain, count: int, rng: random.Random) -> None:
     """Start a second controller beside a running one: it must be refused."""
-    chain.start()
+    chain.go_on()
     chain.advance(2)
+    starts = chain.record().starts
     for _ in range(count):
         text = chain.pvi(*chain.command(), code=2)
         assert "is being worked on by process" in text, text
         chain.advance(1)
-    assert chain.record().starts == 1
-    chain.finish()
+    assert chain.record().starts == starts
 
 
 def kill_snakemake(number: signal.Signals) -> Callable[[Chain, int, random.Random], None]:
@@ -46,20 +46,30 @@ def kill_snakemake(number: signal.Signals) -> Callable[[Chain, int, random.Rando
 
     def fault(chain: Chain, count: int, rng: random.Random) -> None:
         for _ in range(count):
-            process = _snakemake(chain)
-            # Any instant after the start of the controller.
-            begun = len(chain.record().digests)
-            wait_until(lambda n=begun: len(chain.record().digests) > n, 500, "An iteration")
+            process = _snakemake_iterates(chain)
             time.sleep(rng.uniform(0.0, 3.0))
             process.send_signal(number)
-            process.wait(timeout=120)
+            wait_until(lambda p=process: p.poll() is not None, 120, "The end of Snakemake")
             # A controller that outlives its Snakemake goes on until somebody stops it.
             chain.pvi("stop", "chain")
             chain.check_gone()
-            _snakemake(chain, "--unlock").wait(timeout=60)
-        chain.finish()
+            _snakemake(chain, "--unlock").wait(timeout=300)
+        last = _snakemake_iterates(chain)
+        chain.pvi("stop", "chain")
+        wait_until(lambda: last.poll() is not None, 120, "The end of Snakemake")
+        chain.check_gone()
+        # As every start of Snakemake does.
+        (chain.results / "stop").unlink()
 
     return fault
+
+
+def _snakemake_iterates(chain: Chain) -> "subprocess.Popen[bytes]":
+    """Start the workflow, and wait for an iteration of its controller."""
+    begun = len(chain.record().digests)
+    process = _snakemake(chain)
+    wait_until(lambda: len(chain.record().digests) > begun, 500, "An iteration")
+    return process
 
 
 def _snakemake(chain: Chain, *options: str) -> "subprocess.Popen[bytes]":

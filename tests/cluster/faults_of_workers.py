@@ -21,7 +21,7 @@ __all__ = [
 def cancel_jobs(chain: Chain, count: int, rng: random.Random) -> None:
     """Cancel worker jobs while simulations run."""
     assert chain.cluster is not None
-    chain.start()
+    chain.go_on()
     for _ in range(count):
         chain.wait_healthy()
         chain.advance(1)
@@ -29,7 +29,6 @@ def cancel_jobs(chain: Chain, count: int, rng: random.Random) -> None:
         chain.cluster.cancel(job)
         wait_until(lambda job=job: job not in chain.cluster.jobs(), 60, "The end of the job")
     chain.wait_healthy()
-    chain.finish()
 
 
 def kill_workers(chain: Chain, count: int, rng: random.Random) -> None:
@@ -43,7 +42,7 @@ def kill_ranks(chain: Chain, count: int, rng: random.Random) -> None:
 
 
 def _kill(chain: Chain, kind: str, count: int, rng: random.Random) -> None:
-    chain.start()
+    chain.go_on()
     for _ in range(count):
         chain.wait_healthy()
         chain.advance(1)
@@ -53,14 +52,13 @@ def _kill(chain: Chain, kind: str, count: int, rng: random.Random) -> None:
         # Its gang goes with it; the other one may stay.
         wait_until(lambda r=ranks: set(chain.pids("rank")) != r, 30, "The end of a gang")
     chain.wait_healthy()
-    chain.finish()
 
 
 def nodes_down(chain: Chain, count: int, rng: random.Random) -> None:
     """Set nodes DOWN under their workers, and back later."""
     slurm = chain.cluster
     assert isinstance(slurm, Slurm)
-    chain.start()
+    chain.go_on()
     for _ in range(count):
         chain.wait_healthy()
         chain.advance(1)
@@ -71,29 +69,28 @@ def nodes_down(chain: Chain, count: int, rng: random.Random) -> None:
         chain.wait_healthy()
         # Slurm itself brings a node back whose daemon answers.
         wait_until(lambda: slurm.is_up(node), 60, f"The return of {node}")  # noqa: B023
-    chain.finish()
 
 
 def outlive_workers(chain: Chain, count: int, rng: random.Random) -> None:
     """Let all worker jobs come to their walltime, and see others in their place."""
     assert chain.cluster is not None
-    chain.start()
+    chain.go_on()
+    chain.wait_healthy()
+    starts = chain.record().starts
     for _ in range(count):
         chain.wait_healthy()
         old = set(chain.cluster.jobs())
         wait_until(lambda o=old: not o & set(chain.cluster.jobs()), 300, "The end of the jobs")
     chain.wait_healthy()
-    assert chain.record().starts == 1
-    chain.finish()
+    assert chain.record().starts == starts
 
 
 def fail_in_solver(chain: Chain, count: int, rng: random.Random) -> None:
     """Let the solver fail so many times, as the chain's fault says, once a time."""
-    chain.start()
+    chain.go_on()
     done = chain.folder / "done-0"
     for _ in range(count):
         wait_until(done.exists, 120, f"A fault '{chain.fault}'")
         chain.advance(2)
         done.unlink()
     wait_until(done.exists, 120, f"A fault '{chain.fault}'")
-    chain.finish()

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+import pvi_hpc.controller
 import pvi_hpc.workers
 from pvi_hpc.cli import main
 from pvi_hpc.controller import Controller
@@ -61,6 +62,9 @@ def recorded(iterate: Any) -> Any:
 
 
 if __name__ == "__main__":
+    # Iterations of the suite take a third of a second. As those of real runs, which take far
+    # longer than a checkpoint, each of them gets one.
+    pvi_hpc.controller.CHECKPOINT_SHARE = 1e9
     pvi_hpc.workers.DaskSimulator = functools.partial(DaskSimulator, gang_module="faulty_gang")
     Controller._iterate = recorded(Controller._iterate)
     main()

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from chain import ROOT
-from fault_list import JOBS
+from fault import JOBS
 
 __all__ = ["make_profile"]
 

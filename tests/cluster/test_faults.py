@@ -1,10 +1,16 @@
-"""The fault suite in short: every fault about once, on real batch systems."""
+"""The fault suite in short: every fault about once, those of a setting on one run."""
 
 import pytest
-from chain import Template
+from fault import inflict, together
 from fault_list import FAULTS
+from template import Template
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+
+
+def _id(faults):
+    names = "+".join(fault.name for fault in faults)
+    return f"{names} on {faults[0].setting.where}".replace(" ", "-")
 
 
 @pytest.fixture(scope="session")
@@ -22,16 +28,15 @@ def template(tmp_path_factory):
 
 @pytest.fixture
 def cluster_of(request):
-    """Return the batch system of an executor; None for the local one."""
-    names = {"slurm": "slurm", "allocation": "slurm", "sge": "grid_engine"}
-    return lambda executor: (
-        request.getfixturevalue(names[executor]) if executor in names else None
-    )
+    """Return a batch system by its name; None for none."""
+    names = {"slurm": "slurm", "sge": "grid_engine"}
+    return lambda name: request.getfixturevalue(names[name]) if name else None
 
 
-@pytest.mark.parametrize("fault", [f for f in FAULTS if f.short], ids=lambda f: f.id)
-def test_a_run_survives(fault, template, cluster_of, tmp_path):
-    cluster = cluster_of(fault.executor)
-    folder = tmp_path / "chain"
-    outcome = fault.inflict(fault.short, template(fault.ranks), cluster, folder)
+@pytest.mark.parametrize("faults", together(FAULTS), ids=_id)
+def test_a_run_survives(faults, template, cluster_of, tmp_path):
+    cluster = cluster_of(faults[0].setting.batch)
+    ranks = max(fault.ranks for fault in faults)
+    counts = [fault.short for fault in faults]
+    outcome = inflict(faults, counts, template(ranks), cluster, tmp_path / "chain")
     assert not outcome.error, outcome.error

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from chain import Chain, Template
+from chain import Chain
 from distributed import LocalCluster
 from distributed.security import Security
-from fault_list import JOBS
+from fault import JOBS
+from template import Template
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 

@@ -33,8 +33,8 @@ TRIAL = 4
 
 
 def make_run(iterations: int, steps: int) -> Run:
-    """Return the demo's first run without its MAP phase."""
-    run = load_project(DEMO).runs[0]
+    """Return the demo's mean-field run without its MAP phase."""
+    run = load_project(DEMO).shared_run
     return run.model_copy(
         update={
             "start": run.start.model_copy(update={"map_iterations": 0}),

@@ -44,18 +44,20 @@ SHAPES = {
     1_000_000: (100, 100, 100),
     10_000_000: (200, 200, 250),
 }
-#: Most shots of a sample.
-SHOTS = 16
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row: `tasks` simulations for each worker and iteration, of `seconds` each."""
+    """One row: `tasks` simulations for each worker and iteration, of `seconds` each.
+
+    A sample has at most `shots` of them.
+    """
 
     workers: int
     seconds: float
     cells: int
     tasks: int
+    shots: int
     iterations: int
 
 
@@ -98,7 +100,7 @@ def measure(case: Case) -> str:
 def make_run(case: Case) -> Run:
     """Return a run with as many simulations an iteration as the case asks for."""
     tasks = case.workers * case.tasks
-    shots = next(n for n in range(min(SHOTS, tasks // 2), 0, -1) if tasks % (2 * n) == 0)
+    shots = next(n for n in range(min(case.shots, tasks // 2), 0, -1) if tasks % (2 * n) == 0)
     line = {"first_m": 100, "last_m": 900, "n": shots}
     points = {"depth_m": 50, "x": {"first_m": 500, "last_m": 500, "n": 1}}
     synthetic = {
@@ -150,13 +152,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, nargs="+", default=[1.0], help="a simulation")
     parser.add_argument("--cells", type=int, nargs="+", default=[100_000], choices=SHAPES)
     parser.add_argument("--tasks", type=int, default=2, help="of a worker an iteration")
+    parser.add_argument("--shots", type=int, default=16, help="of a sample, at most")
     parser.add_argument("--iterations", type=int, default=4)
     a = parser.parse_args()
     print("workers     cells  seconds tasks    ideal iteration efficiency   batch  update    "
           "CPU  memory")  # fmt: skip
     spawn = multiprocessing.get_context("spawn")
     for size in itertools.product(a.workers, a.seconds, a.cells):
-        case = Case(*size, a.tasks, a.iterations)
+        case = Case(*size, a.tasks, a.shots, a.iterations)
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
             print(pool.submit(measure, case).result(), flush=True)
 

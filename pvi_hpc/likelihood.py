@@ -1,6 +1,6 @@
 """How well models explain the data, from all shots or an unbiased minibatch of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,7 +25,9 @@ class Fit:
     ----------
     log_likelihood
         `(S,)`, of all shots (estimated where only some were simulated), without the constant
-        `-sum(log(noise_sd) + log(2 pi) / 2)`; differentiable by the models.
+        `-sum(log(noise_sd) + log(2 pi) / 2)`.
+    gradient
+        Its derivative by the models, `(S, nz, ny, nx)` [s/m]; None where it is zero.
     chi_squared
         Reduced chi-squared `(S,)`: 2 misfit / number of data; NaN without data.
     count
@@ -33,6 +35,7 @@ class Fit:
     """
 
     log_likelihood: Tensor
+    gradient: Tensor | None
     chi_squared: Tensor
     count: SimulationCount = field(default_factory=SimulationCount)
 
@@ -44,8 +47,8 @@ class Likelihood(Protocol):
         """Return the shots that a sample of an iteration is compared with."""
         ...
 
-    def fit(self, models: Tensor, batches: Sequence[Shots] | None = None) -> Fit:
-        """Compare models `(S, nz, ny, nx)` [m/s] with a batch each, or with all shots."""
+    def fit(self, models: Iterable[Tensor], batches: Sequence[Shots | None]) -> Fit:
+        """Compare models `(nz, ny, nx)` [m/s] with a batch each; None: with all shots."""
         ...
 
 
@@ -89,12 +92,14 @@ class GaussianLikelihood:
         chosen = rng.choice(self.n_shots, self.shots_per_sample, replace=False)
         return tuple(int(i) for i in np.sort(chosen))
 
-    def fit(self, models: Tensor, batches: Sequence[Shots] | None = None) -> Fit:
-        """Compare models `(S, nz, ny, nx)` [m/s] with a batch each, or with all shots."""
-        shots = batches or [tuple(range(self.n_shots))] * len(models)
+    def fit(self, models: Iterable[Tensor], batches: Sequence[Shots | None]) -> Fit:
+        """Compare models `(nz, ny, nx)` [m/s] with a batch each; None: with all shots."""
+        shots = [tuple(range(self.n_shots)) if b is None else b for b in batches]
         scale = torch.tensor([self.n_shots / len(b) for b in shots], dtype=torch.float64)
-        misfit = scale * self.bridge.misfit(models, shots)
-        return Fit(-misfit, 2 * misfit.detach() / self.n_data, self.bridge.count)
+        result = self.bridge.run(models, shots)
+        misfit = scale * torch.from_numpy(result.misfits)
+        gradient = torch.from_numpy(result.gradients).mul_(-scale[:, None, None, None])
+        return Fit(-misfit, gradient, 2 * misfit / self.n_data, result.count)
 
 
 class NoData:
@@ -104,7 +109,7 @@ class NoData:
         """Return no shot."""
         return ()
 
-    def fit(self, models: Tensor, batches: Sequence[Shots] | None = None) -> Fit:
+    def fit(self, models: Iterable[Tensor], batches: Sequence[Shots | None]) -> Fit:
         """Return zeros; nothing is simulated."""
-        zero = 0 * models.flatten(1)[:, 0]
-        return Fit(zero, torch.full_like(zero.detach(), torch.nan))
+        zero = torch.zeros(len(batches), dtype=torch.float64)
+        return Fit(zero, None, torch.full_like(zero, torch.nan))

@@ -1,6 +1,6 @@
 """What the controller knows about the samples and chunks of one batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,17 +85,17 @@ class Sample:
 
 
 def make_samples(
-    models: NDArray[np.float32],
+    models: Iterable[NDArray[np.float32]],
     shots: Sequence[Sequence[int]],
     size: int,
     want: Want,
     fingerprint: str,
-) -> list[Sample]:
+) -> Iterator[Sample]:
     """Split a batch into tasks of at most `size` shots of one sample.
 
-    The cut depends on `size` only, so the sums over it do not depend on the workers.
+    The cut depends on `size` only, so the sums over it do not depend on the workers. A model
+    is taken when its sample is asked for.
     """
-    samples = []
     for i, (velocity, indices) in enumerate(zip(models, shots, strict=True)):
         name = model_hash(velocity)
         chunks: list[Chunk] = []
@@ -103,5 +103,4 @@ def make_samples(
             part = tuple(int(index) for index in indices[start : start + size])
             identity = task_identity(name, part, fingerprint, want)
             chunks.append(Chunk(ChunkTask(i, len(chunks), part, want, identity)))
-        samples.append(Sample(Model(name, velocity), chunks))
-    return samples
+        yield Sample(Model(name, velocity), chunks)

@@ -7,6 +7,7 @@ again. Failures of the solver come back as values and are tried again elsewhere.
 
 import itertools
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 from pvi_hpc.execution import tasks
@@ -20,6 +21,7 @@ from pvi_hpc.execution.pool import WorkerPool
 from pvi_hpc.execution.recovery import Recovery
 from pvi_hpc.execution.reduction import add_complete_groups, join_chunks
 from pvi_hpc.execution.retry import Policy
+from pvi_hpc.simulate.shots import Want
 from pvi_hpc.simulate.simulator import SimulationCount
 
 __all__ = ["Dispatcher"]
@@ -38,12 +40,14 @@ class Dispatcher:
         pool: WorkerPool,
         ledger: Ledger,
         policy: Policy,
-        samples: list[Sample],
+        want: Want,
     ) -> None:
-        self.client, self.pool, self.samples = client, pool, samples
-        self.want = next((c.task.want for s in samples for c in s.chunks), "misfit")
+        self.client, self.pool, self.want = client, pool, want
+        self.samples: list[Sample] = []
+        # Once a batch: who is the first to learn it would take the others' share.
+        self.even = pool.times.even(want)
         self.awaited = Awaited(client)
-        self.recovery = Recovery(samples, policy, ledger, self._let_go)
+        self.recovery = Recovery(self.samples, policy, ledger, self._let_go)
         # Unique in the life of the scheduler: nothing of an earlier batch can be mistaken.
         self.name = f"batch{next(self._numbers)}"
 
@@ -52,8 +56,10 @@ class Dispatcher:
         """What the batch has cost so far."""
         return self.recovery.count
 
-    def run(self) -> SimulationCount:
-        """See the batch through; answers are then in the samples.
+    def run(self, samples: Iterable[Sample]) -> list[Sample]:
+        """See the batch through; return the samples with their answers.
+
+        The first ones are simulated while the others are still being made.
 
         Raises
         ------
@@ -62,6 +68,9 @@ class Dispatcher:
         """
         try:
             self.pool.refresh()
+            for sample in samples:
+                self.samples.append(sample)
+                self._send()
             while not all(sample.complete for sample in self.samples):
                 self._send()
                 self.awaited.collect(TICK_S)
@@ -69,15 +78,15 @@ class Dispatcher:
                     self.pool.refresh()
                     self._sweep()
                     self._retire()
-            return self.count
+            return self.samples
         finally:
             self.awaited.clear()
             self._cancel([c.result for s in self.samples for c in s.chunks])
 
     def _send(self) -> None:
         pending = [sample for sample in self.samples if not sample.complete]
-        now, even = time.monotonic(), self.pool.times.even(self.want)
-        for chunk in place(pending, self.pool.workers, now, self._lasts, even=even):
+        now = time.monotonic()
+        for chunk in place(pending, self.pool.workers, now, self._lasts, even=self.even):
             self._submit(self.samples[chunk.task.sample], chunk)
         for sample in pending:
             if sample.reduced is None and all(c.report for c in sample.chunks):

@@ -1,6 +1,6 @@
 """The density that is approximated: log likelihood plus log prior of `theta`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -79,14 +79,22 @@ class Posterior:
 
     def value(self, theta: Tensor, batches: Sequence[Shots] | None = None) -> TargetValue:
         """Evaluate at `theta` `(S, n)`, with a batch each or all shots."""
-        leaf = theta.detach().double().requires_grad_()
-        fit = self.likelihood.fit(self.map.models(leaf), batches)
-        ones = torch.ones_like(fit.log_likelihood)
-        (by_data,) = torch.autograd.grad(fit.log_likelihood, leaf, ones)
+        rows = theta.detach()
+        made: list[tuple[Tensor, Tensor]] = []
+
+        def models() -> Iterator[Tensor]:
+            # One by one: while one is made, those before it are simulated already.
+            for row in rows:
+                leaf = row.double()[None].requires_grad_()
+                made.append((leaf, self.map.models(leaf)))
+                yield made[-1][1][0]
+
+        fit = self.likelihood.fit(models(), batches or [None] * len(rows))
+        gradient = -rows.double()
+        for i, (leaf, model) in enumerate(made):
+            assert fit.gradient is not None  # The likelihood has taken models.
+            (by_data,) = torch.autograd.grad(model, leaf, fit.gradient[i : i + 1])
+            gradient[i] += by_data[0]
         return TargetValue(
-            fit.log_likelihood.detach(),
-            log_density(leaf),
-            by_data - leaf.detach(),
-            fit.chi_squared,
-            fit.count,
+            fit.log_likelihood, log_density(rows.double()), gradient, fit.chi_squared, fit.count
         )

@@ -1,6 +1,6 @@
 """A simulator that spreads shots over Dask workers, each with its own MPI gang."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from pvi_hpc.simulate.simulator import BatchResult, SimulationCount
 
 __all__ = ["DaskSimulator"]
 
-Models = NDArray[np.float32]
+Models = Iterable[NDArray[np.float32]]
 Shots = Sequence[Sequence[int]]
 
 
@@ -113,7 +113,7 @@ class DaskSimulator:
             self.executor.close()
 
     def misfit_and_gradient(self, models: Models, shots: Shots) -> BatchResult:
-        """Simulate `models` `(n, nz, ny, nx)` and compare; see `Simulator`.
+        """Simulate models `(nz, ny, nx)` and compare; see `Simulator`.
 
         Raises
         ------
@@ -138,18 +138,21 @@ class DaskSimulator:
     ) -> tuple[list[Sample], SimulationCount]:
         if self._pool is None:
             raise SimulationError("The simulator is not running: use it in a 'with' block.")
-        models = np.ascontiguousarray(models, dtype=np.float32)
-        if models.shape != (len(shots), *self.setup.grid.shape):
-            raise SimulationError(
-                f"'models' must have shape {(len(shots), *self.setup.grid.shape)}, one model "
-                f"for each list of shots, got {models.shape}."
-            )
         size = self.execution.shots_per_task
-        samples = make_samples(models, shots, size, want, self._fingerprint)
+        samples = make_samples(self._checked(models), shots, size, want, self._fingerprint)
         policy = Policy(self.execution.retries, min_samples=self.execution.min_samples)
-        dispatcher = Dispatcher(self._client, self._pool, self.ledger, policy, samples)
+        dispatcher = Dispatcher(self._client, self._pool, self.ledger, policy, want)
         try:
-            dispatcher.run()
+            return dispatcher.run(samples), dispatcher.count
         finally:
             self.ledger.add(dispatcher.count)
-        return samples, dispatcher.count
+
+    def _checked(self, models: Models) -> Iterator[NDArray[np.float32]]:
+        for model in models:
+            velocity = np.ascontiguousarray(model, dtype=np.float32)
+            if velocity.shape != self.setup.grid.shape:
+                raise SimulationError(
+                    f"Each of 'models' must have shape {self.setup.grid.shape}, got "
+                    f"{velocity.shape}."
+                )
+            yield velocity

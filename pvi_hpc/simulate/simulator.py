@@ -1,6 +1,6 @@
 """The one interface every forward problem implements."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -56,9 +56,9 @@ class Simulator(Protocol):
     """Turns a batch of models into misfits and gradients."""
 
     def misfit_and_gradient(
-        self, models: NDArray[np.float32], shots: Sequence[Sequence[int]]
+        self, models: Iterable[NDArray[np.float32]], shots: Sequence[Sequence[int]]
     ) -> BatchResult:
-        """Simulate `models` `(n, nz, ny, nx)` [m/s].
+        """Simulate `models`, each `(nz, ny, nx)` [m/s], taken one by one.
 
         `shots[i]` are the indices into the survey's shots that model `i` is compared with.
         """

@@ -121,6 +121,18 @@ def test_workers_and_the_order_of_completion_do_not_change_a_bit(
     assert not running.client.futures
 
 
+def test_the_first_models_are_sent_before_the_others_are_made(simulator, expected):
+    running, sent = simulator(module="pvi_hpc.execution.gang"), []
+
+    def models():
+        for model in MODELS:
+            sent.append(len(running.client.futures))
+            yield model
+
+    assert_same_bits(running.misfit_and_gradient(models(), SHOTS), expected)
+    assert sent[0] == 0 < sent[1]
+
+
 def test_traces_gradients_on_two_ranks_and_empty_lists_of_shots(simulator, expected):
     running = simulator(module="pvi_hpc.execution.gang", ranks=2)
     traces = running.simulate(MODELS, [[0, 3, 1], [5], []])
@@ -131,7 +143,7 @@ def test_traces_gradients_on_two_ranks_and_empty_lists_of_shots(simulator, expec
     batch = running.misfit_and_gradient(MODELS[:1], [[]])
     assert batch.misfits == 0
     assert not batch.gradients.any()
-    with pytest.raises(SimulationError, match=r"must have shape \(1, 12, 14, 16\)"):
+    with pytest.raises(SimulationError, match=r"shape \(12, 14, 16\), got \(14, 16\)"):
         running.misfit_and_gradient(MODELS[0], [[0]])
 
 

@@ -29,7 +29,7 @@ class Float64Bridge(Bridge):
     """Hands float64 models over, in which a Taylor test has digits to spare."""
 
     def run(self, models, shots):
-        return self.simulator.misfit_and_gradient(models.detach().numpy(), shots)
+        return self.simulator.misfit_and_gradient([m.detach().numpy() for m in models], shots)
 
 
 def posterior(shots_per_sample=None, samples_per_batch=1):

@@ -35,9 +35,10 @@ class QuadraticSimulator:
         self.calls, self.dtype = 0, None
 
     def misfit_and_gradient(self, models, shots):
-        self.calls, self.dtype = self.calls + 1, models.dtype
+        self.calls += 1
         misfits, gradients = [], []
-        for model, chosen in zip(models.astype(np.float64) / 1000, shots, strict=True):
+        for given, chosen in zip(models, shots, strict=True):
+            self.dtype, model = given.dtype, given.astype(np.float64) / 1000
             rows = self.operator[list(chosen)]
             residual = np.tensordot(rows, model**2, axes=3) - self.data[list(chosen)]
             misfits.append(0.5 * residual @ residual)

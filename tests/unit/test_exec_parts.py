@@ -112,7 +112,9 @@ def test_nothing_goes_to_a_worker_that_will_not_live_to_finish_it():
 
 
 def test_workers_keep_their_sample_and_get_one_chunk_ahead():
-    samples = make_samples(np.ones((2, 1, 1, 1), np.float32), [range(8)] * 2, 1, "misfit", "f")
+    samples = list(
+        make_samples(np.ones((2, 1, 1, 1), np.float32), [range(8)] * 2, 1, "misfit", "f")
+    )
     sent = place(samples, ["a", "b"], 0.0, always)
     assert len(sent) == 4
     by_worker = {name: {c.task.sample for c in sent if c.placed == name} for name in "ab"}
@@ -121,9 +123,8 @@ def test_workers_keep_their_sample_and_get_one_chunk_ahead():
 
 def test_the_last_chunks_wait_for_whoever_is_free_unless_tasks_take_equally_long():
     def sent(even):
-        samples = make_samples(
-            np.ones((1, 1, 1, 1), np.float32), [range(4)], 1, "gradient", "f"
-        )
+        model = np.ones((1, 1, 1, 1), np.float32)
+        samples = list(make_samples(model, [range(4)], 1, "gradient", "f"))
         return sorted(c.placed for c in place(samples, ["a", "b"], 0.0, always, even=even))
 
     assert sent(False) == ["a", "b"]
@@ -140,7 +141,9 @@ def test_the_last_chunks_wait_for_whoever_is_free_unless_tasks_take_equally_long
 
 
 def test_a_free_worker_takes_a_sample_that_no_other_one_holds():
-    samples = make_samples(np.ones((2, 1, 1, 1), np.float32), [[0, 1], [0]], 1, "misfit", "f")
+    samples = list(
+        make_samples(np.ones((2, 1, 1, 1), np.float32), [[0, 1], [0]], 1, "misfit", "f")
+    )
     running = samples[0].chunks[0]
     running.result, running.placed = "sent", "a"
     (chunk,) = place(samples, ["b"], 0.0, always)

@@ -12,6 +12,7 @@ from pvi_hpc.verify.accuracy import check_accuracy
 from pvi_hpc.verify.case import VerifyCase
 from pvi_hpc.verify.properties import check_properties
 from pvi_hpc.verify.ranks import check_ranks
+from pvi_hpc.verify.roofline import roofline
 from pvi_hpc.verify.timing import bandwidth, forward_speeds, storage_costs
 
 __all__ = ["bench_solver", "test_solver"]
@@ -36,12 +37,27 @@ def bench_solver(
     for speed in forward_speeds(case, threads, repeats):
         rate = speed.cells_per_second / 1e9
         typer.echo(f"{speed.threads:7d}  {rate:8.3f}  {speed.of_limit:.2f}")
+    _explain(case, max(threads), repeats)
     most = replace(case, settings=replace(case.settings, threads=max(threads)))
     typer.echo(f"\n{'gradient stores':<24}  {'memory':>9}  {'forwards':>8}  error")
     for cost in storage_costs(most, repeats):
         memory = f"{cost.memory / 1e9:.2f} GB"
         error = "exact" if cost.error == 0 else f"{cost.error:.1e}"
         typer.echo(f"{cost.name:<24}  {memory:>9}  {cost.forwards:8.2f}  {error}")
+
+
+def _explain(case: VerifyCase, threads: int, repeats: int) -> None:
+    """Print what holds forward runs: arithmetic in cache, traffic in memory."""
+    typer.echo(
+        f"\n{f'forward, {threads} threads':<24}  Gcells/s  bytes a cell  GB/s  of stream"
+    )
+    for roof in roofline(case, threads, repeats):
+        moved = roof.cells_per_second * roof.traffic / 1e9
+        of_stream = "" if roof.of_stream is None else f"{roof.of_stream:.2f}"
+        typer.echo(
+            f"{roof.name:<24}  {roof.cells_per_second / 1e9:8.3f}  {roof.traffic:12.1f}  "
+            f"{moved:4.0f}  {of_stream:>9}"
+        )
 
 
 def _describe(case: VerifyCase) -> str:

@@ -14,7 +14,15 @@ from pvi_hpc.simulate.native import load
 from pvi_hpc.simulate.storage import Storage, estimate_memory
 from pvi_hpc.verify.case import Array, VerifyCase
 
-__all__ = ["Speed", "StorageCost", "bandwidth", "forward_speeds", "storage_costs"]
+__all__ = [
+    "BYTES_A_CELL",
+    "Speed",
+    "StorageCost",
+    "bandwidth",
+    "forward_rate",
+    "forward_speeds",
+    "storage_costs",
+]
 
 #: Read p, read and write p of the step before, read c: what a cell update cannot do without.
 BYTES_A_CELL: Final = 16
@@ -48,15 +56,19 @@ def bandwidth(threads: int) -> float:
     return float(load().lib.pvi_bandwidth(threads, STREAM_CELLS, 5))
 
 
+def forward_rate(case: VerifyCase, repeats: int) -> float:
+    """Return the cells that forward runs update a second, layer included."""
+    shot = _Shot(case)
+    with AcousticSolver(case.settings) as solver:
+        solver.set_model(shot.model)
+        return shot.updates / _median(partial(shot.forward, solver), repeats)
+
+
 def forward_speeds(case: VerifyCase, threads: Sequence[int], repeats: int) -> Iterator[Speed]:
     """Yield the speed of forward runs for every number of threads."""
     for n in threads:
         settings = replace(case.settings, dtype="float32", threads=n)
-        shot = _Shot(replace(case, settings=settings))
-        with AcousticSolver(settings) as solver:
-            solver.set_model(shot.model)
-            seconds = _median(partial(shot.forward, solver), repeats)
-        rate = shot.updates / seconds
+        rate = forward_rate(replace(case, settings=settings), repeats)
         yield Speed(n, rate, rate * BYTES_A_CELL / bandwidth(n))
 
 

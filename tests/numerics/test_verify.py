@@ -14,6 +14,7 @@ from pvi_hpc.simulate.stability import max_time_step
 from pvi_hpc.verify.accuracy import check_accuracy
 from pvi_hpc.verify.case import VerifyCase
 from pvi_hpc.verify.properties import check_properties
+from pvi_hpc.verify.roofline import bytes_a_cell
 
 
 @pytest.mark.slow
@@ -92,3 +93,17 @@ def test_the_bench_prints_speeds_and_the_cost_of_every_storage():
     rows = {line[:24].strip(): line.split()[-1] for line in lines}
     assert rows["all steps"] == "exact" and rows["5 segments, 2 states"] == "exact"
     assert 0 < float(rows["1 of 4 steps, 16 bits"]) < 0.5
+    in_memory = {line[:24].strip(): line[24:].split() for line in lines}["in memory, no layer"]
+    rate, traffic, moved = map(float, in_memory[:3])
+    assert traffic == 16 and moved == pytest.approx(16 * rate, rel=0.1, abs=0.6)
+
+
+def test_the_traffic_of_a_layer_counts_every_array_once():
+    case = VerifyCase.default(24, 10)
+    deep = replace(case.settings, shape=(10_000, 10_000, 10_000), n_pml=10)
+    assert bytes_a_cell(deep) == pytest.approx(16, rel=0.02)
+    # All cells in the layer of z, next to none in those of y and x: 16 - 4 + 16.
+    thin = replace(case.settings, shape=(2, 10**6, 10**6), n_pml=10)
+    assert bytes_a_cell(thin) == pytest.approx(28, rel=1e-3)
+    top = replace(case.settings, free_surface=True)
+    assert bytes_a_cell(top) < bytes_a_cell(case.settings)

@@ -49,11 +49,12 @@ class Chunk:
 
 @dataclass(eq=False)
 class Sample:
-    """One model, its chunks and what is made of them.
+    """Model number `i` of a batch, its chunks and what is made of them.
 
     `parts` are the futures of sums of complete groups of chunks, `reduced` that of all.
     """
 
+    i: int
     model: Model
     chunks: list[Chunk]
     scattered: Any = None
@@ -103,4 +104,4 @@ def make_samples(
             part = tuple(int(index) for index in indices[start : start + size])
             identity = task_identity(name, part, fingerprint, want)
             chunks.append(Chunk(ChunkTask(i, len(chunks), part, want, identity)))
-        yield Sample(Model(name, velocity), chunks)
+        yield Sample(i, Model(name, velocity), chunks)

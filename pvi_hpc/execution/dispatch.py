@@ -7,7 +7,7 @@ again. Failures of the solver come back as values and are tried again elsewhere.
 
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from pvi_hpc.execution import tasks
@@ -44,6 +44,7 @@ class Dispatcher:
     ) -> None:
         self.client, self.pool, self.want = client, pool, want
         self.samples: list[Sample] = []
+        self._received: Callable[[Sample], None] | None = None
         # Once a batch: who is the first to learn it would take the others' share.
         self.even = pool.times.even(want)
         self.awaited = Awaited(client)
@@ -56,16 +57,20 @@ class Dispatcher:
         """What the batch has cost so far."""
         return self.recovery.count
 
-    def run(self, samples: Iterable[Sample]) -> list[Sample]:
+    def run(
+        self, samples: Iterable[Sample], received: Callable[[Sample], None] | None = None
+    ) -> list[Sample]:
         """See the batch through; return the samples with their answers.
 
-        The first ones are simulated while the others are still being made.
+        The first ones are simulated while the others are still being made. `received` is
+        called with each sample when its answer is there, and may take it.
 
         Raises
         ------
         SimulationError
             If a chunk failed too often, or there were no workers for too long.
         """
+        self._received = received
         try:
             self.pool.refresh()
             for sample in samples:
@@ -158,7 +163,7 @@ class Dispatcher:
         )
 
     def _sum_key(self, sample: Sample) -> str:
-        return f"{self.name}-{sample.chunks[0].task.sample}-{sample.reductions}"
+        return f"{self.name}-{sample.i}-{sample.reductions}"
 
     def _sweep(self) -> None:
         futures = [c.summary for s in self.samples for c in s.chunks if c.summary is not None]
@@ -185,6 +190,8 @@ class Dispatcher:
             self.recovery.failed(chunk, value)
             return
         sample.receive(value)
+        if self._received is not None:
+            self._received(sample)
 
     def _on_lost_sum(self, sample: Sample, cause: str) -> None:
         sample.forget_sums()

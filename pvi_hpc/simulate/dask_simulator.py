@@ -1,6 +1,6 @@
 """A simulator that spreads shots over Dask workers, each with its own MPI gang."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -121,12 +121,17 @@ class DaskSimulator:
             If a task failed more often than `execution.retries` allows, and fewer samples
             than `execution.min_samples` would be left.
         """
-        samples, count = self._run(models, shots, "gradient")
-        zero = np.zeros(self.setup.grid.shape)
-        nothing = {True: np.full_like(zero, np.nan), False: zero}
-        gradients = [nothing[s.dropped] if s.answer is None else s.answer for s in samples]
-        stacked = np.stack(gradients) if gradients else np.empty((0, *zero.shape))
-        return BatchResult(np.array([s.misfit for s in samples]), stacked, count)
+        # Zero where a model has no shot. Filled as gradients come: there is one copy of each.
+        gradients = np.zeros((len(shots), *self.setup.grid.shape))
+
+        def keep(sample: Sample) -> None:
+            gradients[sample.i], sample.answer = sample.answer, None
+
+        samples, count = self._run(models, shots, "gradient", keep)
+        for sample in samples:
+            if sample.dropped:
+                gradients[sample.i] = np.nan
+        return BatchResult(np.array([s.misfit for s in samples]), gradients, count)
 
     def simulate(self, models: Models, shots: Shots) -> list[list[NDArray[np.float32]]]:
         """Return the traces `(n_rec, n_samples)` of each shot of each model."""
@@ -134,7 +139,11 @@ class DaskSimulator:
         return [sample.answer or [] for sample in samples]
 
     def _run(
-        self, models: Models, shots: Shots, want: Want
+        self,
+        models: Models,
+        shots: Shots,
+        want: Want,
+        received: Callable[[Sample], None] | None = None,
     ) -> tuple[list[Sample], SimulationCount]:
         if self._pool is None:
             raise SimulationError("The simulator is not running: use it in a 'with' block.")
@@ -143,7 +152,7 @@ class DaskSimulator:
         policy = Policy(self.execution.retries, min_samples=self.execution.min_samples)
         dispatcher = Dispatcher(self._client, self._pool, self.ledger, policy, want)
         try:
-            return dispatcher.run(samples), dispatcher.count
+            return dispatcher.run(samples, received), dispatcher.count
         finally:
             self.ledger.add(dispatcher.count)
 

@@ -57,13 +57,11 @@ void PVI(locate)(const pvi_config *config, const int32_t dims[3], const int32_t 
   g->cells = nz * ny * g->row;
   /* The halo before a row lies at the end of the row before it in memory, behind all that
    * whole vectors reach. */
-  const int cut = dims[2] > 1, shared = coords[2] + 1 < dims[2];
+  const int cut = dims[2] > 1;
   g->sy = cut ? round_up(g->row + 2 * PVI_HALO) : round_up(nx + PVI_HALO);
   g->sz = (ny + 2 * PVI_HALO) * g->sy;
   g->origin = PVI_HALO * (g->sz + g->sy) + PVI_LANES;
   g->size = (nz + 2 * PVI_HALO) * g->sz + 2 * PVI_LANES;
-  /* Whole vectors, unless that would overwrite what a neighbour sends. */
-  g->nx_loop = shared ? nx : g->row;
   for (int axis = 0; axis < 3; axis++) {
     locate_slab(config, axis, 0, g);
     locate_slab(config, axis, 1, g);

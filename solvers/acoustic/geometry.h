@@ -23,8 +23,7 @@ typedef struct {
   int32_t offset[3];              /* first cell of this block in the padded grid */
   int32_t n[3];                   /* cells of this block */
   ptrdiff_t origin, sz, sy, size; /* a wavefield: rows start on a cache line */
-  ptrdiff_t row, cells;           /* an array without halo: row pitch and elements */
-  ptrdiff_t nx_loop; /* cells updated in a row; beyond nx they stay zero */
+  ptrdiff_t row, cells; /* an array without halo: row pitch and elements */
   PVI(slab) slab[3][2];
 } PVI(geometry);
 

@@ -17,19 +17,23 @@ static int side_at(const PVI(plan) *plan, int axis, int32_t at, int32_t *end) {
   return -1;
 }
 
-void PVI(march)(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step) *step,
-                PVI(row_kernel) *kernel) {
-  const unsigned mode = pvi_flush_denormals();
-  for (int32_t z = t->z0; z < t->z1; z++) {
-    int32_t end_z = t->z1;
-    const int in_z = side_at(plan, 0, z, &end_z);
-    for (int32_t y0 = t->y0; y0 < t->y1;) {
-      int32_t y1 = t->y1;
-      const int in_y = side_at(plan, 1, y0, &y1);
-      const PVI(strip) strip = {z, y0, y1, in_z, in_y};
-      kernel(plan, step, &strip);
-      y0 = y1;
-    }
+/* All rows of one or two planes. */
+static void planes(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step) *step, int32_t z, int32_t n_z) {
+  PVI(strip) strip = {.z = z, .n_z = n_z};
+  for (int32_t i = 0; i < n_z; i++) {
+    int32_t end = t->z1;
+    strip.in_z[i] = side_at(plan, 0, z + i, &end);
   }
+  for (strip.y0 = t->y0; strip.y0 < t->y1; strip.y0 = strip.y1) {
+    strip.y1 = t->y1;
+    strip.in_y = side_at(plan, 1, strip.y0, &strip.y1);
+    PVI(rows)(plan, step, &strip);
+  }
+}
+
+void PVI(march)(const PVI(plan) *plan, const PVI(tile) *t, const PVI(step) *step) {
+  const unsigned mode = pvi_flush_denormals();
+  for (int32_t z = t->z0; z < t->z1; z += PVI_PLANES)
+    planes(plan, t, step, z, t->z1 - z < PVI_PLANES ? t->z1 - z : PVI_PLANES);
   pvi_restore_denormals(mode);
 }

@@ -1,5 +1,6 @@
-/* The Laplacian of one vector of cells. */
+/* The Laplacian of vectors of cells. */
 #pragma once
+#include "plan.h"
 #include "vector.h"
 
 /* Centred weights of the second derivative without the spacing (Fornberg 1988, Mathematics of
@@ -31,24 +32,60 @@ typedef struct {
   real weight[3][PVI_HALO + 1], centre;
 } PVI(stencil);
 
-/* `at` is where the window's `here` was read. */
-PVI_INLINE PVI(vector)
-    PVI(laplacian)(const PVI(stencil) *s, const PVI(window) *w, const real *at) {
-  PVI(vector) along[3];
-  for (int axis = 0; axis < 2; axis++) {
-    const ptrdiff_t step = s->stride[axis];
-    const real *first = at - PVI_HALO * step; /* few base addresses: fewer registers */
-    along[axis] = s->weight[axis][1] *
-                  (PVI(load)(first + (PVI_HALO + 1) * step) +
-                   PVI(load)(first + (PVI_HALO - 1) * step));
-#pragma GCC unroll 8
-    for (int k = 2; k <= PVI_HALO; k++)
-      along[axis] += s->weight[axis][k] * (PVI(load)(first + (PVI_HALO + k) * step) +
-                                           PVI(load)(first + (PVI_HALO - k) * step));
+PVI_INLINE PVI(stencil) PVI(stencil_of)(const PVI(plan) *plan) {
+  PVI(stencil) s = {.stride = {plan->g.sz, plan->g.sy}};
+  for (int axis = 0; axis < 3; axis++) {
+    for (int k = 0; k <= PVI_HALO; k++)
+      s.weight[axis][k] = plan->d2[axis][k];
+    s.centre += plan->d2[axis][0];
   }
-  along[2] = s->centre * w->here;
+  return s;
+}
+
+/* Second derivative along z without its centre, of n planes: `p` points to the first. What they
+ * share is read once. Sums of different cells alternate, to hide the latency of each. */
+PVI_INLINE void PVI(laplacian_z)(const PVI(stencil) *s, const real *p, int n,
+                                 PVI(vector) *sum) {
+  const ptrdiff_t step = s->stride[0];
+  const real *first = p - PVI_HALO * step; /* few base addresses: fewer registers */
+  PVI(vector) plane[2 * PVI_HALO + 2];
+#pragma GCC unroll 2
+  for (int i = 0; i < n; i++)
+    plane[PVI_HALO + i] = PVI(load)(first + (PVI_HALO + i) * step);
+#pragma GCC unroll 8
+  for (int k = 1; k <= PVI_HALO; k++) {
+    plane[PVI_HALO - k] = PVI(load)(first + (PVI_HALO - k) * step);
+    plane[PVI_HALO + n - 1 + k] = PVI(load)(first + (PVI_HALO + n - 1 + k) * step);
+#pragma GCC unroll 2
+    for (int i = 0; i < n; i++) {
+      const PVI(vector) pair = plane[PVI_HALO + i - k] + plane[PVI_HALO + i + k];
+      sum[i] = k == 1 ? s->weight[0][k] * pair : sum[i] + s->weight[0][k] * pair;
+    }
+  }
+}
+
+/* The same along y. */
+PVI_INLINE void PVI(laplacian_y)(const PVI(stencil) *s, const real *p, int n,
+                                 PVI(vector) *sum) {
+  const ptrdiff_t step = s->stride[1];
+#pragma GCC unroll 8
+  for (int k = 1; k <= PVI_HALO; k++) {
+#pragma GCC unroll 2
+    for (int i = 0; i < n; i++) {
+      const real *first = p + i * s->stride[0] - PVI_HALO * step;
+      const PVI(vector) pair =
+          PVI(load)(first + (PVI_HALO + k) * step) + PVI(load)(first + (PVI_HALO - k) * step);
+      sum[i] = k == 1 ? s->weight[1][k] * pair : sum[i] + s->weight[1][k] * pair;
+    }
+  }
+}
+
+/* Along x, with the centre of all axes. */
+PVI_INLINE PVI(vector) PVI(laplacian_x)(const PVI(stencil) *s, const real *p) {
+  const PVI(window) w = PVI(window_at)(p);
+  PVI(vector) sum = s->centre * w.here;
 #pragma GCC unroll 8
   for (int k = 1; k <= PVI_HALO; k++)
-    along[2] += s->weight[2][k] * (PVI(shifted)(w, at, k) + PVI(shifted)(w, at, -k));
-  return along[0] + along[1] + along[2];
+    sum += s->weight[2][k] * (PVI(shifted)(&w, p, k) + PVI(shifted)(&w, p, -k));
+  return sum;
 }

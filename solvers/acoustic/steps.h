@@ -3,10 +3,12 @@
 #include "plan.h"
 
 /* p at this step; `swap` holds the step before and takes the step after. rhs [cells] takes
- * the right-hand side, or is NULL. */
+ * the right-hand side; with `kept`, the right-hand side of a forward step, the gradient takes
+ * p kept. Either may be NULL. */
 typedef struct {
   PVI(wave) *wave;
   const real *p;
-  real *swap;
-  real *rhs;
+  real *swap, *rhs;
+  const real *kept;
+  int adjoint; /* 1: the transposed step */
 } PVI(step);

@@ -26,6 +26,10 @@ typedef struct {
   PVI(vector) before, here, after;
 } PVI(window);
 
+PVI_INLINE PVI(window) PVI(window_at)(const real *x) {
+  return (PVI(window)){PVI(load)(x - PVI_WIDTH), PVI(load)(x), PVI(load)(x + PVI_WIDTH)};
+}
+
 #if PVI_PRECISION == 64
 typedef long long PVI( lanes) __attribute__((vector_size(PVI_VECTOR_BYTES)));
 #else

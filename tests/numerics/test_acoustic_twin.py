@@ -1,9 +1,14 @@
-"""The C time step against the same step in numpy, written from the equations."""
+"""The C time step against the same step in torch, written from the equations.
+
+Its derivatives by reverse differentiation are what the adjoint kernels must give; Born modelling
+is their transpose (test_born.py).
+"""
 
 from math import factorial
 
 import numpy as np
 import pytest
+import torch
 from acoustic import model, points, settings
 
 from pvi_hpc.simulate.acoustic_solver import AcousticSolver
@@ -14,11 +19,10 @@ REFLECTION = 1e-4
 
 def shifted(p, axis, k, odd, reach=6):
     """p moved by k cells; zero beyond the grid, or minus its mirror image above z = 0."""
-    wide = np.pad(p, [(reach, reach) if i == axis else (0, 0) for i in range(3)])
-    if odd and axis == 0:
-        wide[:reach] = -p[reach:0:-1]
     n = p.shape[axis]
-    return np.take(wide, np.arange(reach + k, reach + k + n), axis=axis)
+    zeros = torch.zeros_like(p.narrow(axis, 0, 1)).repeat_interleave(reach, axis)
+    above = -p[1 : reach + 1].flip(0) if odd and axis == 0 else zeros
+    return torch.cat([above, p, zeros], axis).narrow(axis, reach + k, n)
 
 
 def second(p, axis, h, odd, order):
@@ -47,7 +51,7 @@ def damping(grid, axis, ahead):
     b = np.where(x > 0, np.exp(-(d + alpha) * grid.dt), 0)
     a = np.where(x > 0, d / (d + alpha) * (b - 1), 0)
     shape = [-1 if i == axis else 1 for i in range(3)]
-    return a.reshape(shape), b.reshape(shape)
+    return torch.tensor(a).reshape(shape), torch.tensor(b).reshape(shape)
 
 
 def spread(grid, position):
@@ -63,20 +67,28 @@ def spread(grid, position):
             if weights[0, axis, k]:
                 line[before + start[0, axis] + k] = weights[0, axis, k]
         lines.append(line)
-    return np.einsum("i,j,k->ijk", *lines)
+    return torch.tensor(np.einsum("i,j,k->ijk", *lines))
+
+
+def padded(grid, c):
+    """The speed on the padded grid: its edge cells go on into the layer."""
+    for axis, n in enumerate(grid.shape):
+        before = 0 if axis == 0 and grid.free_surface else grid.n_pml
+        nearest = np.clip(np.arange(-before, n + grid.n_pml), 0, n - 1)
+        c = c.index_select(axis, torch.tensor(nearest))
+    return c
 
 
 def simulate(grid, c, source, wavelet, receivers):
-    top = 0 if grid.free_surface else grid.n_pml
-    sides = [(top, grid.n_pml), (grid.n_pml,) * 2, (grid.n_pml,) * 2]
-    v = np.pad(c, sides, mode="edge") ** 2 * grid.dt**2
+    """Traces (n_rec, nt); all of it can be differentiated by c and wavelet."""
+    v = padded(grid, c) ** 2 * grid.dt**2
     at_source = spread(grid, source) / np.prod(grid.spacing)
     at_receivers = [spread(grid, r) for r in receivers]
-    p, old = np.zeros_like(v), np.zeros_like(v)
-    psi, zeta = np.zeros((3, *v.shape)), np.zeros((3, *v.shape))
-    traces = np.zeros((len(receivers), len(wavelet)))
-    for n, s in enumerate(wavelet):
-        traces[:, n] = [np.vdot(w, p) for w in at_receivers]
+    p, old = torch.zeros_like(v), torch.zeros_like(v)
+    psi, zeta = [torch.zeros_like(v)] * 3, [torch.zeros_like(v)] * 3
+    traces = []
+    for s in wavelet:
+        traces.append(torch.stack([(w * p).sum() for w in at_receivers]))
         rhs = s * at_source
         for i, h in enumerate(grid.spacing):
             (a, b), (a_half, b_half) = damping(grid, i, 0), damping(grid, i, 0.5)
@@ -84,15 +96,19 @@ def simulate(grid, c, source, wavelet, receivers):
             psi[i] = b_half * psi[i] + a_half * (up - p) / h
             d_psi = (psi[i] - shifted(psi[i], i, -1, False)) / h
             zeta[i] = b * zeta[i] + a * ((up - 2 * p + down) / h**2 + d_psi)
-            rhs += second(p, i, h, grid.free_surface, grid.order) + d_psi + zeta[i]
+            rhs = rhs + second(p, i, h, grid.free_surface, grid.order) + d_psi + zeta[i]
         p, old = 2 * p - old + v * rhs, p
-    return traces
+    return torch.stack(traces, 1)
 
 
-@pytest.mark.parametrize("free_surface", [False, True], ids=["absorbing", "free"])
-@pytest.mark.parametrize("order", [4, 8, 12])
+SURFACES = pytest.mark.parametrize("free_surface", [False, True], ids=["absorbing", "free"])
+ORDERS = pytest.mark.parametrize("order", [4, 8, 12])
+
+
+@SURFACES
+@ORDERS
 @pytest.mark.parametrize("shape", [(8, 11, 9), (12, 9, 37)])
-def test_the_solver_repeats_its_numpy_twin(free_surface, shape, order):
+def test_the_solver_repeats_its_twin(free_surface, shape, order):
     rng = np.random.default_rng(7)
     grid = settings(shape=shape, free_surface=free_surface, n_pml=5, order=order)
     c, wavelet = model(rng, grid), rng.standard_normal(60)
@@ -100,5 +116,26 @@ def test_the_solver_repeats_its_numpy_twin(free_surface, shape, order):
     with AcousticSolver(grid) as solver:
         solver.set_model(c)
         traces = solver.forward(source, wavelet, receivers)
-    twin = simulate(grid, c, source, wavelet, receivers)
+    twin = simulate(grid, torch.tensor(c), source, wavelet, receivers).numpy()
     np.testing.assert_allclose(traces, twin, rtol=0, atol=1e-12 * np.abs(twin).max())
+
+
+@SURFACES
+@ORDERS
+def test_the_adjoint_repeats_the_derivatives_of_the_twin(free_surface, order):
+    rng = np.random.default_rng(9)
+    grid = settings(shape=(9, 11, 10), free_surface=free_surface, n_pml=5, order=order)
+    c, wavelet = model(rng, grid), rng.standard_normal(40)
+    source, receivers = points(rng, grid, 1)[0], points(rng, grid, 4)
+    with AcousticSolver(grid) as solver:
+        solver.set_model(c)
+        residual = rng.standard_normal(
+            solver.forward(source, wavelet, receivers, store=True).shape
+        )
+        by_speed, by_wavelet = solver.gradients(residual)
+    twin = [torch.tensor(array, requires_grad=True) for array in (c, wavelet)]
+    traces = simulate(grid, twin[0], source, twin[1], receivers)
+    (torch.tensor(residual) * traces).sum().backward()
+    for mine, expected in zip((by_speed, by_wavelet), twin, strict=True):
+        size = expected.grad.abs().max().item()
+        np.testing.assert_allclose(mine, expected.grad.numpy(), rtol=0, atol=1e-11 * size)

@@ -1,7 +1,7 @@
 """The C time step against the same step in torch, written from the equations.
 
-Its derivatives by reverse differentiation are what the adjoint kernels must give; Born modelling
-is their transpose (test_born.py).
+Its derivatives by reverse differentiation are what the adjoint kernels must give; Born
+modelling is their transpose (test_born.py).
 """
 
 from math import factorial

@@ -1,103 +1,137 @@
-"""Every Gaussian family fitted by sampling, against its known optimum.
+"""Every Gaussian family and mixtures fitted by sampling, against their known optimum.
 
-Linear-Gaussian tomography (tests/numerics/tomography.py) under the rough prior; each fit starts
-from independent cells one posterior sd off the mean. Prints the divergence of the closed form
-(where there is none, of L-BFGS on exact gradients), the excess over it, and the largest error
-of the mean in posterior sds. Usage: `python benchmarks/known_answers.py [side [sensors]]`.
+Linear-Gaussian tomography (tests/numerics/tomography.py), fitted by `pvi_hpc.fit` from the
+density alone: L-BFGS from the prior's mean, then 8 probes of the curvature, or products with
+the Hessian where a row says so. Prints the divergence of the optimum from the posterior (closed
+form; where there is none, L-BFGS on exact gradients), the excess over it of the start and of
+the fit, the largest error of the mean in posterior sds, and the gradients taken. Usage:
+`python benchmarks/known_answers.py [side [row ...]]`, with 24 or fewer cells along a side.
 """
 
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
+import pvi_hpc
 from pvi_hpc.config.inference import Family as FamilySettings
-from pvi_hpc.config.inference import Inference, Optimiser
 from pvi_hpc.diagnostics.converge import converge
 from pvi_hpc.diagnostics.gaussian import dense_factor, gaussian_kl
 from pvi_hpc.families import load_family
 from pvi_hpc.families.precision import DensePrecision
-from pvi_hpc.inference.vi import VariationalInference
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 
 from tomography import ROUGH_KM, tomography
 
-#: Families whose closed form is the optimum; for the others it is a start.
-EXACT = ("mean_field", "structured", "full_rank")
+NATURAL: Final = {"kind": "natural", "final": 0.01, "average": 0.5}
+INDEPENDENT: Final = {"draws": "independent"}
+STENCIL: Final = {"stencil": [1, 5, 5]}
+#: Of L-BFGS, for families without a closed form.
+REFERENCE_ITERATIONS: Final = 300
 
 
-class Effort(NamedTuple):
-    """A family and how long it is fitted: iterations, samples, first and last step."""
+@dataclass(frozen=True)
+class Row:
+    """A family, its options, and the arguments of `pvi_hpc.fit`; `white`: prior N(0, I)."""
 
     kind: str
-    options: dict[str, Any]
-    iterations: int
-    samples: int
-    step: float
-    final: float
+    options: dict[str, Any] = field(default_factory=dict)
+    white: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
-EFFORTS = (
-    Effort("mean_field", {}, 4000, 8, 0.05, 0.002),
-    Effort("structured", {"stencil": [1, 5, 5]}, 6000, 16, 0.03, 0.002),
-    Effort("full_rank", {}, 6000, 8, 0.03, 0.002),
-    Effort("low_rank", {"rank": 8}, 8000, 16, 0.03, 0.003),
-    Effort("precision_structured", {"stencil": [1, 5, 5]}, 8000, 16, 0.03, 0.003),
-    Effort("low_rank_structured", {"rank": 8, "stencil": [1, 5, 5]}, 8000, 16, 0.03, 0.003),
-)
+def settings(iterations: int, samples: int, **others: Any) -> dict[str, Any]:
+    """Return arguments of `pvi_hpc.fit`."""
+    return {"iterations": iterations, "samples": samples, "optimiser": NATURAL, **others}
 
 
-def measure(problem: Any, effort: Effort) -> str:
+def rows(rank: int, data_rank: int) -> dict[str, Row]:
+    """Return what is fitted, by name."""
+    few = {"rank": rank}
+    adam = {"step": 0.003, "final": 0.02, "average": 0.5}
+    own = settings(1600, 16, optimiser=adam, hvp="autograd")
+    return {
+        "mean_field": Row("mean_field", {}, settings=settings(1600, 8)),
+        "structured": Row("structured", STENCIL, settings=settings(2000, 16)),
+        "precision": Row("precision_structured", STENCIL, settings=settings(1600, 16)),
+        "full_rank": Row("full_rank", settings=settings(600, 16, estimator=INDEPENDENT)),
+        "low_rank": Row("low_rank", few, settings=settings(1200, 16)),
+        "low_rank_all": Row("low_rank", {"rank": data_rank}, True, settings(600, 16)),
+        "low_rank_structured": Row("low_rank_structured", few | STENCIL, settings=own),
+    }
+
+
+def log_density(problem: Any) -> Any:
+    """Return the log posterior density, normalised, as a function of `theta` `(S, n)`."""
+    precision, mean = torch.from_numpy(problem.precision), torch.from_numpy(problem.mean)
+    constant = 0.5 * torch.logdet(precision) - 0.5 * problem.n * np.log(2 * np.pi)
+
+    def log_prob(theta: Tensor) -> Tensor:
+        shift = theta - mean
+        return constant - 0.5 * ((shift @ precision) * shift).sum(dim=1)
+
+    return log_prob
+
+
+def measure(name: str, row: Row, problem: Any) -> str:
     """Return the row of one family."""
-    family: Any = load_family(
-        FamilySettings(kind=effort.kind, options=effort.options), problem.active
-    )
-    precision = DensePrecision(torch.from_numpy(problem.precision), problem.active)
+    settings_of = FamilySettings(kind=row.kind, options=row.options)
+    family: Any = load_family(settings_of, problem.active)
 
     def divergence(parameters: Any) -> float:
         factor = dense_factor(family, parameters)
         return gaussian_kl(parameters["mu"].numpy(), factor, problem.mean, problem.precision)
 
+    def fit(**changes: Any) -> Any:
+        return pvi_hpc.fit(
+            log_density(problem),
+            problem.shape,
+            family={"kind": row.kind, "options": row.options},
+            seed=2,
+            **{**row.settings, **changes},
+        )
+
+    least = divergence(reference(family, row, problem))
+    begun, fitted = fit(iterations=1, optimiser={"step": 1e-12}), fit()
+    found = [divergence(each.method.fitted(each.state)) for each in (begun, fitted)]
+    start, end = (excess(kl, least) for kl in found)
+    error = np.abs(fitted.mean.ravel() - problem.mean) / np.sqrt(np.diag(problem.covariance))
+    gradients = int(fitted.history.arrays["done"].sum())
+    return f"{name:20} {least:9.4f} {start:>12} {end:>12} {error.max():9.5f} {gradients:9d}"
+
+
+def reference(family: Any, row: Row, problem: Any) -> Any:
+    """Return the parameters of the optimum."""
+    precision = DensePrecision(torch.from_numpy(problem.precision), problem.active)
     best = family.informed(torch.from_numpy(problem.mean), precision)
-    if effort.kind not in EXACT:
-        best = converge(family, best, problem.precision)
-    fitted = fit(family, problem, precision, effort)
-    least, found = divergence(best), divergence(fitted)
-    error = np.abs(fitted["mu"].numpy() - problem.mean) / np.sqrt(np.diag(problem.covariance))
-    excess = f"{100 * (found / least - 1):8.2f} %" if least > 1e-6 else f"{found:5.3f} nats"
-    name = f"{effort.kind} {effort.options or ''}"
-    size = f"{effort.iterations} x {effort.samples}"
-    return f"{name:50} {size:>10} {least:9.3f} {excess:>10} {error.max():9.4f}"
+    if row.kind != "precision_structured":
+        return best
+    return converge(family, best, problem.precision, max_iterations=REFERENCE_ITERATIONS)
 
 
-def fit(family: Any, problem: Any, precision: DensePrecision, effort: Effort) -> Any:
-    """Return the parameters that variational inference ends with."""
-    optimiser = Optimiser(step=effort.step, final=effort.final, average=0.3)
-    settings = Inference(
-        iterations=effort.iterations, samples=effort.samples, optimiser=optimiser
-    )
-    method = VariationalInference(family, problem, settings, seed=2)
-    sd = np.sqrt(np.diag(problem.covariance))
-    state = method.init(torch.from_numpy(problem.mean + sd), 0.3)
-    state.parameters["log_sd"].copy_(-0.5 * precision.diagonal().log())
-    for _ in range(effort.iterations):
-        state, _ = method.step(state)
-    return method.fitted(state)
+def excess(found: float, least: float) -> str:
+    """Return how much a divergence is above the least, or itself where that is nothing."""
+    return f"{100 * (found / least - 1):.2f} %" if least > 0.01 else f"{found:.5f} nats"
 
 
 def main() -> None:
     """Print the table."""
     side = int(sys.argv[1]) if len(sys.argv) > 1 else 8
-    sensors = int(sys.argv[2]) if len(sys.argv) > 2 else 10
     torch.set_num_threads(1)
-    problem = tomography(side, n_sensors=sensors, length_km=ROUGH_KM)
+    problem = tomography(side, n_sensors=16 if side > 12 else 10, length_km=ROUGH_KM)
+    table = rows(20 if side > 12 else 8, int(np.linalg.matrix_rank(problem.operator)))
     print(f"{problem.n} cells, {len(problem.data)} rays")
-    print(f"{'family':50} {'effort':>10} {'KL':>9} {'excess':>10} {'mean [sd]':>9}")
-    for effort in EFFORTS:
-        print(measure(problem, effort), flush=True)
+    print(
+        f"{'family':20} {'KL':>9} {'start':>12} {'fit':>12} {'mean [sd]':>9} {'gradients':>9}"
+    )
+    for name in sys.argv[2:] or table:
+        row = table[name]
+        print(measure(name, row, problem.whitened() if row.white else problem), flush=True)
 
 
 if __name__ == "__main__":

@@ -34,9 +34,13 @@ def fit_weights(log_p: Array, log_g: Array) -> Array:
     valid = np.isfinite(log_p) & np.isfinite(log_g).any(axis=0)
     counts = np.maximum(valid.sum(axis=1), 1)
     log_w = np.full(len(log_p), -np.log(len(log_p)))
+    # The largest of each draw's densities is taken out, once for all weights.
+    largest = np.where(valid, log_g.max(axis=0), 0.0)
+    relative = np.where(valid, np.exp(np.where(valid, log_g - largest, 0.0)), 1.0)
+    rest = np.where(valid, log_p - largest, 0.0)
     for _ in range(UPDATES):
-        log_q = logsumexp(log_w[:, None, None] + log_g, axis=0)
-        gains = np.where(valid, log_p - np.where(valid, log_q, 0.0), 0.0).sum(axis=1) / counts
+        mixed = np.log(np.einsum("j,jkm->km", np.exp(log_w), relative))
+        gains = np.where(valid, rest - mixed, 0.0).sum(axis=1) / counts
         moved = log_w + gains
         moved = np.maximum(moved - logsumexp(moved), LOWEST)
         if np.abs(moved - log_w).max() < 1e-10:

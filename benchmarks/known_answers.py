@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from torch import Tensor
 
 import pvi_hpc
 from pvi_hpc.config.inference import Family as FamilySettings
@@ -66,18 +65,6 @@ def rows(rank: int, data_rank: int) -> dict[str, Row]:
     }
 
 
-def log_density(problem: Any) -> Any:
-    """Return the log posterior density, normalised, as a function of `theta` `(S, n)`."""
-    precision, mean = torch.from_numpy(problem.precision), torch.from_numpy(problem.mean)
-    constant = 0.5 * torch.logdet(precision) - 0.5 * problem.n * np.log(2 * np.pi)
-
-    def log_prob(theta: Tensor) -> Tensor:
-        shift = theta - mean
-        return constant - 0.5 * ((shift @ precision) * shift).sum(dim=1)
-
-    return log_prob
-
-
 def measure(name: str, row: Row, problem: Any) -> str:
     """Return the row of one family."""
     settings_of = FamilySettings(kind=row.kind, options=row.options)
@@ -89,7 +76,7 @@ def measure(name: str, row: Row, problem: Any) -> str:
 
     def fit(**changes: Any) -> Any:
         return pvi_hpc.fit(
-            log_density(problem),
+            problem.log_prob,
             problem.shape,
             family={"kind": row.kind, "options": row.options},
             seed=2,

@@ -1,7 +1,8 @@
 """On tomography with a known posterior the families reach their known optima by sampling.
 
-What is left after `N` samples is noise, about `(numbers in L) / N` nats: the tolerances are of
-effort, not of bias.
+From the density alone, by `pvi_hpc.fit`: L-BFGS, then a few probes of the curvature or products
+with the Hessian. What is left after `N` samples is noise, about `(numbers in L) / N` nats: the
+tolerances are of effort, not of bias. `benchmarks/known_answers.py` has more cells.
 """
 
 import numpy as np
@@ -9,66 +10,90 @@ import pytest
 import torch
 from tomography import ROUGH_KM, tomography
 
-from pvi_hpc.config.inference import Estimator, Inference, Optimiser
+import pvi_hpc
 from pvi_hpc.config.inference import Family as FamilySettings
 from pvi_hpc.diagnostics.gaussian import dense_factor, gaussian_kl
 from pvi_hpc.families import load_family
 from pvi_hpc.families.precision import DensePrecision
-from pvi_hpc.inference.vi import VariationalInference
 
 PROBLEM = tomography(8, n_sensors=10, length_km=ROUGH_KM)
-PRECISION = DensePrecision(torch.from_numpy(PROBLEM.precision), PROBLEM.active)
-SD = np.sqrt(np.diag(PROBLEM.covariance))
+NATURAL = {"kind": "natural", "final": 0.01, "average": 0.5}
 
 
-def kl(family, parameters):
-    factor, mean = dense_factor(family, parameters), parameters["mu"].numpy()
-    return gaussian_kl(mean, factor, PROBLEM.mean, PROBLEM.precision)
+def fit(problem, kind, options, iterations, samples, **settings):
+    """Return family, divergence of its optimum and of the fit, and the fit."""
+    family = load_family(FamilySettings(kind=kind, options=options), problem.active)
+
+    def kl(parameters):
+        factor, mean = dense_factor(family, parameters), parameters["mu"].numpy()
+        return gaussian_kl(mean, factor, problem.mean, problem.precision)
+
+    precision = DensePrecision(torch.from_numpy(problem.precision), problem.active)
+    best = kl(family.informed(torch.from_numpy(problem.mean), precision))
+    found = pvi_hpc.fit(
+        problem.log_prob,
+        problem.shape,
+        family={"kind": kind, "options": options},
+        iterations=iterations,
+        samples=samples,
+        seed=2,
+        **{"optimiser": NATURAL, **settings},
+    )
+    return best, kl(found.method.fitted(found.state)), found
 
 
-def fit(kind, options, iterations, samples, **settings):
-    """Fit from independent cells of sds that the precision tells and a mean 1 sd off."""
-    family = load_family(FamilySettings(kind=kind, options=options), PROBLEM.active)
-    inference = Inference(iterations=iterations, samples=samples, **settings)
-    method = VariationalInference(family, PROBLEM, inference, seed=2)
-    state = method.init(torch.from_numpy(PROBLEM.mean + SD), 0.3)
-    state.parameters["log_sd"].copy_(-0.5 * PRECISION.diagonal().log())
-    for _ in range(iterations):
-        state, _ = method.step(state)
-    return family, method.fitted(state)
-
-
-def assert_optimal(family, fitted):
-    """Within 0.5 % of the divergence and 1 % of a posterior sd of the closed form."""
-    best = kl(family, family.informed(torch.from_numpy(PROBLEM.mean), PRECISION))
-    assert best <= kl(family, fitted) < 1.005 * best
-    np.testing.assert_allclose(fitted["mu"], PROBLEM.mean, rtol=0, atol=0.01 * SD.min())
+def assert_mean(found, problem):
+    """Within 1 % of a posterior sd."""
+    sd = np.sqrt(np.diag(problem.covariance))
+    np.testing.assert_array_less(abs(found.mean.ravel() - problem.mean), 0.01 * sd)
 
 
 def test_the_mean_field_ends_at_its_closed_form():
-    optimiser = Optimiser(step=0.05, final=0.01, average=0.25)
-    assert_optimal(*fit("mean_field", {}, 1500, 4, optimiser=optimiser))
+    best, end, found = fit(PROBLEM, "mean_field", {}, 600, 8)
+    assert best <= end < 1.005 * best
+    assert_mean(found, PROBLEM)
 
 
 @pytest.mark.slow
-def test_the_structured_family_ends_at_its_closed_form_by_natural_gradients():
-    optimiser = Optimiser(kind="natural", step=0.1, final=0.3, average=0.6)
-    settings = {"optimiser": optimiser, "estimator": Estimator(landing="always")}
-    assert_optimal(*fit("structured", {"stencil": [1, 5, 5]}, 1500, 16, **settings))
+def test_the_structured_family_ends_at_its_closed_form():
+    best, end, found = fit(PROBLEM, "structured", {"stencil": [1, 5, 5]}, 2000, 16)
+    assert best <= end < 1.005 * best
+    assert_mean(found, PROBLEM)
 
 
 @pytest.mark.slow
-def test_full_rank_reaches_the_posterior():
-    optimiser = Optimiser(step=0.05, final=0.002, average=0.3)
-    family, fitted = fit("full_rank", {}, 2000, 8, optimiser=optimiser)
-    assert kl(family, fitted) < 0.05
+def test_full_rank_reaches_the_posterior_of_256_unknowns():
+    problem = tomography(16, length_km=ROUGH_KM)
+    settings = {"estimator": {"draws": "independent"}}
+    best, end, found = fit(problem, "full_rank", {}, 400, 16, **settings)
+    assert best == pytest.approx(0, abs=1e-6)
+    assert end < 0.05
+    assert_mean(found, problem)
 
 
-def test_low_rank_of_the_rank_of_the_data_starts_at_the_posterior_under_a_white_prior():
+@pytest.mark.slow
+def test_low_rank_ends_at_its_optimum():
+    best, end, found = fit(PROBLEM, "low_rank", {"rank": 8}, 1200, 16)
+    assert end < 1.005 * best  # the reference stops after 50 rounds and can be beaten
+    assert_mean(found, PROBLEM)
+
+
+def test_low_rank_of_the_rank_of_the_data_is_the_posterior_under_a_white_prior():
+    """It starts there, and sampling leaves it there."""
     white = PROBLEM.whitened()
     options = {"rank": int(np.linalg.matrix_rank(white.operator))}
-    family = load_family(FamilySettings(kind="low_rank", options=options), white.active)
-    precision = DensePrecision(torch.from_numpy(white.precision), white.active)
-    factor = dense_factor(family, family.informed(torch.from_numpy(white.mean), precision))
-    found = gaussian_kl(white.mean, factor, white.mean, white.precision)
-    assert found < 0.05
+    best, end, found = fit(white, "low_rank", options, 150, 16, hvp="autograd")
+    assert best < 0.02
+    assert end < 0.05
+    assert_mean(found, white)
+
+
+@pytest.mark.slow
+def test_directions_on_couplings_stay_at_their_optimum():
+    options = {"rank": 8, "stencil": [1, 5, 5]}
+    slow = {"step": 0.003, "final": 0.02, "average": 0.5}
+    settings = {"optimiser": slow, "hvp": "autograd"}
+    best, end, found = fit(PROBLEM, "low_rank_structured", options, 1600, 16, **settings)
+    assert best < 1.03  # where L-BFGS in all parameters of `S M` stood at 1.13
+    assert end < 1.005 * best
+    assert_mean(found, PROBLEM)

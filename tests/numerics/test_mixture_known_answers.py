@@ -18,7 +18,6 @@ class TwoModes:
 
     def __init__(self, side, weights=WEIGHTS):
         self.problem = tomography(side, n_sensors=10, length_km=ROUGH_KM)
-        self.precision = torch.from_numpy(self.problem.precision)
         root = np.linalg.cholesky(self.problem.covariance)
         direction = np.random.default_rng(1).standard_normal(self.problem.n)
         shift = root @ (APART * direction / np.linalg.norm(direction))
@@ -26,13 +25,12 @@ class TwoModes:
         self.weights = weights
 
     def log_prob(self, theta):
-        constant = 0.5 * torch.logdet(self.precision) - 0.5 * theta.shape[1] * np.log(2 * np.pi)
-        terms = []
-        for mean, weight in zip(self.means, self.weights, strict=True):
-            shift = theta - torch.from_numpy(mean)
-            square = ((shift @ self.precision) * shift).sum(dim=1)
-            terms.append(float(np.log(max(weight, 1e-300))) + constant - 0.5 * square)
-        return torch.logsumexp(torch.stack(terms), dim=0)
+        shift = torch.from_numpy(self.means[1] - self.means[0])
+        terms = [self.problem.log_prob(theta)]
+        if self.weights[1] > 0:
+            terms.append(self.problem.log_prob(theta - shift))
+        log_weights = torch.from_numpy(np.log(self.weights[: len(terms)]))
+        return torch.logsumexp(torch.stack(terms) + log_weights[:, None], dim=0)
 
     def fit(self, iterations, samples=8, **options):
         return pvi_hpc.fit(

@@ -75,6 +75,10 @@ class Tomography:
         prior = self.operator @ self.prior_covariance @ self.operator.T
         return _log_normal(self.data, prior + self.noise**2 * np.eye(len(self.data)))
 
+    @cached_property
+    def _log_peak(self):
+        return 0.5 * np.linalg.slogdet(self.precision)[1] - 0.5 * self.n * np.log(2 * np.pi)
+
     def whitened(self):
         """Return the problem of `w`, `theta = C^{1/2} w`, whose prior is `N(0, I)`."""
         root = np.linalg.cholesky(self.prior_covariance)
@@ -85,6 +89,12 @@ class Tomography:
         x, y = _centres(self.shape[-1])
         inside = np.hypot(x, y) <= radius_km
         return inside / inside.sum()
+
+    def log_prob(self, theta):
+        """Return the log posterior density `(S,)`, normalised, by torch."""
+        precision = torch.from_numpy(self.precision)
+        shift = theta - torch.from_numpy(self.mean)
+        return self._log_peak - 0.5 * ((shift @ precision) * shift).sum(dim=1)
 
     def batches(self, iteration, n):
         return [()] * n

@@ -64,8 +64,8 @@ def test_the_structured_family_ends_at_its_closed_form():
 @pytest.mark.slow
 def test_full_rank_reaches_the_posterior_of_256_unknowns():
     problem = tomography(16, length_km=ROUGH_KM)
-    settings = {"estimator": {"draws": "independent"}}
-    best, end, found = fit(problem, "full_rank", {}, 400, 16, **settings)
+    settings = {"estimator": {"draws": "independent"}, "optimiser": {"kind": "natural"}}
+    best, end, found = fit(problem, "full_rank", {}, 500, 16, **settings)
     assert best == pytest.approx(0, abs=1e-6)
     assert end < 0.05
     assert_mean(found, problem)

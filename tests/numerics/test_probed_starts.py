@@ -91,6 +91,19 @@ def test_a_precision_that_is_not_positive_is_raised_to_the_largest_sd():
 
 
 @pytest.mark.parametrize(
+    ("settings", "gradients"),
+    [
+        ({}, 9),
+        ({"probes": 3}, 4),
+        ({"stencil": (3, 1, 5)}, 16),
+        ({"stencil": (3, 1, 5), "probes": 2}, 31),
+    ],
+)
+def test_the_cost_of_a_start_is_known_from_its_settings(settings, gradients):
+    assert Start(map_iterations=7, hessian=Hessian(**settings)).iterations == 7 + gradients
+
+
+@pytest.mark.parametrize(
     ("family", "stencil", "message"),
     [
         ("mean_field", (3, 3, 3), r"stencil' must be null .* got \[3, 3, 3\]; remove it"),

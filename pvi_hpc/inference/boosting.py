@@ -7,23 +7,23 @@ mixture `q_t = (1 - 1/t) q_{t-1} + 1/t g_t` by variational inference of `g_t` on
 Weights are then refitted on the last draws of all components, whose densities are known.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from pvi_hpc.config.base import Frozen
-from pvi_hpc.config.inference import Inference, Start
 from pvi_hpc.config.inference import Method as MethodSettings
 from pvi_hpc.config.options import read_options
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.families.family import LOCATION, Family, Parameters
+from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.mixture import LOG_WEIGHTS, Mixture
 from pvi_hpc.inference.boosted_target import BoostedTarget
 from pvi_hpc.inference.component_start import ComponentStart
+from pvi_hpc.inference.configured import ConfiguredMethod
 from pvi_hpc.inference.info import Info
 from pvi_hpc.inference.mixture_weights import fit_weights
 from pvi_hpc.inference.particles import SETTING
@@ -54,23 +54,12 @@ class BoostingOptions(Frozen):
     )
 
 
-@dataclass(frozen=True)
-class Boosting:
+class Boosting(ConfiguredMethod):
     """Shares `settings.iterations` equally among the components; a `Method`."""
 
-    family: Family
-    target: Target
-    settings: Inference
-    start: Start = field(default_factory=Start)
-    seed: int = 1
-
-    @classmethod
-    def from_settings(
-        cls, family: Family, target: Target, settings: Inference, start: Start, seed: int
-    ) -> Self:
-        """Return the method of a configuration; ConfigError if an option is impossible."""
-        method = cls(family, target, settings, start, seed)
-        components = method.options.components
+    def check(self) -> None:
+        """Raise ConfigError if an option is impossible."""
+        settings, components = self.settings, self.options.components
         if settings.iterations < components:
             raise ConfigError(
                 "'inference.iterations' are shared among the components and must be at least "
@@ -82,7 +71,6 @@ class Boosting:
                 "'inference.stop' must be null with 'inference.method.kind: boosting': every "
                 "component has its own ELBO. Remove it, or lower 'inference.iterations'."
             )
-        return method
 
     @cached_property
     def options(self) -> BoostingOptions:
@@ -94,11 +82,6 @@ class Boosting:
     def mixture(self) -> Mixture:
         """The family of the result."""
         return Mixture(self.family, self.options.components)
-
-    @property
-    def n_iterations(self) -> int:
-        """Iterations of the start and of all components."""
-        return self.start.iterations + self.settings.iterations
 
     def phase(self, iteration: int) -> str:
         """Return the phase of the start, or "component 1", "component 2", ..."""

@@ -4,22 +4,22 @@ A particle is one sample: `inference.samples` of them are simulated in every ite
 need no family.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pvi_hpc.config.inference import Inference, Start
-from pvi_hpc.families.family import LOCATION, Family
+from pvi_hpc.families.family import LOCATION
 from pvi_hpc.families.mean_field import MeanField
+from pvi_hpc.inference.configured import ConfiguredMethod
 from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.info import Info
 from pvi_hpc.inference.kernels import by_columns
 from pvi_hpc.inference.state import State
-from pvi_hpc.inference.target import Target, TargetValue
+from pvi_hpc.inference.target import TargetValue
 from pvi_hpc.inference.vi import VariationalInference
 from pvi_hpc.random import keyed_rng
 from pvi_hpc.simulate.simulator import SimulationCount
@@ -52,45 +52,13 @@ class Seen:
     count: SimulationCount
 
 
-@dataclass(frozen=True)
-class ParticleMethod:
-    """Base of SVGD and sSVGD: all but what an iteration does with the gradients.
-
-    Parameters
-    ----------
-    n
-        Unknowns.
-    target
-        The density that the particles approach.
-    settings, start
-        Number of particles (`samples`), iterations, steps; the iterations before them.
-    seed
-        Of all draws.
-    """
-
-    n: int
-    target: Target
-    settings: Inference
-    start: Start = field(default_factory=Start)
-    seed: int = 1
-
-    @classmethod
-    def from_settings(
-        cls, family: Family, target: Target, settings: Inference, start: Start, seed: int
-    ) -> Self:
-        """Return the method of a configuration; ConfigError if an option is impossible."""
-        method = cls(family.n, target, settings, start, seed)
-        method.check()
-        return method
-
-    def check(self) -> None:
-        """Raise ConfigError where the options are impossible."""
-        raise NotImplementedError
+class ParticleMethod(ConfiguredMethod):
+    """Base of SVGD and sSVGD: all but what an iteration does with the gradients."""
 
     @property
-    def n_iterations(self) -> int:
-        """Iterations of the start and of the particles."""
-        return self.start.iterations + self.settings.iterations
+    def n(self) -> int:
+        """Number of unknowns."""
+        return self.family.n
 
     def init(self, mean: Tensor, sd: float) -> State:
         """Return the first state: independent cells while the start lasts, then particles."""

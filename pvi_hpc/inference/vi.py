@@ -5,17 +5,17 @@ number is that of `(seed, purpose, iteration, sample)`, so an iteration can be r
 the bit.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Self
 
 import torch
 from torch import Tensor
 
-from pvi_hpc.config.inference import Inference, Optimiser, Start
+from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.families.family import LOCATION, Family, NaturalGradient, Parameters
+from pvi_hpc.families.family import LOCATION, NaturalGradient, Parameters
 from pvi_hpc.inference.average import AVERAGE, average, window_start
+from pvi_hpc.inference.configured import ConfiguredMethod
 from pvi_hpc.inference.control_variate import stick_landing
 from pvi_hpc.inference.draws import Draws
 from pvi_hpc.inference.dropped import surviving
@@ -29,7 +29,7 @@ from pvi_hpc.inference.optimiser import fresh_memory
 from pvi_hpc.inference.schedule import DEFAULT_STEP, step_of
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.stopping import fresh_trace, has_converged
-from pvi_hpc.inference.target import Target, TargetValue
+from pvi_hpc.inference.target import TargetValue
 from pvi_hpc.inference.update import Update
 
 __all__ = ["VariationalInference"]
@@ -37,58 +37,26 @@ __all__ = ["VariationalInference"]
 DTYPES = {"double": torch.float64, "single": torch.float32}
 
 
-@dataclass(frozen=True)
-class VariationalInference:
-    """Fits a family to a target; a `Method`.
+class VariationalInference(ConfiguredMethod):
+    """Fits a family to a target; a `Method`."""
 
-    Parameters
-    ----------
-    family, target
-        The distribution and the density that it approaches.
-    settings
-        Samples, estimator, optimiser and number of variational iterations.
-    start
-        The iterations before them.
-    seed
-        Of all draws.
-    """
-
-    family: Family
-    target: Target
-    settings: Inference
-    start: Start = field(default_factory=Start)
-    seed: int = 1
-
-    @classmethod
-    def from_settings(
-        cls, family: Family, target: Target, settings: Inference, start: Start, seed: int
-    ) -> Self:
-        """Return the method of a configuration.
-
-        Raises
-        ------
-        ConfigError
-            If there is any option, or optimiser or start do not suit the family.
-        """
+    def check(self) -> None:
+        """Raise ConfigError if there is any option, or optimiser or start do not suit."""
+        settings = self.settings
         if settings.method.options:
             raise ConfigError(
                 f"'inference.method.options' of 'vi' must be empty, got "
                 f"{sorted(settings.method.options)}; remove them: 'vi' is set by 'estimator', "
                 "'optimiser' and 'stop'."
             )
-        if settings.optimiser.kind == "natural" and not isinstance(family, NaturalGradient):
+        natural = isinstance(self.family, NaturalGradient)
+        if settings.optimiser.kind == "natural" and not natural:
             raise ConfigError(
                 "'inference.optimiser.kind: natural' needs a family that knows its Fisher "
                 f"information, got '{settings.family.kind}'; choose 'adam'."
             )
-        if start.hessian is not None:
-            probes_of(family, start.hessian, seed)  # impossible ones are refused here
-        return cls(family, target, settings, start, seed)
-
-    @property
-    def n_iterations(self) -> int:
-        """Iterations of the start and of the inference."""
-        return self.start.iterations + self.settings.iterations
+        if self.start.hessian is not None:
+            probes_of(self.family, self.start.hessian, self.seed)  # refuses impossible ones
 
     @cached_property
     def draws(self) -> Draws:

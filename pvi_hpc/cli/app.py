@@ -152,3 +152,32 @@ def report(project: ProjectName) -> None:
     from pvi_hpc.cli.steps import write_report
 
     write_report(project)
+
+
+@app.command()
+def calibrate(
+    problem: Annotated[
+        str, typer.Argument(help="An object in a Python file: case.py:problem.")
+    ],
+    inversions: Annotated[int, typer.Option(help="How many; at least 50.")] = 200,
+    workers: Annotated[int, typer.Option(help="Inversions at a time.")] = 2,
+    folder: Annotated[Path, typer.Option(help="Of the figure and the numbers.")] = Path(
+        "results/calibration"
+    ),
+    profile: Profile = LOCAL,
+) -> None:
+    """Invert data of many random truths: are ranks uniform, do regions hold the truth?"""
+    from pvi_hpc.cli.calibrate import calibrate_problem, load_problem, site_execution
+    from pvi_hpc.cli.launch import find_profile
+
+    case, execution = load_problem(problem), site_execution(find_profile(profile), workers)
+    found = calibrate_problem(case, inversions, execution, folder)
+    unknowns = found.ranks.shape[1]
+    typer.echo(f"{inversions} inversions of {unknowns} unknowns; smallest of {unknowns}:")
+    typer.echo(
+        f"SBC p-value {found.sbc_p_values.min():.3g}, VSBC {found.vsbc_p_values.min():.3g}"
+    )
+    typer.echo(f"TARP p-value {found.tarp_p_value:.3g}")
+    low, high = found.sd_ratio.min(), found.sd_ratio.max()
+    typer.echo(f"Estimated over right sd: {low:.2f} to {high:.2f} (below 1: over-confident)")
+    typer.echo(f"Wrote {folder / 'calibration.png'}")

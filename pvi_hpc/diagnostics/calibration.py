@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import cloudpickle  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -138,11 +139,16 @@ def calibrate(
     executor = load_executor(execution, Workplace(folder, Ledger(folder / "ledger.jsonl")))
     try:
         client = executor.start(execution.workers)
-        one = {RESOURCE: 1}
-        futures = [
-            client.submit(problem.invert, i, resources=one, pure=False) for i in range(n)
-        ]
+        # By value: a worker need not have the file that the problem is from.
+        sent, one = cloudpickle.dumps(problem), {RESOURCE: 1}
+        futures = [client.submit(_invert, sent, i, resources=one, pure=False) for i in range(n)]
         results: list[Any] = client.gather(futures)
     finally:
         executor.close()
     return Calibration.of(results)
+
+
+def _invert(problem: bytes, index: int) -> tuple[Array, Array]:
+    """Do inversion `index` of a pickled problem, on a worker."""
+    result: tuple[Array, Array] = cloudpickle.loads(problem).invert(index)
+    return result

@@ -105,7 +105,7 @@ def _cost(run: Run, survey: Survey, throughput: float | None) -> Iterator[Findin
     origin = "measured" if throughput else "assumed"
     yield ok(
         "cost",
-        f"{cost.simulations} simulations, about {cost.core_seconds / 3600:.2g} core-hours and "
-        f"{cost.wall_seconds / 60:.2g} minutes ({origin} "
-        f"{throughput or ASSUMED_THROUGHPUT:.2g} cells per core and second).",
+        f"{cost.simulations} simulations and {cost.predictions} without a gradient, about "
+        f"{cost.core_seconds / 3600:.2g} core-hours and {cost.wall_seconds / 60:.2g} minutes "
+        f"({origin} {throughput or ASSUMED_THROUGHPUT:.2g} cells per core and second).",
     )

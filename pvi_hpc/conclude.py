@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pvi_hpc.block_tails import block_k_hats
 from pvi_hpc.config import Project, Run
 from pvi_hpc.controller import Progress
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.elbo import ElboEstimate
-from pvi_hpc.predict import Models, Traces, predict
+from pvi_hpc.predict import Models, SimulateModels, Traces, log_likelihoods, predict
 from pvi_hpc.prepare import make_setup
 from pvi_hpc.problem import Problem
 from pvi_hpc.provenance import machine, versions
@@ -28,6 +29,7 @@ from pvi_hpc.store.layout import ProjectPaths, RunPaths
 from pvi_hpc.store.predictive import Predictive, write_predictive
 from pvi_hpc.store.results import read_posterior
 from pvi_hpc.store.survey_file import read_survey
+from pvi_hpc.survey import Survey
 from pvi_hpc.workers import workers_of
 
 __all__ = ["conclude_run", "write_project_report"]
@@ -49,15 +51,16 @@ def conclude_run(run: Run, survey: Path, paths: RunPaths, shown: int | None) -> 
     problem = Problem.build(run, survey)
     progress = load_progress(problem, survey, paths)
     draws = _draw(problem, progress)
-    summary = read_posterior(paths.posterior)
-    models = Models(summary.start, summary.mean, draws.models)
     start = time.monotonic()
     with Lease(paths.lease), workers_of(run, make_setup(run, survey), paths) as simulator:
 
         def simulate(batch: NDArray[np.float32], shots: Sequence[int]) -> list[list[Traces]]:
             return simulator.simulate(batch, [shots] * len(batch))
 
-        predictive = predict(read_survey(survey), simulate, models, shown)
+        summary, observed = read_posterior(paths.posterior), read_survey(survey)
+        models = Models(summary.start, summary.mean, draws.models)
+        predictive = predict(observed, simulate, models, shown)
+        k_hats = _k_hats(problem, progress, observed, simulate)
     write_predictive(paths.predictive, predictive)
     facts = {
         **_final_elbo(problem, progress, draws, predictive),
@@ -65,7 +68,8 @@ def conclude_run(run: Run, survey: Path, paths: RunPaths, shown: int | None) -> 
             which: float(np.mean(predictive.misfits.total(which)))
             for which in ("start", "mean", "draws")
         },
-        **_cost(run, progress, predictive, time.monotonic() - start),
+        **({"k_hat": k_hats} if k_hats else {}),
+        **_cost(run, progress, (predictive, k_hats), time.monotonic() - start),
         "iterations": progress.state.iteration,
         "converged": progress.state.converged,
         "seed": run.seed,
@@ -114,21 +118,43 @@ def _final_elbo(
     return {"elbo": estimate.mean, "elbo_se": estimate.standard_error}
 
 
+def _k_hats(
+    problem: Problem, progress: Progress, observed: Survey, simulate: SimulateModels
+) -> dict[str, float]:
+    """Return k-hat of every block, none where the configuration does not ask for them."""
+    run = problem.run
+
+    def log_likelihood(models: NDArray[np.float32]) -> NDArray[np.float64]:
+        if not run.inference.use_data:
+            return np.zeros(len(models))
+        return log_likelihoods(observed, simulate, models)
+
+    settings = run.posterior.k_hat
+    if settings is None:
+        return {}
+    return block_k_hats(problem, progress.state, settings, log_likelihood)
+
+
 def _cost(
-    run: Run, progress: Progress, predictive: Predictive, seconds: float
+    run: Run, progress: Progress, after: tuple[Predictive, dict[str, float]], seconds: float
 ) -> dict[str, Any]:
     execution, count = run.execution, progress.count
     cores = execution.workers * execution.ranks * execution.threads
-    predicted = predictive.misfits.draws.size + 2 * len(predictive.misfits.ids)
+    misfits, blocks = after[0].misfits, len(after[1]) if run.inference.use_data else 0
+    predicted = misfits.draws.size + 2 * len(misfits.ids)
+    of_tails = 0
+    if run.posterior.k_hat is not None:
+        of_tails = blocks * run.posterior.k_hat.draws * len(misfits.ids)
     wall = progress.seconds + seconds
     return {
         "simulations": {
-            "done": count.done + predicted,
+            "done": count.done + predicted + of_tails,
             "failed": count.failed,
             "retried": count.retried,
             "samples dropped": count.dropped,
             "for the posterior": count.done,
             "for the predictive check": predicted,
+            "for k-hat": of_tails,
         },
         "wall_seconds": wall,
         "core_hours": wall * cores / 3600,

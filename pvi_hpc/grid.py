@@ -1,6 +1,8 @@
 """The regular grid that models, gradients and results live on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -56,3 +58,22 @@ class Grid:
         slack = 1e-6 * np.asarray(self.spacing)
         inside = (x >= np.asarray(self.origin) - slack) & (x <= np.asarray(self.upper) + slack)
         return np.asarray(inside.all(axis=1))
+
+    def boxes(
+        self, parts: tuple[int, int, int]
+    ) -> Iterator[tuple[str, tuple[slice, slice, slice]]]:
+        """Yield place [m] and cells of each of the boxes that `parts` along z, y, x cut.
+
+        In the order of z, y, x; along an axis shorter than its parts every cell is a part.
+        """
+        cuts = [self._parts(axis, n) for axis, n in enumerate(parts)]
+        for (z, in_z), (y, in_y), (x, in_x) in product(*cuts):
+            yield f"{z}, {y}, {x}", (in_z, in_y, in_x)
+
+    def _parts(self, axis: int, n: int) -> list[tuple[str, slice]]:
+        cells, places = self.shape[axis], self.axis(axis)
+        ends = np.linspace(0, cells, min(n, cells) + 1).astype(int)
+        return [
+            (f"{'zyx'[axis]} {places[a]:g} to {places[b - 1]:g} m", slice(int(a), int(b)))
+            for a, b in pairwise(ends)
+        ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pvi_hpc.store.predictive import Misfits, PredictedShot, Predictive
 from pvi_hpc.survey import Shot, Survey
 
-__all__ = ["SimulateModels", "predict"]
+__all__ = ["Models", "SimulateModels", "log_likelihoods", "predict"]
 
 Traces = NDArray[np.float32]
 #: Models `(n, nz, ny, nx)` [m/s] and shots to `[model][shot] (n_rec, n_samples)`.
@@ -44,18 +44,36 @@ def predict(
         if index in kept:
             shots.append(_kept_shot(shot, traces))
     table = np.array(misfits, dtype=np.float64).T
-    n_data = [int(np.isfinite(s.noise_sd).sum()) * survey.n_samples for s in survey.shots]
     return Predictive(
         shots=tuple(shots),
         misfits=Misfits(
             ids=np.array([s.id for s in survey.shots]),
-            n_data=np.array(n_data),
+            n_data=_n_data(survey),
             start=table[0],
             mean=table[1],
             draws=table[2:],
         ),
         dt=survey.dt,
     )
+
+
+def log_likelihoods(
+    survey: Survey, simulate: SimulateModels, models: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the log likelihood of `models` `(n, nz, ny, nx)` by all shots, `(n,)`.
+
+    Without its constant; one shot is simulated at a time.
+    """
+    total = np.zeros(len(models))
+    for index, (shot, n) in enumerate(zip(survey.shots, _n_data(survey), strict=True)):
+        of_models = simulate(models, [index])
+        total -= 0.5 * n * np.array([_chi_squared(of_one[0], shot) for of_one in of_models])
+    return total
+
+
+def _n_data(survey: Survey) -> NDArray[np.int64]:
+    used = [int(np.isfinite(shot.noise_sd).sum()) for shot in survey.shots]
+    return np.array(used) * survey.n_samples
 
 
 def _kept(survey: Survey, shown: int | None) -> set[int]:

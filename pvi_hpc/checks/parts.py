@@ -25,6 +25,7 @@ def check_model_map(run: Run) -> Iterator[Finding]:
 
 def check_family(run: Run) -> Iterator[Finding]:
     """Check that there is such a family and method, and that their options suit the grid."""
+    from pvi_hpc.block_tails import is_gaussian
     from pvi_hpc.families.load import load_family
     from pvi_hpc.inference.method import load_method
     from pvi_hpc.inference.target import NoTarget
@@ -33,9 +34,16 @@ def check_family(run: Run) -> Iterator[Finding]:
     try:
         family = load_family(run.inference.family, free_cells(run))
         setting = "inference.method"
-        load_method(family, NoTarget(), run.inference, run.start, run.seed)
+        method = load_method(family, NoTarget(), run.inference, run.start, run.seed)
     except PviError as fault:
         yield error(setting, str(fault))
+        return
+    if run.posterior.k_hat is not None and not is_gaussian(method, family):
+        yield error(
+            "posterior.k_hat",
+            "must be null unless 'inference.method.kind' is 'vi' and the family a Gaussian, "
+            f"got '{run.inference.method.kind}' with '{run.inference.family.kind}'; remove it.",
+        )
 
 
 def check_executor(run: Run) -> Iterator[Finding]:

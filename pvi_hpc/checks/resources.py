@@ -32,11 +32,13 @@ KEEP_EVERY: Final = 50
 class Cost:
     """What a run will cost.
 
-    `simulations` are gradients of one shot; `core_seconds` are those of all ranks and
-    threads together; `wall_seconds` follow if all workers are busy all the time.
+    `simulations` are gradients of one shot, `predictions` simulations without a gradient, after
+    the fit; `core_seconds` are those of all ranks and threads together; `wall_seconds` follow
+    if all workers are busy all the time.
     """
 
     simulations: int
+    predictions: int
     core_seconds: float
     wall_seconds: float
 
@@ -56,8 +58,12 @@ def cost_of(run: Run, survey: Survey, throughput: float = ASSUMED_THROUGHPUT) ->
     for n in run.grid.shape:
         cells *= n + 2 * run.solver.n_pml
     steps = (survey.n_samples - 1) * run.solver.steps_per_sample + 1
-    seconds = simulations * FORWARDS_PER_GRADIENT * cells * steps / throughput
-    return Cost(simulations, seconds, seconds / _cores(run))
+    predictions = n_shots * (2 + run.posterior.predictive_draws)
+    if run.posterior.k_hat is not None and inference.use_data:
+        predictions += n_shots * run.posterior.k_hat.models
+    forwards = simulations * FORWARDS_PER_GRADIENT + predictions
+    seconds = forwards * cells * steps / throughput
+    return Cost(simulations, predictions, seconds, seconds / _cores(run))
 
 
 def check_shots(run: Run, survey: Survey) -> Iterator[Finding]:

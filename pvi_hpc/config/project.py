@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from math import prod
 from typing import Annotated, Any
 
 from pydantic import Field, PositiveInt, field_validator
@@ -11,7 +12,23 @@ from pvi_hpc.config.execution import Execution
 from pvi_hpc.config.inference import Inference, Prior, Start
 from pvi_hpc.config.survey import GridSettings, Solver, SurveySettings
 
-__all__ = ["Posterior", "Project", "Report", "Run"]
+__all__ = ["BlockTails", "Posterior", "Project", "Report", "Run"]
+
+
+class BlockTails(Frozen):
+    """Pareto k-hat along the mean of each block of cells, by forward simulations."""
+
+    blocks: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        (2, 2, 2), description="Parts that the grid is cut into along z, y and x."
+    )
+    draws: Annotated[int, Field(ge=25)] = Field(
+        100, description="Models simulated for each block, all shots of each."
+    )
+
+    @property
+    def models(self) -> int:
+        """Models that are simulated, if every block holds an unknown."""
+        return prod(self.blocks) * self.draws
 
 
 class Posterior(Frozen):
@@ -22,6 +39,7 @@ class Posterior(Frozen):
         tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)
     ] = (0.05, 0.25, 0.5, 0.75, 0.95)
     predictive_draws: Annotated[int, Field(ge=2)] = 8
+    k_hat: BlockTails | None = Field(None, description="null: none; see BlockTails.")
 
 
 class Report(Frozen):

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pvi_hpc.report.catalogue import CATALOGUE
 from pvi_hpc.report.models import comparison
+from pvi_hpc.report.restarts import restart_rows
 from pvi_hpc.report.style import DPI, png
 from pvi_hpc.report.tables import comparison_rows, fact_rows, provenance_rows, score_rows
 from pvi_hpc.report.view import RunView
@@ -55,6 +56,7 @@ def build_comparison(views: Sequence[RunView]) -> Page:
         runs=[view.run for view in views],
         left_out=[view.run for view in views if view not in alike],
         rows=comparison_rows(list(views)),
+        restarts=restart_rows(views),
         figures={name: _embed(figure) for name, figure in figures.items()},
     )
     return Page(html, figures)

@@ -23,7 +23,7 @@ def scores(view: RunView) -> dict[str, float]:
     model's mean at each depth was taken off both (a 1D gradient scores nothing there),
     `rms_*` errors [m/s], `coverage_50` and `coverage_90`, `sd_ratio`, the mean of posterior
     over prior sd. `chi_squared_*` are reduced; `chi_squared_spread` is the sd that pure noise
-    would give them.
+    would give them. `k_hat_worst` is the largest Pareto k-hat of `k_hat_blocks` blocks.
     """
     found = {
         "n_active": float(summary_size(view.summary)),
@@ -33,6 +33,8 @@ def scores(view: RunView) -> dict[str, float]:
         found |= _model_scores(view.summary, view.summary.true)
     if view.predictive is not None:
         found |= _data_scores(view.predictive)
+    if k_hats := view.facts.get("k_hat"):
+        found["k_hat_blocks"], found["k_hat_worst"] = len(k_hats), max(k_hats.values())
     for name in ("elbo", "elbo_se"):
         if view.facts.get(name) is not None:
             found[name] = float(view.facts[name])

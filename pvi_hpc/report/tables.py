@@ -57,6 +57,7 @@ def score_rows(view: RunView) -> list[Row]:
         _row(found, "chi_squared_mean", "Reduced chi-squared, mean model", "{:.3f}", aim),
         _row(found, "chi_squared_draws", "Reduced chi-squared, draws", "{:.3f}", _range(found)),
         _row(found, "p_value", "Posterior predictive p-value", "probability", _P_NOTE),
+        _row(found, "k_hat_worst", "Pareto k-hat of blocks, worst", "{:.2f}", _k_note(found)),
         _row(found, "correlation_mean", "Correlation of mean with true", "{:.3f}", _vs(found)),
         _row(
             found,
@@ -114,6 +115,10 @@ def _row(found: Mapping[str, float], key: str, name: str, form: str, note: str) 
 
 def _elbo_note(found: Mapping[str, float]) -> str:
     return f"standard error {found['elbo_se']:,.1f}" if "elbo_se" in found else ""
+
+
+def _k_note(found: Mapping[str, float]) -> str:
+    return f"{found.get('k_hat_blocks', 0):.0f} blocks; above 0.7 the tails are too light"
 
 
 def _range(found: Mapping[str, float]) -> str:

@@ -24,6 +24,9 @@ __all__ = ["N_DRAWS", "RunView", "load_view"]
 #: Posterior draws that are shown.
 N_DRAWS = 3
 
+#: Parts that a grid is cut into along z, y and x, to compare restarts.
+BLOCKS = (3, 3, 3)
+
 Array = NDArray[np.float64]
 
 
@@ -41,6 +44,8 @@ class RunView:
         Different positions `(z, y, x)` [m], `(n_sources, 3)` and `(n_receivers, 3)`.
     samples
         A few posterior draws, `(n, nz, ny, nx)` float32 [m/s].
+    block_means
+        Mean velocity of blocks of active cells in every draw, `(n, blocks)` [m/s], for R-hat.
     predictive
         Observed and simulated data.
     history
@@ -60,6 +65,7 @@ class RunView:
     sources: Array
     receivers: Array
     samples: NDArray[np.float32]
+    block_means: Array = field(default_factory=lambda: np.empty((0, 0)))
     predictive: Predictive | None = None
     history: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -87,7 +93,7 @@ def load_view(
     paths = RunPaths(Path(run_dir))
     sources, receivers = _geometry(survey_path)
     summary = read_posterior(paths.posterior)
-    draws = list(iter_samples(paths.samples, stop=N_DRAWS)) if paths.samples.exists() else []
+    draws, means = _read_samples(paths.samples, summary)
     return RunView(
         project=project.name,
         run=run.name,
@@ -95,12 +101,29 @@ def load_view(
         sources=sources,
         receivers=receivers,
         samples=np.asarray(draws, dtype=np.float32).reshape(-1, *summary.grid.shape),
+        block_means=means,
         predictive=read_predictive(paths.predictive) if paths.predictive.exists() else None,
         history=history or {},
         facts=_read_facts(paths.summary),
         config=yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False),
         settings=project.report,
     )
+
+
+def _read_samples(
+    path: Path, summary: PosteriorSummary
+) -> tuple[list[NDArray[np.float32]], Array]:
+    """Return the draws that are shown, and the block means of all."""
+    if not path.exists():
+        return [], np.empty((0, 0))
+    boxes = [box for _, box in summary.grid.boxes(BLOCKS) if summary.active[box].any()]
+    draws, means = [], []
+    for i, sample in enumerate(iter_samples(path)):
+        if i < N_DRAWS:
+            draws.append(sample)
+        row = [sample[box][summary.active[box]].mean(dtype=np.float64) for box in boxes]
+        means.append(row)
+    return draws, np.array(means)
 
 
 def _geometry(path: str | Path) -> tuple[Array, Array]:

@@ -130,6 +130,23 @@ def test_the_comparison_shows_runs_on_one_grid_and_lists_all(view):
     assert_self_contained(page.html, local=links)
 
 
+def test_restarts_are_compared_and_other_runs_are_not(view):
+    rng = np.random.default_rng(3)
+    same, apart = rng.standard_normal((2, 200, 27)), rng.standard_normal((200, 27))
+    apart[:, 5] += 2
+
+    def run(name, seed, means, **settings):
+        config = json.dumps({"name": name, "seed": seed, "inference": settings})  # is YAML too
+        return replace(view, run=name, config=config, block_means=means)
+
+    views = [run("a", 1, same[0]), run("b", 2, same[1]), run("other", 1, apart, samples=4)]
+    html = build_comparison(views).html
+    assert re.search(r"a, b</th><td class=.number.>1\.0[0-4]", html) and "of 27 blocks" in html
+    html = build_comparison([*views[:2], run("c", 3, apart)]).html
+    assert re.search(r"a, b, c</th><td class=.number.>1\.[1-9]", html)
+    assert "Restarts" not in build_comparison(views[1:]).html
+
+
 def test_a_site_of_one_run_lies_where_snakemake_looks(view, tmp_path):
     small = replace(view, predictive=None, history={}, samples=view.samples[:0])
     pages = write_site([small], tmp_path)

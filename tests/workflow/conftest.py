@@ -60,6 +60,8 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The tiny project, run to its end by `pvi run`. Tests must not change it."""
-    made = Project(tmp_path_factory.mktemp("finished"))
+    k_hat = {"blocks": [1, 1, 2], "draws": 25}
+    posterior = {"samples": 20, "predictive_draws": 2, "k_hat": k_hat}
+    made = Project(tmp_path_factory.mktemp("finished"), posterior=posterior)
     made.output = made.pvi("run", "tiny.yaml")  # type: ignore[attr-defined]
     return made

@@ -35,6 +35,12 @@ def test_every_result_is_there_and_readable(finished, run):
     # 2 MAP iterations of one sample and 6 of two, one shot each; 4 models on 2 shots.
     assert summary["simulations"]["for the posterior"] == 2 + 6 * 2
     assert summary["simulations"]["for the predictive check"] == 4 * 2
+    assert summary["simulations"]["for k-hat"] == 2 * 25 * 2
+    assert set(summary["k_hat"]) == {
+        f"z 0 to 540 m, y 0 to 660 m, x {x} m" for x in ("0 to 300", "360 to 660")
+    }
+    page = (finished.results / "report" / f"{run}.html").read_text()
+    assert "Pareto k-hat of blocks, worst" in page
     assert np.isfinite(summary["elbo"]) and summary["elbo_se"] > 0
 
 

@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import ROUGH_KM, tomography
 
 NATURAL: Final = {"kind": "natural", "final": 0.01, "average": 0.5}
+PLAIN: Final = {"kind": "natural"}
 INDEPENDENT: Final = {"draws": "independent"}
 STENCIL: Final = {"stencil": [1, 5, 5]}
 #: 60 iterations of L-BFGS instead of 15: the mean of a mean field moves slowly.
@@ -63,7 +64,7 @@ def rows(rank: int, data_rank: int) -> dict[str, Row]:
     adam = {"step": 0.003, "final": 0.02, "average": 0.5}
     own = settings(1600, 16, optimiser=adam, hvp="autograd")
     # Errors of a family that holds the posterior shrink to nothing: no average is needed.
-    exact = settings(900, 16, estimator=INDEPENDENT, optimiser={"kind": "natural"})
+    exact = settings(1400, 16, estimator=INDEPENDENT, optimiser=PLAIN)
     return {
         "mean_field": Row("mean_field", {}, settings=settings(1600, 8, start=LONGER)),
         "structured": Row("structured", STENCIL, settings=settings(2000, 16)),

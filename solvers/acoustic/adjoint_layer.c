@@ -6,6 +6,7 @@
  *            ((zeta[+1] - 2 zeta + zeta[-1]) / h^2 - (psi - psi[-1])))
  *
  * zeta[+1] is computed, not yet stored, when its turn comes it is computed once more. */
+#define PVI_NARROW
 #include "rows.h"
 
 static void along(const PVI(memory_row) *given, const PVI(row) *row) {

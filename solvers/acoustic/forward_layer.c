@@ -5,6 +5,7 @@
  *   zeta   = b zeta + a ((p[+1] - 2 p + p[-1]) / h^2 + psi - psi[-1])
  *   rhs    = laplacian(p) + sum over axes of (psi - psi[-1] + zeta)
  *   p_next = 2 p - p_previous + c^2 dt^2 rhs */
+#define PVI_NARROW
 #include "rows.h"
 
 static void along(const PVI(memory_row) *given, const PVI(row) *row) {

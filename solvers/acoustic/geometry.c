@@ -16,9 +16,9 @@ static void locate_axis(const pvi_config *config, int axis, int32_t parts, int32
 }
 
 static void locate_x(int side, const PVI(geometry) *g, int32_t n_pml, PVI(slab) *s) {
-  const int32_t inner = g->n[2] - n_pml - 2;
-  s->begin = side ? inner / PVI_LANES * PVI_LANES : 0;
-  s->end = (int32_t)(side ? g->row : round_up(n_pml + 2));
+  const int32_t half = PVI_LANES / 2, end = side ? g->n[2] : n_pml + 2;
+  s->begin = side ? (g->n[2] - n_pml - 2) / half * half : 0;
+  s->end = (end + half - 1) / half * half;
   s->cell = 1, s->sy = s->end - s->begin, s->sz = g->n[1] * s->sy;
   s->origin = PVI_LANES;
   s->size = g->n[0] * s->sz + 2 * PVI_LANES;

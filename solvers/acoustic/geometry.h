@@ -5,7 +5,8 @@
 #include <stddef.h>
 
 /* The cells that one side of the layer of one axis acts on: its own and one more inside; of x
- * whole vectors. Along z and y, zeros follow at both ends of the memory variables. */
+ * whole halves of a cache line. Along z and y, zeros follow at both ends of the memory
+ * variables. */
 typedef struct {
   int32_t present;          /* 0: this block does not touch that side */
   int32_t begin, end;       /* local cells the layer acts on */

@@ -3,7 +3,8 @@
 #include "real.h"
 #include <stddef.h>
 
-#if defined(__AVX512F__)
+/* PVI_NARROW: half as wide, for layers along x, which are a few vectors. */
+#if defined(__AVX512F__) && !defined(PVI_NARROW)
 #define PVI_VECTOR_BYTES 64
 #elif defined(__AVX__)
 #define PVI_VECTOR_BYTES 32

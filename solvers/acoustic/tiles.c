@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /* Bytes of the planes that a march along z keeps in the second-level cache. */
-enum { CACHE_BYTES = 300 * 1024, PLANES = 12, FEWEST_ROWS = 8 };
+enum { CACHE_BYTES = 450 * 1024, PLANES = 12, FEWEST_ROWS = 8 };
 
 static void ends_of(const PVI(plan) *plan, int axis, int32_t ends[2]) {
   for (int side = 0; side < 2; side++) {

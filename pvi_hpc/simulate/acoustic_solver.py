@@ -211,7 +211,8 @@ class AcousticSolver:
         """Make the storage for runs of this length, unless it is there."""
         if store and nt != self._reserved:
             self._reserved = 0
-            self._call("set_storage", self._plan, native_storage(self.storage, nt).c)
+            native = native_storage(self.storage, nt)  # alive until the call is over
+            self._call("set_storage", self._plan, native.c)
             self._reserved = nt
 
     def _recorded(self, traces: Array, component: Component) -> Array:

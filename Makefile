@@ -6,7 +6,7 @@ export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-quick test-clusters test-faults lint format bench-solver bench-variational clean
+.PHONY: help setup demo test test-quick test-clusters test-faults lint sanitize format bench-solver bench-variational clean
 
 help:
 	@echo "make demo        set up, invert a small synthetic survey, write its report"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-clusters  as root: install Slurm and Grid Engine, run the tests on them"
 	@echo "make test-faults    as root: break runs on them in every known way, an hour or more"
 	@echo "make lint        formatters, linters, types, workflow"
+	@echo "make sanitize    the compiled kernels under address and undefined-behaviour checks"
 	@echo "make bench-variational  measure the variational methods; last line: JSON"
 	@echo "make bench-solver  compare it with Devito and Deepwave (installs both in .venv-peers)"
 	@echo "make clean       remove the environment and build files (results stay)"
@@ -41,6 +42,9 @@ test-faults: setup
 
 lint: setup
 	scripts/lint.sh
+
+sanitize: setup
+	scripts/sanitize.sh
 
 format: setup
 	ruff check --fix . && ruff format . && snakefmt Snakefile workflow

@@ -1,7 +1,6 @@
 #include "couple_tile.h"
 
-enum { RUN = 5 };     /* consecutive offsets that differ in x only, added in one pass */
-enum { PIECE = 512 }; /* cells whose coefficients stay in cache for all samples */
+enum { RUN = 5 }; /* consecutive offsets that differ in x only, added in one pass */
 
 /* A run of offsets and where it reads, for the first cell of a row. */
 typedef struct {
@@ -45,46 +44,29 @@ static void add_inside(const run *r, ptrdiff_t from, ptrdiff_t to, real *out) {
     add_products(5, r, from, to, r->values, out);
 }
 
-/* Cells x of the row at `row` where only some do: those k that keep x + k * step within it. */
-static void add_edge(const run *r, ptrdiff_t row, ptrdiff_t from, ptrdiff_t to, ptrdiff_t nx,
-                     real *out) {
+/* Cells of a row where only some do: those k that keep x + k * step within [0, nx). */
+static void add_edge(const run *r, ptrdiff_t from, ptrdiff_t to, ptrdiff_t nx, real *out) {
   for (ptrdiff_t i = from; i < to; i++) {
     const ptrdiff_t x = i + r->first[2];
     const ptrdiff_t low = r->step > 0 ? -x : x - (nx - 1);
     const ptrdiff_t high = r->step > 0 ? nx - x : x + 1;
     const ptrdiff_t end = high < r->n ? high : r->n;
-    real sum = out[row + i];
+    real sum = out[i];
     for (ptrdiff_t k = low > 0 ? low : 0; k < end; k++)
-      sum += r->c[k][row + i] * r->values[row + i + k * r->step];
-    out[row + i] = sum;
+      sum += r->c[k][i] * r->values[i + k * r->step];
+    out[i] = sum;
   }
 }
 
-/* Rows of a tile, as one long row but for both its ends: where a coupling leaves a row inside,
- * its coefficient is zero, and what it is multiplied with a cell of the next row. */
-static void add_rows(run *r, pvi_tile t, const pvi_stencil *n, const real *values, real *out) {
-  const ptrdiff_t nx = n->shape[2], cells = pvi_n_cells(n), last = (t.y1 - t.y0 - 1) * nx;
+static void add_row(const run *r, ptrdiff_t x0, ptrdiff_t x1, ptrdiff_t nx, real *out) {
   const ptrdiff_t a = r->first[2], b = a + (r->n - 1) * r->step;
   const ptrdiff_t low = a < b ? a : b, high = a < b ? b : a;
-  const ptrdiff_t from = t.x0 < -low ? -low : t.x0, to = t.x1 > nx - high ? nx - high : t.x1;
-  if (from >= to) { /* rows shorter than the stencil */
-    for (int32_t s = 0; s < n->n_samples; s++)
-      for (ptrdiff_t row = 0; row <= last; row += nx) {
-        r->values = values + s * cells;
-        add_edge(r, row, t.x0, t.x1, nx, out + s * cells);
-      }
-    return;
-  }
-  for (ptrdiff_t i = from; i < last + to; i += PIECE)
-    for (int32_t s = 0; s < n->n_samples; s++) {
-      r->values = values + s * cells;
-      add_inside(r, i, i + PIECE < last + to ? i + PIECE : last + to, out + s * cells);
-    }
-  for (int32_t s = 0; s < n->n_samples; s++) {
-    r->values = values + s * cells;
-    add_edge(r, 0, t.x0, from, nx, out + s * cells);
-    add_edge(r, last, to, t.x1, nx, out + s * cells);
-  }
+  ptrdiff_t from = x0 < -low ? -low : x0, to = x1 > nx - high ? nx - high : x1;
+  if (from >= to)
+    from = to = x1;
+  add_edge(r, x0, from, nx, out);
+  add_inside(r, from, to, out);
+  add_edge(r, to, x1, nx, out);
 }
 
 /* Offsets from k on that follow one another along x. */
@@ -110,11 +92,15 @@ void PVI(couple_tile)(const PVI(couplings) *m, pvi_tile tile, const real *values
     const int32_t rows_only[3] = {r.first[0], r.first[1], 0};
     if (!pvi_clip(n, rows_only, &t))
       continue;
-    t.x0 = tile.x0, t.x1 = tile.x1;
-    const ptrdiff_t row = ((ptrdiff_t)t.z * n->shape[1] + t.y0) * nx;
-    for (int32_t j = 0; j < r.n; j++)
-      r.c[j] =
-          m->coefficients + (k + j) * cells + row + (m->transposed ? 0 : distance + j * r.step);
-    add_rows(&r, t, n, values + row + distance, out + row);
+    for (int32_t y = t.y0; y < t.y1; y++) {
+      const ptrdiff_t row = ((ptrdiff_t)t.z * n->shape[1] + y) * nx;
+      for (int32_t j = 0; j < r.n; j++)
+        r.c[j] = m->coefficients + (k + j) * cells + row +
+                 (m->transposed ? 0 : distance + j * r.step);
+      for (int32_t s = 0; s < n->n_samples; s++) {
+        r.values = values + s * cells + row + distance;
+        add_row(&r, tile.x0, tile.x1, nx, out + s * cells + row);
+      }
+    }
   }
 }

@@ -34,7 +34,7 @@ test-quick: setup
 
 test-clusters: setup
 	scripts/install-clusters.sh
-	PVI_CLUSTERS_REQUIRED=1 python -m pytest tests/cluster
+	python scripts/test_clusters.py
 
 test-faults: setup
 	scripts/install-clusters.sh

@@ -121,7 +121,7 @@ class GridEngineChain(AllocatedChain):
     @property
     def short_time(self) -> tuple[str, ...]:
         """So much that the controller has begun when the warning comes."""
-        warning = int(45 * busyness())
+        warning = int(30 + 15 * busyness())
         return ("-l", f"s_rt={warning},h_rt={warning + 60}")
 
     def warn(self) -> None:

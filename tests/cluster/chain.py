@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from daemons import Cluster, wait_until
+from daemons import Cluster, busyness, wait_until
 from marked import marked_processes
 from record import Record, read_record
 
@@ -117,7 +117,7 @@ class Chain:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=300 * busyness(),
             check=False,
         )
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}"

@@ -94,4 +94,10 @@ def _snakemake(chain: Chain, *options: str) -> "subprocess.Popen[bytes]":
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_hang_up_by_default,
         )
+
+
+def _hang_up_by_default() -> None:
+    """Undo what `nohup` around the suite would do: nobody could hang up Snakemake."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

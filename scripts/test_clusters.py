@@ -1,0 +1,67 @@
+"""Runs the tests on real batch systems, in two processes: they wait more than they compute.
+
+    python scripts/test_clusters.py [OPTIONS OF PYTEST]
+
+Each process starts daemons of its own, in temporary folders. The last line counts what passed.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+FAULTS = "tests/cluster/test_faults.py"
+PARTS = ((FAULTS,), ("tests/cluster", f"--ignore={FAULTS}"))
+NUMBERS = frozenset(("tests", "failures", "errors", "skipped"))
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    """Return 0 if all passed."""
+    with tempfile.TemporaryDirectory() as folder:
+        reports = [Path(folder) / f"{i}.xml" for i in range(len(PARTS))]
+        logs = [Path(folder) / f"{i}.log" for i in range(len(PARTS))]
+        started = [
+            start(part, report, log)
+            for part, report, log in zip(PARTS, reports, logs, strict=True)
+        ]
+        for process, log in zip(started, logs, strict=True):
+            process.wait()
+            print(log.read_text(errors="replace"), flush=True)
+        counts: Counter[str] = Counter()
+        for report in reports:
+            counts.update(count(report))
+    print(", ".join(f"{n} {what}" for what, n in counts.items()))
+    # 5: no test of a part was chosen.
+    ended_well = all(process.returncode in (0, 5) for process in started)
+    return 0 if ended_well and counts["passed"] else 1
+
+
+def start(part: tuple[str, ...], report: Path, log: Path) -> "subprocess.Popen[bytes]":
+    """Start pytest on a part of the tests; its output goes to a file."""
+    command = [sys.executable, "-m", "pytest", *part, f"--junitxml={report}", *sys.argv[1:]]
+    environment = {**os.environ, "PVI_CLUSTERS_REQUIRED": "1"}
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT
+        )
+
+
+def count(report: Path) -> Counter[str]:
+    """Return how many tests of a part passed, failed or were skipped."""
+    if not report.exists():  # It was killed.
+        return Counter(failed=1)
+    found: Counter[str] = Counter(passed=0, failed=0)
+    for suite in ElementTree.parse(report).iter("testsuite"):
+        number = {name: int(suite.get(name, "0")) for name in NUMBERS}
+        bad = number["failures"] + number["errors"]
+        found.update(failed=bad, skipped=number["skipped"])
+        found.update(passed=number["tests"] - bad - number["skipped"])
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

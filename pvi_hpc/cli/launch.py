@@ -24,6 +24,7 @@ from pvi_hpc.cli.progress import (
 from pvi_hpc.config import Project, load_project
 from pvi_hpc.config.site import site_of
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.execution.lease import Lease
 from pvi_hpc.interrupt import EXIT_STOPPED
 from pvi_hpc.orphans import end_jobs
 from pvi_hpc.plan import refuse_changed_runs
@@ -45,6 +46,7 @@ def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = F
     command = [*_snakemake(profile), "--configfile", str(path), *extra]
     if unlock:
         _unlock(command, project)
+        _end_survivors(project)
     log = ProjectPaths.of(project.name).log
     log.parent.mkdir(parents=True, exist_ok=True)
     typer.echo(f"Project '{project.name}': log in {log}, state with: pvi status {project.name}")
@@ -160,6 +162,18 @@ def _unlock(command: list[str], project: Project) -> None:
     )
     if done.returncode:
         raise ConfigError(f"Cannot unlock the workflow:\n{done.stderr.strip()}")
+
+
+def _end_survivors(project: Project) -> None:
+    """Stop controllers here that outlived their workflow, each at a checkpoint."""
+    for run in project.resolved:
+        path = ProjectPaths.of(project.name).run(run.name).lease
+        lease = Lease(path)
+        if not lease.held() or not _terminate(path):
+            continue
+        typer.echo(f"Run '{run.name}' outlived its workflow: stopping it at a checkpoint ...")
+        while lease.held():
+            time.sleep(0.2)
 
 
 def _name(word: str) -> str:

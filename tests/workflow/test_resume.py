@@ -104,6 +104,27 @@ def test_stop_ends_at_a_checkpoint_and_resume_goes_on(finished, short):
     assert_same_bits(parameters(short.results, "mean_field"), expected)
 
 
+def test_resume_first_stops_a_controller_that_outlived_snakemake(finished, short):
+    process = short.start("run", "tiny.yaml", *INVERSION)
+    controller = psutil.Process(wait_for_iteration(short.results, "mean_field", 1))
+    controller.suspend()
+    for victim in [process, *psutil.Process(process.pid).children()]:
+        victim.kill()
+    process.communicate(timeout=60)
+    resumed = short.start("resume", "tiny", *INVERSION)
+    said = ""
+    while "outlived its workflow" not in said:
+        line = resumed.stdout.readline()
+        assert line, said
+        said += line
+    controller.resume()
+    said, _ = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, said
+    assert not controller.is_running()
+    expected = parameters(finished.results, "mean_field")
+    assert_same_bits(parameters(short.results, "mean_field"), expected)
+
+
 def test_a_second_workflow_is_refused_while_the_first_one_runs(short):
     process = short.start("run", "tiny.yaml", *INVERSION)
     wait_for_iteration(short.results, "mean_field", 1)

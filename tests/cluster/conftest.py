@@ -1,6 +1,8 @@
 """Real batch systems for the tests, started once a session in a temporary folder."""
 
 import os
+import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -28,5 +30,7 @@ def running(cluster: Cluster) -> Iterator[Cluster]:
         pytest.fail(lacks)
     if lacks:
         pytest.skip(lacks)
+    # Daemons must end also where somebody ends pytest.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with cluster:
         yield cluster

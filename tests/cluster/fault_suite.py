@@ -9,6 +9,7 @@ the longest time until nothing was left of an ended controller [s].
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -31,6 +32,8 @@ SYSTEMS = {"slurm": Slurm, "sge": GridEngine}
 def main() -> int:
     """Run the suite; return 0 if all passed."""
     arguments = _arguments()
+    # Daemons must end also where somebody ends the suite.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wanted = [f for f in FAULTS if _is_wanted(f, arguments.only, arguments.on)]
     if not wanted:
         sys.exit(f"fault_suite: no fault is called {arguments.only} on {arguments.on}")

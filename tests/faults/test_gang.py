@@ -166,8 +166,9 @@ def test_a_killed_member_takes_the_gang_with_it_and_a_new_one_starts(make_gang, 
 
 
 def test_closing_during_a_hang_ends_it(make_gang, fault):
-    fault("hang@1", always=True)
+    fault("hang@4", always=True)
     gang, errors = make_gang(module="faulty_gang", timeout_s=60.0), []
+    ask(gang)  # three shots; it is up now
 
     def run():
         try:
@@ -177,7 +178,7 @@ def test_closing_during_a_hang_ends_it(make_gang, fault):
 
     thread = threading.Thread(target=run)
     thread.start()
-    time.sleep(1.5)
+    time.sleep(0.5)
     gang.close()
     thread.join(5)
     assert errors == ["crash"]

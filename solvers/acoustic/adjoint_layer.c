@@ -63,9 +63,4 @@ static void end(const PVI(memory_row) *given, const PVI(row) *row) {
   }
 }
 
-static void ends(const PVI(memory_row) *m, const PVI(row) *r) {
-  end(&m[0], r);
-  end(&m[1], r);
-}
-
-const PVI(layer_kernels) PVI(adjoint_layer) = {along, ends};
+const PVI(layer_kernels) PVI(adjoint_layer) = {along, end};

@@ -97,7 +97,8 @@ void PVI(rows)(const PVI(plan) *plan, const PVI(step) *step, const PVI(strip) *k
         layer->along(&at.z[i], &at.row[i]);
       if (k->in_y >= 0)
         layer->along(&at.y[i], &at.row[i]);
-      layer->ends(at.x[i], &at.row[i]);
+      layer->end(&at.x[i][0], &at.row[i]);
+      layer->end(&at.x[i][1], &at.row[i]);
     }
   }
 }

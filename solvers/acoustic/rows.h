@@ -33,7 +33,7 @@ typedef struct {
 /* What the layer of an axis adds to a row that was advanced without it. */
 typedef void PVI(layer_kernel)(const PVI(memory_row) *m, const PVI(row) *row);
 typedef struct {
-  PVI(layer_kernel) *along, *ends; /* of z and y, whole rows; of x */
+  PVI(layer_kernel) *along, *end; /* of z and y, whole rows; of x, one end */
 } PVI(layer_kernels);
 extern const PVI(layer_kernels) PVI(forward_layer), PVI(adjoint_layer);
 

@@ -2,7 +2,7 @@
 #pragma once
 #include "plan.h"
 
-/* Reals of all faces of a block that has neighbours, to send and to receive. */
+/* Reals of the copies of faces of a block that has neighbours, to send and to receive. */
 int64_t PVI(halo_reals)(const PVI(geometry) *g);
 
 /* Room for faces, zero; then the persistent requests on it. Only the first may fail. */
@@ -13,7 +13,7 @@ void PVI(halo_destroy)(PVI(wave) *wave);
 /* Send and receive, of one field at a time; between, an occasional call lets the library
  * work. */
 void PVI(halo_start)(PVI(wave) *wave, int which);
-void PVI(halo_progress)(PVI(wave) *wave);
+void PVI(halo_progress)(PVI(wave) *wave, int which);
 void PVI(halo_wait)(PVI(wave) *wave, int which);
 
 /* p(-z) = -p(z): the free surface is the plane z = 0. Nothing without one. */

@@ -27,7 +27,7 @@ typedef struct {
   ptrdiff_t sz, sy;         /* strides in a wavefield */
   ptrdiff_t inside, beyond; /* first element in a wavefield */
   int n_threads;
-  real *sent, *received; /* the same cells, one after the other */
+  real *sent, *received; /* the same cells, one after the other; NULL: as they are */
 } PVI(face);
 
 typedef struct {
@@ -35,8 +35,8 @@ typedef struct {
   PVI(layer) layer[3][2];
   PVI(face) face[6]; /* that other blocks share */
   int n_faces;
-  real *room;              /* of all faces */
-  MPI_Request request[12]; /* persistent: send and receive of each face */
+  real *room;                 /* of faces that are copied */
+  MPI_Request request[2][12]; /* persistent: send and receive of each face, of each field */
 } PVI(wave);
 
 /* The part of a point that this rank owns. */

@@ -29,7 +29,7 @@ static void advance(const job *j, int32_t begin, int32_t end, int exchanging) {
       if (s->points)
         PVI(inject)(plan, tile, s->points, &j->injection);
       if (exchanging && thread == 0)
-        PVI(halo_progress)(s->wave);
+        PVI(halo_progress)(s->wave, 1 - s->now);
     }
   }
 }

@@ -25,9 +25,7 @@ class Fit:
     ----------
     log_likelihood
         `(S,)`, of all shots (estimated where only some were simulated), without the constant
-        `-sum(log(noise_sd) + log(2 pi) / 2)`.
-    gradient
-        Its derivative by the models, `(S, nz, ny, nx)` [s/m]; None where it is zero.
+        `-sum(log(noise_sd) + log(2 pi) / 2)`; differentiable by the models.
     chi_squared
         Reduced chi-squared `(S,)`: 2 misfit / number of data; NaN without data.
     count
@@ -35,7 +33,6 @@ class Fit:
     """
 
     log_likelihood: Tensor
-    gradient: Tensor | None
     chi_squared: Tensor
     count: SimulationCount = field(default_factory=SimulationCount)
 
@@ -96,10 +93,8 @@ class GaussianLikelihood:
         """Compare models `(nz, ny, nx)` [m/s] with a batch each; None: with all shots."""
         shots = [tuple(range(self.n_shots)) if b is None else b for b in batches]
         scale = torch.tensor([self.n_shots / len(b) for b in shots], dtype=torch.float64)
-        result = self.bridge.run(models, shots)
-        misfit = scale * torch.from_numpy(result.misfits)
-        gradient = torch.from_numpy(result.gradients).mul_(-scale[:, None, None, None])
-        return Fit(-misfit, gradient, 2 * misfit / self.n_data, result.count)
+        misfit = scale * self.bridge.misfit(models, shots)
+        return Fit(-misfit, 2 * misfit.detach() / self.n_data, self.bridge.count)
 
 
 class NoData:
@@ -111,5 +106,5 @@ class NoData:
 
     def fit(self, models: Iterable[Tensor], batches: Sequence[Shots | None]) -> Fit:
         """Return zeros; nothing is simulated."""
-        zero = torch.zeros(len(batches), dtype=torch.float64)
-        return Fit(zero, None, torch.full_like(zero, torch.nan))
+        zero = torch.stack([0 * model.flatten()[0] for model in models])
+        return Fit(zero, torch.full_like(zero.detach(), torch.nan))

@@ -1,10 +1,9 @@
 """The density that is approximated: log likelihood plus log prior of `theta`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from pvi_hpc.likelihood import Likelihood, Shots
@@ -79,22 +78,14 @@ class Posterior:
 
     def value(self, theta: Tensor, batches: Sequence[Shots] | None = None) -> TargetValue:
         """Evaluate at `theta` `(S, n)`, with a batch each or all shots."""
-        rows = theta.detach()
-        made: list[tuple[Tensor, Tensor]] = []
-
-        def models() -> Iterator[Tensor]:
-            # One by one: while one is made, those before it are simulated already.
-            for row in rows:
-                leaf = row.double()[None].requires_grad_()
-                made.append((leaf, self.map.models(leaf)))
-                yield made[-1][1][0]
-
-        fit = self.likelihood.fit(models(), batches or [None] * len(rows))
-        gradient = -rows.double()
-        for i, (leaf, model) in enumerate(made):
-            assert fit.gradient is not None  # The likelihood has taken models.
-            (by_data,) = torch.autograd.grad(model, leaf, fit.gradient[i : i + 1])
-            gradient[i] += by_data[0]
+        rows = theta.detach().double()
+        gradient = -rows  # Of the prior; backward adds that of the data, in place.
+        leaves = [row.detach().requires_grad_() for row in rows]
+        for leaf, its in zip(leaves, gradient, strict=True):
+            leaf.grad = its
+        models = (self.map.models(leaf[None])[0] for leaf in leaves)
+        fit = self.likelihood.fit(models, batches or [None] * len(leaves))
+        fit.log_likelihood.sum().backward()  # type: ignore[no-untyped-call]
         return TargetValue(
-            fit.log_likelihood, log_density(rows.double()), gradient, fit.chi_squared, fit.count
+            fit.log_likelihood.detach(), log_density(rows), gradient, fit.chi_squared, fit.count
         )

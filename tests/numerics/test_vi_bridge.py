@@ -28,8 +28,8 @@ PRIOR = PriorSettings(
 class Float64Bridge(Bridge):
     """Hands float64 models over, in which a Taylor test has digits to spare."""
 
-    def run(self, models, shots):
-        return self.simulator.misfit_and_gradient([m.detach().numpy() for m in models], shots)
+    def array(self, model):
+        return model.detach().numpy()
 
 
 def posterior(shots_per_sample=None, samples_per_batch=1):
@@ -89,6 +89,20 @@ def test_the_simulator_is_called_once_in_float32_and_its_cost_is_kept():
     simulator = target.likelihood.bridge.simulator
     assert (simulator.calls, simulator.dtype) == (1, np.float32)
     assert value.count.done == 8
+
+
+def test_autograd_goes_through_misfits_and_simulates_nothing_again():
+    simulator = QuadraticSimulator(np.random.default_rng(1), GRID.shape, N_SHOTS)
+    models = [2000 + 100 * normal(seed, *GRID.shape) for seed in (8, 9)]
+    shots = [(0, 1), (2,)]
+    known = simulator.misfit_and_gradient([m.float().numpy() for m in models], shots)
+    simulator.calls = 0
+    leaves = [model.requires_grad_() for model in models]
+    misfits = Bridge(simulator).misfit(iter(leaves), shots)
+    misfits.square().sum().backward()
+    for leaf, misfit, gradient in zip(leaves, known.misfits, known.gradients, strict=True):
+        np.testing.assert_allclose(leaf.grad, 2 * misfit * gradient, rtol=1e-12)
+    assert simulator.calls == 1
 
 
 def test_minibatches_average_to_all_shots():

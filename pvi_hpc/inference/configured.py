@@ -1,5 +1,6 @@
 """What every method here is made of: a family, a target, and settings that suit them."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -11,7 +12,7 @@ __all__ = ["ConfiguredMethod"]
 
 
 @dataclass(frozen=True)
-class ConfiguredMethod:
+class ConfiguredMethod(ABC):
     """Base of methods; `check` is called on what comes from a configuration.
 
     Parameters
@@ -42,9 +43,9 @@ class ConfiguredMethod:
         method.check()
         return method
 
+    @abstractmethod
     def check(self) -> None:
         """Raise ConfigError where an option is impossible, or settings do not suit."""
-        raise NotImplementedError
 
     @property
     def n_iterations(self) -> int:

@@ -4,6 +4,7 @@ A particle is one sample: `inference.samples` of them are simulated in every ite
 need no family.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal
@@ -79,13 +80,13 @@ class ParticleMethod(ConfiguredMethod):
             return (self.scattered(state) if over else state), info
         return self.move(state)
 
+    @abstractmethod
     def move(self, state: State) -> tuple[State, Info]:
         """Do one iteration of the particles."""
-        raise NotImplementedError
 
+    @abstractmethod
     def memory(self, particles: Tensor) -> dict[str, dict[str, Tensor]]:
         """Return what the method remembers, before its first iteration."""
-        raise NotImplementedError
 
     def log_prob(self, state: State, theta: Tensor) -> None:
         """Return None: particles have no density."""
@@ -173,9 +174,9 @@ class ParticleMethod(ConfiguredMethod):
         """Return the phase of an iteration of the start."""
         return self._before.phase(iteration)
 
+    @abstractmethod
     def phase(self, iteration: int) -> str:
         """Return the phase that an iteration belongs to."""
-        raise NotImplementedError
 
     @cached_property
     def _before(self) -> VariationalInference:

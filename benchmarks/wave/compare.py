@@ -28,9 +28,12 @@ PEERS = {"devito": "devito_peer", "deepwave": "deepwave_peer"}
 #: Deepwave's gradient takes half a minute at 128^3: two rounds at most, in the smaller cases.
 SLOW = ("deepwave", "gradient")
 SLOW_ROUNDS, SLOW_UPDATES = 2, 6e8
-#: Cells of an axis, of the layer (10 is the package's default), and time steps. In the last the
-#: waves cross the model: there waveforms and gradients are compared at 8 points a wavelength.
-CASES = ("128:10:150", "128:20:150", "200:10:60", "64:20:400")
+#: Cells of an axis, of the layer (10 is the package's default), and time steps.
+CASES = ("128:10:150", "128:20:150", "200:10:60", "64:40:400")
+#: With so many steps waves cross the model, and waveforms and gradients are compared, at 8
+#: points a wavelength. The layer is then 40 cells: Devito's usual sponge of 20 reflects 2 % of
+#: the waveforms, 16 % of the gradient.
+COMPARED_STEPS = 300
 
 
 def bandwidth(threads: int) -> float:
@@ -141,7 +144,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             result = run_case(case, arguments.rounds, folder)
-            of_case = report(case, result) | differences(result, folder)
+            of_case = report(case, result)
+            if nt >= COMPARED_STEPS:
+                of_case |= differences(result, folder)
         figures |= {f"at_{n}_layer_{layer}": of_case} if figures else of_case
     print(json.dumps(figures))
 

@@ -7,7 +7,6 @@ of 4 km, the 120 times between them, 2 km/s but 1 km/s in a disc of 2 km, modell
 fits, and that ELBOs are estimated from draws that are the same for all (entropies are exact).
 """
 
-import json
 import sys
 from functools import partial
 from math import pi
@@ -21,7 +20,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import NOISE_S, ray_lengths
-from variational_savings import FAMILIES, Gap, defaults, plain, savings
+from variational_savings import FAMILIES, Gap, defaults, plain, savings, show
 
 from pvi_hpc.config.inference import Inference, Optimiser, Start
 from pvi_hpc.families.load import load_family
@@ -112,14 +111,6 @@ def elbo_of(target: LogProbTarget, family: Any, eps: Tensor, parameters: Any) ->
     return float(density) - 0.5 * family.n * np.log(2 * pi) + entropy
 
 
-def main() -> None:
-    """Print all counts, then the two ratios as JSON."""
-    torch.set_num_threads(1)
-    found = figures()
-    for key, value in found.items():
-        print(f"{key:45} {value:g}", flush=True)
-    print(json.dumps({k: v for k, v in found.items() if k.startswith("gradients_saved")}))
-
-
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    show(figures())

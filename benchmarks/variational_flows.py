@@ -1,7 +1,8 @@
 """KL of flows to three densities in the plane: `python benchmarks/variational_flows.py`.
 
 A line a flow and target: both KLs [nats], gradients used, seconds. The last line is one JSON
-object with `KL(q || p)`. Without `--family all` only spline coupling, about a minute.
+object with `KL(q || p)`. Without `--family` each density gets the flow that suits it, which
+takes about a minute: splines end at 5 standard deviations and cut a banana's ends.
 """
 
 import argparse
@@ -24,6 +25,11 @@ FLOWS = {
     "iaf": {"layers": 6, "hidden": [32, 32]},
     "maf": {"layers": 6, "hidden": [32, 32]},
 }
+SUITED = {
+    "banana": "affine_coupling",
+    "ring": "spline_coupling",
+    "three_modes": "spline_coupling",
+}
 SAMPLES = 64
 
 
@@ -44,19 +50,22 @@ def flow_kl(family: str, target: str, iterations: int) -> tuple[float, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--family", choices=["all", *FLOWS], default="spline_coupling")
+    parser.add_argument("--family", choices=["all", *FLOWS])
     parser.add_argument("--iterations", type=int, default=600)
     chosen = parser.parse_args()
+    pairs = list(SUITED.items())
+    if chosen.family:
+        names = FLOWS if chosen.family == "all" else [chosen.family]
+        pairs = [(shape, name) for name in names for shape in SUITED]
     found = {}
-    for name in FLOWS if chosen.family == "all" else [chosen.family]:
-        for shape in TARGETS:
-            begin = time.perf_counter()
-            forward, backward = flow_kl(name, shape, chosen.iterations)
-            found[f"{name}_{shape}_kl"] = forward
-            print(
-                f"{name:16} {shape:12} KL(q||p) {forward:.4f}  KL(p||q) {backward:.4f}  "
-                f"{chosen.iterations * SAMPLES} gradients  "
-                f"{time.perf_counter() - begin:.0f} s",
-                flush=True,
-            )
+    for shape, name in pairs:
+        begin = time.perf_counter()
+        forward, backward = flow_kl(name, shape, chosen.iterations)
+        found[f"{name}_{shape}_kl"] = forward
+        print(
+            f"{name:16} {shape:12} KL(q||p) {forward:.4f}  KL(p||q) {backward:.4f}  "
+            f"{chosen.iterations * SAMPLES} gradients  "
+            f"{time.perf_counter() - begin:.0f} s",
+            flush=True,
+        )
     print(json.dumps(found))

@@ -27,7 +27,7 @@ from pvi_hpc.fit_settings import inference_of, start_of
 from pvi_hpc.inference.target import Target
 from pvi_hpc.inference.vi import VariationalInference
 
-__all__ = ["FAMILIES", "Gap", "defaults", "figures", "plain", "savings"]
+__all__ = ["FAMILIES", "Gap", "defaults", "figures", "plain", "savings", "show"]
 
 FAMILIES: Final = {
     "mean_field": Family(),
@@ -125,14 +125,13 @@ def gap_of(target: Tomography, family: Any) -> Gap:
     return gap
 
 
-def main() -> None:
+def show(found: dict[str, float]) -> None:
     """Print all counts, then the two ratios as JSON."""
-    torch.set_num_threads(1)
-    found = figures()
     for key, value in found.items():
-        print(f"{key:40} {value:g}", flush=True)
+        print(f"{key:45} {value:g}")
     print(json.dumps({k: v for k, v in found.items() if k.startswith("gradients_saved")}))
 
 
 if __name__ == "__main__":
-    main()
+    torch.set_num_threads(1)
+    show(figures())

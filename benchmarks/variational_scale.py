@@ -3,9 +3,9 @@
     python benchmarks/variational_scale.py [section ...]
 
 A quadratic log density of independent cells, float32 parameters, 4 samples in pairs, Adam,
-the default estimator, as many threads as OMP_NUM_THREADS says (2 if it is not set). Each
-section runs in a process of its own and is a figure of `sections()`; the peak is that of the
-process less what it held before the method was made. Prints one JSON object.
+the default estimator, two threads. Each section runs in a process of its own, so that the peak
+of memory is its own, the interpreter's included. Prints a line each; the last is one JSON
+object.
 """
 
 import json
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 
 SAMPLES = 4
+THREADS = 2
 STENCIL = [5, 5, 5]
 
 
@@ -67,8 +68,7 @@ def measure(kind: str, shape: tuple[int, int, int], options: dict) -> dict[str, 
             zero = torch.zeros_like(log_density)
             return TargetValue(zero, log_density, gradient, zero, SimulationCount())
 
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-    before = peak()
+    torch.set_num_threads(THREADS)
     family = load_family(Family(kind=kind, options=options), np.ones(shape, bool))
     settings = Inference(samples=SAMPLES, iterations=1000, precision="single")
     method = VariationalInference(family, Quadratic(), settings, Start())
@@ -84,7 +84,6 @@ def measure(kind: str, shape: tuple[int, int, int], options: dict) -> dict[str, 
         "s": statistics.median(seconds[1:]),
         "cpu_s": statistics.median(cpu[1:]),
         "gb": peak(),
-        "interpreter_gb": before,
         "n": family.n,
     }
 
@@ -94,36 +93,31 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def sections() -> dict[str, float]:
-    """Return the figures that `benchmarks/variational.py` reports."""
-    figures = {name: run(name) for name in ("psvi_1e6", "psvi_1e7", "mean_field_1e7")}
-    return {
-        "psvi_1e6_s": figures["psvi_1e6"]["s"],
-        "psvi_1e6_gb": figures["psvi_1e6"]["gb"],
-        "psvi_1e7_s": figures["psvi_1e7"]["s"],
-        "psvi_1e7_gb": figures["psvi_1e7"]["gb"],
-        "mean_field_1e7_s": figures["mean_field_1e7"]["s"],
-    }
-
-
 def run(name: str) -> dict[str, float]:
     """Return what a section gives, in a process of its own."""
     command = [sys.executable, __file__, "--one", name]
-    environment = {"OMP_NUM_THREADS": "2", **os.environ}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS)}
     answer = subprocess.run(command, check=True, capture_output=True, env=environment)
     return json.loads(answer.stdout.splitlines()[-1])
 
 
 def main() -> None:
-    """Run the sections that are named, or those of `sections()`."""
+    """Run the sections that are named, or all."""
     names = sys.argv[1:]
     if names[:1] == ["--one"]:
         function, n = SECTIONS[names[1]]
         print(json.dumps(function(n)))
-    elif names:
-        print(json.dumps({name: run(name) for name in names}, indent=1))
-    else:
-        print(json.dumps(sections()))
+        return
+    found = {}
+    for name in names or SECTIONS:
+        figures = run(name)
+        found |= {f"{name}_s": figures["s"], f"{name}_gb": figures["gb"]}
+        print(
+            f"{name:15} {figures['s']:.4f} s ({figures['cpu_s']:.4f} s CPU), "
+            f"{1e9 * figures['s'] / figures['n']:.0f} ns an unknown, {figures['gb']:.2f} GB",
+            flush=True,
+        )
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

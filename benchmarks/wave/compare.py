@@ -32,7 +32,7 @@ SLOW_ROUNDS, SLOW_UPDATES = 2, 6e8
 CASES = ("128:10:150", "128:20:150", "200:10:60", "64:40:400")
 #: With so many steps waves cross the model, and waveforms and gradients are compared, at 8
 #: points a wavelength. The layer is then 40 cells: Devito's usual sponge of 20 reflects 2 % of
-#: the waveforms, 16 % of the gradient.
+#: the waveforms.
 COMPARED_STEPS = 300
 
 
@@ -79,11 +79,12 @@ def skips(name: str, what: str, i: int, case: Case) -> bool:
 def difference(folder: Path, name: str, what: str) -> float:
     """Relative L2 difference of a peer's traces or gradient from ours.
 
-    Devito's loop does not write the last sample.
+    Devito's loop does not write the last sample. Gradients are compared inside: ours and
+    Deepwave's of a cell at the edge are also those of the layer that it continues into.
     """
     ours, theirs = (np.load(folder / f"{n}-{what}.npy") for n in ("ours", name))
-    if what == "forward":
-        ours, theirs = ours[:, :-1], theirs[:, :-1]
+    compared = np.s_[:, :-1] if what == "forward" else np.s_[1:-1, 1:-1, 1:-1]
+    ours, theirs = ours[compared], theirs[compared]
     return float(np.linalg.norm(theirs - ours) / np.linalg.norm(ours))
 
 

@@ -66,11 +66,8 @@ class Boosting(ConfiguredMethod):
                 f"'inference.method.options.components' = {components}, got "
                 f"{settings.iterations}."
             )
-        if settings.stop is not None:
-            raise ConfigError(
-                "'inference.stop' must be null with 'inference.method.kind: boosting': every "
-                "component has its own ELBO. Remove it, or lower 'inference.iterations'."
-            )
+        self.refuse("inference.stop", settings.stop, "every component has its own ELBO")
+        self.check_family()
 
     @cached_property
     def options(self) -> BoostingOptions:

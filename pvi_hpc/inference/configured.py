@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from pvi_hpc.config.inference import Inference, Start
-from pvi_hpc.families.family import Family
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.family import Family, NaturalGradient
+from pvi_hpc.inference.hessian_start import probes_of
 from pvi_hpc.inference.target import Target
 
 __all__ = ["ConfiguredMethod"]
@@ -51,3 +53,22 @@ class ConfiguredMethod(ABC):
     def n_iterations(self) -> int:
         """Iterations of the start and of the inference."""
         return self.start.iterations + self.settings.iterations
+
+    def check_family(self) -> None:
+        """Raise ConfigError where optimiser or start ask for what the family has not."""
+        natural = isinstance(self.family, NaturalGradient)
+        if self.settings.optimiser.kind == "natural" and not natural:
+            raise ConfigError(
+                "'inference.optimiser.kind: natural' needs a family that knows its Fisher "
+                f"information, got '{self.settings.family.kind}'; choose 'adam'."
+            )
+        if self.start.hessian is not None:
+            probes_of(self.family, self.start.hessian, self.seed)  # refuses impossible ones
+
+    def refuse(self, setting: str, given: object, why: str) -> None:
+        """Raise ConfigError if a `setting` that the method has no use for is `given`."""
+        if given is not None:
+            raise ConfigError(
+                f"'{setting}' must be null with 'inference.method.kind: "
+                f"{self.settings.method.kind}', got {given}; remove it: {why}."
+            )

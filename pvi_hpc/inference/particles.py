@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION
 from pvi_hpc.families.mean_field import MeanField
 from pvi_hpc.inference.configured import ConfiguredMethod
@@ -79,6 +80,18 @@ class ParticleMethod(ConfiguredMethod):
             over = state.iteration == self.start.iterations
             return (self.scattered(state) if over else state), info
         return self.move(state)
+
+    def check_particles(self) -> None:
+        """Raise ConfigError where settings ask for what only a family has."""
+        stencil = self.start.hessian.stencil if self.start.hessian else None
+        self.refuse("start.hessian.stencil", stencil, "it starts from independent cells")
+        self.refuse("inference.stop", self.settings.stop, "particles have no ELBO")
+        if self.settings.optimiser.kind == "natural":
+            raise ConfigError(
+                "'inference.optimiser.kind: natural' needs a family that knows its Fisher "
+                f"information, got particles of '{self.settings.method.kind}'; choose 'adam' "
+                "or 'sgd'."
+            )
 
     @abstractmethod
     def move(self, state: State) -> tuple[State, Info]:

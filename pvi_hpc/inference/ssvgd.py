@@ -76,7 +76,8 @@ class StochasticSvgd(ParticleMethod):
         return read_options(StochasticOptions, SETTING, "ssvgd", options)
 
     def check(self) -> None:
-        """Raise ConfigError where the options are impossible."""
+        """Raise ConfigError where the options are impossible, or settings do not suit."""
+        self.check_particles()
         if self._corrected and self.settings.shots_per_sample is not None:
             raise ConfigError(
                 "'inference.method.options.correction: metropolis' compares log densities and "

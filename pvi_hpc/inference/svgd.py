@@ -44,8 +44,9 @@ class Svgd(ParticleMethod):
         return read_options(SvgdOptions, SETTING, "svgd", self.settings.method.options)
 
     def check(self) -> None:
-        """Raise ConfigError where the options are impossible."""
+        """Raise ConfigError where the options are impossible, or settings do not suit."""
         _ = self.options
+        self.check_particles()
 
     def phase(self, iteration: int) -> str:
         """Return the phase of the start, or "svgd"."""

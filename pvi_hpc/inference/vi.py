@@ -20,7 +20,7 @@ from pvi_hpc.inference.control_variate import stick_landing
 from pvi_hpc.inference.draws import Draws
 from pvi_hpc.inference.dropped import surviving
 from pvi_hpc.inference.finite import check_values
-from pvi_hpc.inference.hessian_start import HessianStart, probes_of
+from pvi_hpc.inference.hessian_start import HessianStart
 from pvi_hpc.inference.info import Info
 from pvi_hpc.inference.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
 from pvi_hpc.inference.map_search import MapSearch
@@ -49,14 +49,7 @@ class VariationalInference(ConfiguredMethod):
                 f"{sorted(settings.method.options)}; remove them: 'vi' is set by 'estimator', "
                 "'optimiser' and 'stop'."
             )
-        natural = isinstance(self.family, NaturalGradient)
-        if settings.optimiser.kind == "natural" and not natural:
-            raise ConfigError(
-                "'inference.optimiser.kind: natural' needs a family that knows its Fisher "
-                f"information, got '{settings.family.kind}'; choose 'adam'."
-            )
-        if self.start.hessian is not None:
-            probes_of(self.family, self.start.hessian, self.seed)  # refuses impossible ones
+        self.check_family()
 
     @cached_property
     def draws(self) -> Draws:

@@ -10,9 +10,10 @@ from scipy.stats import multivariate_normal
 from tomography import tomography
 from vi_targets import GaussianTarget, precision_of
 
-from pvi_hpc.config.inference import Inference, Method, Optimiser, Start
+from pvi_hpc.config.inference import Hessian, Inference, Method, Optimiser, Start
 from pvi_hpc.diagnostics.gaussian import dense_factor
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.flows.planar import Planar
 from pvi_hpc.families.full_rank import FullRank
 from pvi_hpc.families.mean_field import MeanField
 from pvi_hpc.families.mixture import LOG_WEIGHTS, Mixture
@@ -59,14 +60,15 @@ class TwoModes:
 
 
 def boosting(family, target, *, iterations, samples=8, step=0.05, options=None, **settings):
+    start = settings.pop("start", Start())
+    optimiser = settings.pop("optimiser", Optimiser(step=step, final=0.02))
     inference = Inference(
         method=Method(kind="boosting", options=options or {}),
         iterations=iterations,
         samples=samples,
-        optimiser=Optimiser(step=step, final=0.02),
+        optimiser=optimiser,
         **settings,
     )
-    start = settings.pop("start", None) or Start()
     return load_method(family, target, inference, start, 5)
 
 
@@ -254,3 +256,9 @@ def test_what_boosting_cannot_do_is_refused():
         boosting(family, None, iterations=3)
     with pytest.raises(ConfigError, match=r"'inference.stop' must be null"):
         boosting(family, None, iterations=9, stop={"window": 2})
+    start = Start(hessian=Hessian(stencil=(1, 1, 3)))
+    with pytest.raises(ConfigError, match=r"'start.hessian.stencil' must be null for a family"):
+        boosting(family, None, iterations=9, start=start)
+    flow, natural = Planar.from_options(GRID, {}), Optimiser(kind="natural")
+    with pytest.raises(ConfigError, match=r"natural' needs a family that knows its Fisher"):
+        boosting(flow, None, iterations=9, optimiser=natural)

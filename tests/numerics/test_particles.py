@@ -6,7 +6,7 @@ import torch
 from scipy.stats import multivariate_normal
 from vi_targets import GaussianTarget, precision_of
 
-from pvi_hpc.config.inference import Inference, Method, Optimiser, Start
+from pvi_hpc.config.inference import Hessian, Inference, Method, Optimiser, Start
 from pvi_hpc.errors import ConfigError, NonFiniteError
 from pvi_hpc.inference.annealing import Annealing
 from pvi_hpc.inference.chain import collect, collected, fresh_chain
@@ -344,3 +344,16 @@ def test_impossible_options_are_refused():
         method_of("svgd", None, 3, options={"kernle": "rbf"})
     with pytest.raises(ConfigError, match=r"needs all shots: .*must be null, got 2"):
         method_of("ssvgd", None, 3, shots_per_sample=2)
+
+
+@pytest.mark.parametrize("kind", ["svgd", "ssvgd"])
+def test_what_only_a_family_has_is_refused(kind):
+    with pytest.raises(ConfigError, match=rf"'inference.stop' must be null with .*: {kind}'"):
+        method_of(kind, None, 3, stop={"window": 2})
+    with pytest.raises(ConfigError, match=rf"natural' needs a family .*particles of '{kind}'"):
+        method_of(kind, None, 3, optimiser={"kind": "natural"})
+    start = Start(hessian=Hessian(stencil=(1, 1, 3)))
+    with pytest.raises(
+        ConfigError, match=r"'start.hessian.stencil' must be null .*\(1, 1, 3\)"
+    ):
+        method_of(kind, None, 3, start=start)

@@ -77,13 +77,16 @@ class Mixture:
         """Return mean and sd of `theta` `(n,)`, for a family that knows its own."""
         assert isinstance(self.family, ClosedForm)
         mean = torch.zeros(self.family.n, dtype=torch.float64)
-        square = torch.zeros_like(mean)
+        variance = torch.zeros_like(mean)
+        terms = []
         for k in self.present(parameters):
             component, weight = self.component(parameters, k), parameters[LOG_WEIGHTS][k].exp()
-            centre, sd = self.family.mean(component), self.family.sd(component)
+            centre, sd = self.family.mean(component).double(), self.family.sd(component)
+            terms.append((weight, centre, sd.double()))
             mean += weight * centre
-            square += weight * (sd * sd + centre * centre)
-        return mean, (square - mean * mean).clamp_(min=0).sqrt()
+        for weight, centre, sd in terms:  # of E[x^2] - E[x]^2 far from 0 nothing is left
+            variance += weight * (sd * sd + (centre - mean) ** 2)
+        return mean, variance.sqrt()
 
     def _terms(self, parameters: Parameters, theta: Tensor) -> Tensor:
         """Return `log (w_k g_k)` `(K', S)` float64 of the components that are there."""

@@ -248,6 +248,19 @@ def test_every_component_has_its_iterations_and_phase():
     assert torch.equal(method.sample(state, 5), apart)
 
 
+def test_sds_of_a_mixture_far_from_zero_in_single_precision():
+    mixture = Mixture(FAMILIES["mean_field"], 2)
+    centre = torch.full((6,), 3000.0, dtype=torch.float32)
+    parameters = mixture.of_first(mixture.family.initial(centre, 0.5))
+    for name in ("mu", "log_sd"):
+        parameters[name][1] = parameters[name][0]
+    parameters["mu"][1] += 1
+    parameters[LOG_WEIGHTS][:] = np.log(0.5)
+    mean, sd = mixture.mean_and_sd(parameters)
+    np.testing.assert_allclose(mean, 3000.5, rtol=1e-12)
+    np.testing.assert_allclose(sd, np.sqrt(0.5), rtol=1e-6)
+
+
 def test_what_boosting_cannot_do_is_refused():
     family = FAMILIES["mean_field"]
     with pytest.raises(ConfigError, match=r"options' of 'boosting' may be .*'component'"):

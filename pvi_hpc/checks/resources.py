@@ -12,6 +12,7 @@ from dask.utils import parse_bytes
 
 from pvi_hpc.checks.controller import controller_cost
 from pvi_hpc.checks.finding import Finding, error, ok, warning
+from pvi_hpc.config.options import read_options
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import ConfigError, PviError
 from pvi_hpc.prepare import problem_setup
@@ -53,6 +54,7 @@ def cost_of(run: Run, survey: Survey, throughput: float = ASSUMED_THROUGHPUT) ->
     probing = start.iterations - start.map_iterations
     simulations = start.map_iterations * of_map + probing * n_shots
     simulations += inference.iterations * inference.samples * per_model
+    simulations += _candidates(run) * n_shots
     simulations = simulations if inference.use_data else 0
     cells = 1
     for n in run.grid.shape:
@@ -64,6 +66,22 @@ def cost_of(run: Run, survey: Survey, throughput: float = ASSUMED_THROUGHPUT) ->
     forwards = simulations * FORWARDS_PER_GRADIENT + predictions
     seconds = forwards * cells * steps / throughput
     return Cost(simulations, predictions, seconds, seconds / _cores(run))
+
+
+def _candidates(run: Run) -> int:
+    """Return the models that boosting tries to begin its components with."""
+    # Imported here: these load torch.
+    from pvi_hpc.inference.boosting import BoostingOptions
+    from pvi_hpc.inference.particles import SETTING
+
+    method = run.inference.method
+    if method.kind != "boosting":
+        return 0
+    try:
+        options = read_options(BoostingOptions, SETTING, method.kind, method.options)
+    except ConfigError:
+        return 0  # `check_family` says why
+    return (options.components - 1) * options.candidates if options.candidates > 1 else 0
 
 
 def check_shots(run: Run, survey: Survey) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ from pvi_hpc.inference.vi import VariationalInference
 from pvi_hpc.random import keyed_rng
 from pvi_hpc.simulate.simulator import SimulationCount
 
-__all__ = ["Boosting"]
+__all__ = ["Boosting", "BoostingOptions"]
 
 
 class BoostingOptions(Frozen):

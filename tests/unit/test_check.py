@@ -319,6 +319,10 @@ def test_minibatches_deterministic_iterations_and_a_run_without_data_are_counted
     assert simulations(inference__use_data=False) == 0
     lbfgs = {"map_iterations": 5, "map_optimiser": "lbfgs", "hessian": {"probes": 3}}
     assert simulations(inference__shots_per_sample=4, start=lbfgs) == (5 + 4) * 6 + 20 * 4
+    boosting = {"kind": "boosting", "options": {"components": 3, "candidates": 5}}
+    assert simulations(inference__method=boosting) == (10 * 2 + 2 * 5) * 6
+    one = {"kind": "boosting", "options": {"components": 3}}
+    assert simulations(inference__method=one) == 10 * 2 * 6
 
 
 def test_a_check_writes_nothing(tmp_path, monkeypatch):

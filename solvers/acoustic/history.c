@@ -1,4 +1,5 @@
 #include "history.h"
+#include "halo.h"
 #include "packed.h"
 #include "scratch_file.h"
 #include <stdlib.h>
@@ -23,6 +24,8 @@ int64_t PVI(history_bytes)(const PVI(geometry) *g, const pvi_storage *s, int64_t
   const int64_t states = segments(s) > 1 ? s->slots + 1 : 0; /* and the second wave */
   *file = s->folder ? kept : 0;
   int64_t reals = states * PVI(state_reals)(g);
+  if (states)
+    reals += PVI(halo_reals)(g); /* of the second wave too */
   if (s->packed)
     reals += g->cells;
   return reals * (int64_t)sizeof(real) + (s->folder ? 0 : kept);

@@ -13,6 +13,8 @@ CASES = [  # shape, free surface, order, ranks, blocks along z, y, x
     ("37,15,16", 1, 12, 3, (3, 1, 1)),
     ("11,15,49", 0, 8, 3, (1, 1, 3)),
     ("12,17,33", 1, 4, 4, (1, 2, 2)),
+    ("20,8,33", 0, 8, 4, (2, 1, 2)),
+    ("20,8,33", 1, 8, 4, (2, 1, 2)),
 ]
 
 
@@ -53,3 +55,16 @@ def test_ranks_share_the_memory_of_the_stored_wavefield():
     half = estimate_memory(settings(), 500, 2, 100, Storage())
     assert 60 * 65 * 70 * 4 * 499 < whole < 1.4 * 60 * 65 * 70 * 4 * 499
     assert 0.45 * whole < half < 0.65 * whole
+
+
+def test_the_second_wave_of_segments_has_room_for_halos_too():
+    """A slot more is a state more; segments at all are one, and faces to send and receive."""
+    shape = (40, 60, 50)
+    assert decomposition(settings(shape), 2) == (1, 2, 1)
+
+    def memory(nt, slots):
+        return estimate_memory(settings(shape), nt, 2, 0, Storage(segment=1, slots=slots))
+
+    state = memory(4, 1) - memory(4, 0)
+    plane = 60 * 70 * 4  # bytes of z, x with absorbing layers
+    assert memory(3, 0) - memory(2, 0) - state == 2 * 4 * plane

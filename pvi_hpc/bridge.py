@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.simulate.simulator import BatchResult, SimulationCount, Simulator
 
 __all__ = ["Bridge"]
@@ -28,7 +29,8 @@ class Bridge:
 
         Model `i` is compared with the shots `shots[i]`. Models are taken one by one: the first
         ones are simulated while the others are still being made. Backward multiplies the
-        gradients that the simulator has already returned; it simulates nothing.
+        gradients that the simulator has already returned; it simulates nothing, and where it is
+        to be differentiated again it raises ConfigError.
         """
         taken: list[Tensor] = []
 
@@ -57,5 +59,10 @@ class _Misfit(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise ConfigError(
+                "A simulated misfit has no second derivative, which 'hvp' = 'autograd' asks "
+                "for; give 'hvp' as a function, the prior's products with simulated ones."
+            )
         (by_model,) = ctx.saved_tensors
         return None, *(g * row for g, row in zip(gradients[0], by_model, strict=True))

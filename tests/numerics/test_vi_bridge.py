@@ -7,7 +7,9 @@ from vi_targets import QuadraticSimulator
 
 from pvi_hpc.bridge import Bridge
 from pvi_hpc.config.inference import Prior as PriorSettings
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Grid
+from pvi_hpc.inference.curvature import hessian_products
 from pvi_hpc.inference.target import Posterior
 from pvi_hpc.likelihood import GaussianLikelihood, NoData
 from pvi_hpc.transforms import ModelMap
@@ -103,6 +105,19 @@ def test_autograd_goes_through_misfits_and_simulates_nothing_again():
     for leaf, misfit, gradient in zip(leaves, known.misfits, known.gradients, strict=True):
         np.testing.assert_allclose(leaf.grad, 2 * misfit * gradient, rtol=1e-12)
     assert simulator.calls == 1
+
+
+def test_a_second_derivative_of_misfits_is_refused():
+    simulator = QuadraticSimulator(np.random.default_rng(1), GRID.shape, N_SHOTS)
+
+    def log_prob(theta):
+        models = (2000 + row.reshape(GRID.shape) for row in theta)
+        misfits = Bridge(simulator).misfit(models, [(0,)] * len(theta))
+        return -misfits - theta.square().sum(dim=1)
+
+    theta = normal(3, GRID.size)
+    with pytest.raises(ConfigError, match=r"no second derivative.*give 'hvp' as a function"):
+        hessian_products(log_prob)(theta, theta[None])
 
 
 def test_minibatches_average_to_all_shots():

@@ -131,7 +131,7 @@ def fit(
     *,
     mean: ArrayLike | None = None,
     start: Start | Mapping[str, Any] | None = None,
-    precision: ArrayLike | None = None,
+    precision: ArrayLike | Literal["double", "single"] | None = None,
     hvp: Products | Literal["autograd"] | None = None,
     seed: int = 1,
     path: str | Path | None = None,
@@ -154,7 +154,8 @@ def fit(
         from the curvature there.
     precision
         The curvature, where it is known: the precision `(n, n)` of a Gaussian near the
-        posterior. The family then starts at what is best for it, in the place of `hessian`.
+        posterior. The family then starts at what is best for it, in the place of `hessian`. A
+        word is the setting of that name: `double` or `single`, of the variational parameters.
     hvp
         Or products with it: a function of `theta` `(n,)` and rows `(S, n)` that returns the
         precision at `theta` times each row, negative Hessian or Gauss-Newton part and prior;
@@ -182,6 +183,8 @@ def fit(
     True
     """
     shape = shape_of(n)
+    if isinstance(precision, str):
+        settings, precision = {**settings, "precision": precision}, None
     inference, begin = inference_of(settings), start_of(start)
     target = LogProbTarget(log_prob)
     family = load_family(inference.family, _grid(shape))

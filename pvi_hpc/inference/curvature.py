@@ -31,6 +31,8 @@ Products: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 METHODS: Final = ("vi", "boosting")
 #: Random signs of a family that needs the diagonal only.
 SIGNS: Final = 64
+#: Largest asymmetry of a matrix, relative to its largest entry: rounding in single precision.
+ASYMMETRY: Final = 1e-4
 #: An eigenvalue of a matrix may not be below this share of the largest.
 FLOOR: Final = 1e-9
 
@@ -71,8 +73,8 @@ class Curvature:
         Raises
         ------
         ConfigError
-            If both are given, the family is not Gaussian, the `method` has none, or the
-            matrix does not fit.
+            If both are given, the family is not Gaussian, the `method` has none, the matrix
+            does not fit, or `hvp` is neither a function nor "autograd".
         """
         if precision is None and hvp is None:
             return None
@@ -86,7 +88,10 @@ class Curvature:
         if precision is not None:
             return cls(family, seed, matrix=_checked(precision, family.n))
         products = hessian_products(log_prob) if hvp == "autograd" else hvp
-        assert callable(products)
+        if not callable(products):
+            raise ConfigError(
+                f"'hvp' must be a function of theta and rows, or 'autograd', got {products!r}."
+            )
         return cls(family, seed, products=products)
 
     def start(self, state: State) -> None:
@@ -156,11 +161,17 @@ def hessian_products(log_prob: LogProb) -> Products:
 
 
 def _checked(precision: ArrayLike, n: int) -> Tensor:
-    """Return the matrix; ConfigError unless `(n, n)`, finite and positive definite."""
+    """Return the matrix; ConfigError unless symmetric `(n, n)`, finite, positive definite."""
     matrix = np.array(precision, dtype=np.float64)
     if matrix.shape != (n, n) or not np.isfinite(matrix).all():
         raise ConfigError(
             f"'precision' must be {n} x {n} finite numbers, got shape {matrix.shape}."
+        )
+    asymmetry = float(abs(matrix - matrix.T).max())
+    if asymmetry > ASYMMETRY * abs(matrix).max():
+        raise ConfigError(
+            "'precision' must be symmetric, got entries that differ from those across the "
+            f"diagonal by up to {asymmetry:.3g}; give the whole matrix, not a triangle of it."
         )
     symmetric = (matrix + matrix.T) / 2
     least = float(np.linalg.eigvalsh(symmetric)[0])

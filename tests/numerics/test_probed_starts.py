@@ -179,6 +179,9 @@ def test_two_derivatives_are_products_with_the_negative_hessian_where_it_varies(
         ({"precision": MATRIX, "hvp": "autograd"}, "give one of them, got both"),
         ({"precision": MATRIX[:3]}, r"12 x 12 finite numbers, got shape \(3, 12\)"),
         ({"precision": -MATRIX}, "must be positive definite, got a least eigenvalue of -"),
+        ({"precision": np.tril(MATRIX)}, "must be symmetric, got entries .* not a triangle"),
+        ({"precision": "half"}, "'precision': .*'double' or 'single'"),
+        ({"hvp": "autodiff"}, "function of theta and rows, or 'autograd', got 'autodiff'"),
         ({"hvp": lambda theta, rows: rows[0]}, r"return a torch tensor \(1, 12\), .* \(12,\)"),
         ({"hvp": lambda theta, rows: rows * torch.nan}, "finite numbers, got infin"),
         ({"hvp": "autograd", "method": "svgd"}, "got MeanField in 'svgd'; remove them"),
@@ -187,6 +190,15 @@ def test_two_derivatives_are_products_with_the_negative_hessian_where_it_varies(
 def test_a_curvature_that_is_wrong_is_named(given, message):
     with pytest.raises(ConfigError, match=message):
         fitted("mean_field", **given)
+
+
+def test_a_word_is_the_precision_of_the_numbers():
+    single = fitted("mean_field", precision="single", hvp="autograd")
+    assert single.settings.precision == "single"
+    assert single.state.parameters["mu"].dtype == torch.float32
+    double = fitted("mean_field", precision=MATRIX)
+    assert double.settings.precision == "double"
+    np.testing.assert_allclose(single.sd, double.sd, rtol=1e-5)
 
 
 def test_beyond_small_problems_a_family_asks_for_what_it_can_use(monkeypatch):

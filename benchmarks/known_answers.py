@@ -31,7 +31,7 @@ NATURAL: Final = {"kind": "natural", "final": 0.01, "average": 0.5}
 PLAIN: Final = {"kind": "natural"}
 INDEPENDENT: Final = {"draws": "independent"}
 STENCIL: Final = {"stencil": [1, 5, 5]}
-#: 60 iterations of L-BFGS instead of 15: the mean of a mean field moves slowly.
+#: 60 iterations of L-BFGS instead of 15, for families whose mean moves slowly.
 LONGER: Final = {
     "sd": 1.0,
     "map_iterations": 60,
@@ -70,7 +70,7 @@ def rows(rank: int, data_rank: int) -> dict[str, Row]:
         "structured": Row("structured", STENCIL, settings=settings(2000, 16)),
         "precision": Row("precision_structured", STENCIL, settings=settings(2400, 16)),
         "full_rank": Row("full_rank", settings=exact),
-        "low_rank": Row("low_rank", few, settings=settings(1200, 16)),
+        "low_rank": Row("low_rank", few, settings=own | {"start": LONGER}),
         "low_rank_all": Row("low_rank", {"rank": data_rank}, True, settings(600, 16)),
         "low_rank_structured": Row("low_rank_structured", few | STENCIL, settings=own),
     }

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.identity import model_hash, task_identity
 from pvi_hpc.execution.tasks import ChunkTask, Model, Summary
@@ -96,8 +98,20 @@ def make_samples(
 
     The cut depends on `size` only, so the sums over it do not depend on the workers. A model
     is taken when its sample is asked for.
+
+    Raises
+    ------
+    SimulationError
+        If there are not as many models as lists of shots.
     """
-    for i, (velocity, indices) in enumerate(zip(models, shots, strict=True)):
+    taken = iter(models)
+    for i, (velocity, indices) in enumerate(zip_longest(taken, shots)):
+        if velocity is None or indices is None:
+            n = i if velocity is None else i + 1 + sum(1 for _ in taken)
+            raise SimulationError(
+                f"'shots' must hold one list for each of 'models', got {len(shots)} lists for "
+                f"{n} models."
+            )
         name = model_hash(velocity)
         chunks: list[Chunk] = []
         for start in range(0, len(indices), size):

@@ -48,7 +48,7 @@ class Dispatcher:
         # Once a batch: who is the first to learn it would take the others' share.
         self.even = pool.times.even(want)
         self.awaited = Awaited(client)
-        self.recovery = Recovery(self.samples, policy, ledger, self._let_go)
+        self.recovery = Recovery(self.samples, policy, ledger)
         # Unique in the life of the scheduler: nothing of an earlier batch can be mistaken.
         self.name = f"batch{next(self._numbers)}"
 
@@ -135,7 +135,7 @@ class Dispatcher:
         self.awaited.add(
             chunk.summary,
             lambda value: self._on_summary(chunk, value),
-            lambda cause: self.recovery.lost(chunk, cause),
+            lambda cause: self._on_lost(chunk, cause),
         )
 
     def _scatter(self, sample: Sample, worker: str) -> bool:
@@ -173,7 +173,7 @@ class Dispatcher:
     def _on_summary(self, chunk: Chunk, value: tasks.Summary | Failure) -> None:
         self.pool.saw(value.worker, value.starts)
         if isinstance(value, Failure):
-            self.recovery.failed(chunk, value)
+            self._on_failure(chunk, value)
             return
         self.recovery.done(chunk, value)
         self.pool.check_library(value.library)
@@ -187,7 +187,7 @@ class Dispatcher:
             chunk = sample.chunks[value.chunk]
             self.recovery.undone(chunk)
             sample.forget_sums()
-            self.recovery.failed(chunk, value)
+            self._on_failure(chunk, value)
             return
         sample.receive(value)
         if self._received is not None:
@@ -196,18 +196,32 @@ class Dispatcher:
     def _on_lost_sum(self, sample: Sample, cause: str) -> None:
         sample.forget_sums()
         for chunk in sample.chunks:
+            if sample.dropped:
+                return
             if chunk.result.status != "finished":
                 self.recovery.undone(chunk)
-                self.recovery.lost(chunk, cause)
+                self._on_lost(chunk, cause)
 
-    def _let_go(self, sample: Sample) -> None:
-        """Stop working on a sample."""
+    def _on_failure(self, chunk: Chunk, failure: Failure) -> None:
+        self.recovery.failed(chunk, failure)
+        self._let_go_if_dropped(self.samples[chunk.task.sample])
+
+    def _on_lost(self, chunk: Chunk, cause: str) -> None:
+        self.recovery.lost(chunk, cause)
+        self._let_go_if_dropped(self.samples[chunk.task.sample])
+
+    def _let_go_if_dropped(self, sample: Sample) -> None:
+        """Stop working on a sample that the policy gave up."""
+        if not sample.dropped:
+            return
         futures = [f for c in sample.chunks for f in (c.result, c.summary) if f is not None]
         for future in futures:
             self.awaited.forget(future)
         self._cancel(futures)
         sample.scattered = None
         sample.forget_sums()
+        for chunk in sample.chunks:
+            chunk.forget()
 
     def _cancel(self, futures: list[Any]) -> None:
         """Cancel what still runs; of complete samples only the keys are left."""

@@ -1,7 +1,7 @@
 """What becomes of chunks that failed or vanished: once more, elsewhere, or never again."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from pvi_hpc.errors import SimulationError
@@ -27,18 +27,10 @@ class Recovery:
         Those of the batch.
     policy, ledger
         How often chunks are tried again, and where that is noted.
-    drop
-        Called with a sample that the policy lets go, before its chunks are forgotten.
     """
 
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        policy: Policy,
-        ledger: Ledger,
-        drop: Callable[[Sample], None],
-    ) -> None:
-        self.samples, self.policy, self.ledger, self.drop = samples, policy, ledger, drop
+    def __init__(self, samples: Sequence[Sample], policy: Policy, ledger: Ledger) -> None:
+        self.samples, self.policy, self.ledger = samples, policy, ledger
         self.count = SimulationCount()
 
     def done(self, chunk: Chunk, summary: Summary) -> None:
@@ -51,7 +43,7 @@ class Recovery:
         self.count += SimulationCount(done=-len(chunk.task.shots))
 
     def failed(self, chunk: Chunk, failure: Failure) -> None:
-        """Try a chunk that failed again elsewhere, after a while.
+        """Try a chunk that failed again elsewhere, after a while, or drop its sample.
 
         Raises
         ------
@@ -97,9 +89,6 @@ class Recovery:
         self.ledger.record("dropped", sample=chunk.task.sample, message=describe(chunk))
         self.count += SimulationCount(dropped=1)
         sample.dropped = sample.complete = True
-        self.drop(sample)
-        for one in sample.chunks:
-            one.forget()
 
 
 def _where(chunk: Chunk) -> dict[str, object]:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,9 @@ def test_workers_and_the_order_of_completion_do_not_change_a_bit(
         assert_same_bits(batch, expected)
     assert (batch.count.done, batch.count.failed, batch.count.retried) == (10, 0, 0)
     assert batch.count.seconds > 0.1
+    gradients = weakref.ref(batch.gradients)
+    del batch
+    assert gradients() is None, "held until the garbage collector comes"
     # Nothing of a batch stays on the workers, however long a run lasts.
     deadline = time.monotonic() + 5
     while running.client.futures and time.monotonic() < deadline:

@@ -4,6 +4,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "LeaseError",
+    "LedgerError",
     "NonFiniteError",
     "PviError",
     "SimulationError",
@@ -35,6 +36,10 @@ class NonFiniteError(SolverError):
 
 class SimulationError(PviError, RuntimeError):
     """Simulations of a batch failed more often than the run allows."""
+
+
+class LedgerError(SimulationError):
+    """What happened to the simulations of a run cannot be written down."""
 
 
 class StopRequestedError(PviError, RuntimeError):

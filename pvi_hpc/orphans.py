@@ -1,5 +1,7 @@
 """Ends the worker jobs of runs whose controllers are gone."""
 
+import logging
+
 from pvi_hpc.config import Project
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.executor import Workplace, load_executor
@@ -9,6 +11,8 @@ from pvi_hpc.execution.worker_jobs import BatchExecutor
 from pvi_hpc.store.layout import ProjectPaths
 
 __all__ = ["end_jobs"]
+
+log = logging.getLogger(__name__)
 
 
 def end_jobs(project: Project) -> int:
@@ -24,6 +28,6 @@ def end_jobs(project: Project) -> int:
             executor = load_executor(run.execution, place)
             if isinstance(executor, BatchExecutor) and not Lease(files.lease).held():
                 ended += executor.cancel_leftovers()
-        except SimulationError:
-            continue  # No batch system here: nothing of this run can wait in it.
+        except SimulationError as error:
+            log.warning("Worker jobs of run '%s' cannot be ended here: %s", run.name, error)
     return ended

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pvi_hpc.errors import SimulationError
+from pvi_hpc.errors import LedgerError, SimulationError
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.queues import Queue, QueuedJob
 from pvi_hpc.execution.roll import Roll
@@ -116,10 +116,7 @@ class Fleet:
             log.warning("Worker jobs could not be cancelled now: %s", error)
         for job in self.jobs.values():
             self.ledger.record("job_cancelled", job=job.id, name=job.name)
-        try:
-            self.ledger.flush()
-        except SimulationError as error:  # The jobs are gone all the same.
-            log.warning("%s", error)
+        self._write_ledger()
         self._drop_logs()
 
     def remaining_s(self, worker: str) -> float:
@@ -159,9 +156,12 @@ class Fleet:
         if now >= self._next_try:
             try:
                 self._fill(now)
+            except (LedgerError, OSError) as error:
+                # Not the job's fault; once there is room, the next look submits it.
+                log.warning("No worker job can be submitted now: %s", error)
             except SimulationError as error:
                 self._failed_start(str(error), now)
-        self.ledger.flush()
+        self._write_ledger()
 
     def _update(self, job: Job, seen: QueuedJob | None, now: float) -> None:
         if seen is None or seen.state == "ending":
@@ -181,7 +181,11 @@ class Fleet:
             self._cancel(job, f"It ran {SILENCE_S:g} s without a worker.", now)
 
     def _cancel(self, job: Job, why: str, now: float) -> None:
-        self.queue.cancel([job.id])
+        try:
+            self.queue.cancel([job.id])
+        except SimulationError as error:
+            log.warning("Job %s cannot be cancelled now: %s", job.id, error)
+            return
         job.reason = why
         self._ended(job, now)
 
@@ -242,6 +246,12 @@ class Fleet:
         self.ledger.record("job_submitted", job=number, name=name)
         self.ledger.flush()
         self._drop_logs()
+
+    def _write_ledger(self) -> None:
+        try:
+            self.ledger.flush()
+        except LedgerError as error:  # It keeps its lines for the next time.
+            log.warning("%s", error)
 
     def _remaining(self, job: Job, now: float) -> float:
         if job.running is None and not self.roll.knows(job.name):

@@ -1,12 +1,14 @@
 """What happened to the simulations of a run: an append-only file of events, and totals."""
 
 import json
+import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pvi_hpc.errors import SimulationError
+from pvi_hpc.errors import LedgerError
 from pvi_hpc.simulate.simulator import SimulationCount
 
 __all__ = ["Ledger"]
@@ -53,20 +55,30 @@ class Ledger:
 
         Raises
         ------
-        SimulationError
+        LedgerError
             If the file cannot be written; what is noted is kept for the next time.
         """
         with self._lock:
             lines, self._lines = self._lines, []
             if self.path is None or not lines:
                 return
-            # One write, so that a kill leaves at most one torn line at the end.
             try:
-                with self.path.open("a", encoding="utf-8") as file:
-                    file.write("\n".join(lines) + "\n")
+                _append(self.path, "".join(f"{line}\n" for line in lines))
             except OSError as error:
                 self._lines = [*lines, *self._lines]
-                raise SimulationError(
+                raise LedgerError(
                     f"Cannot write the ledger '{self.path}': {error}. Make room, or make the "
                     "folder writable, then: pvi resume"
                 ) from error
+
+
+def _append(path: Path, text: str) -> None:
+    """Append all of a text or nothing; a kill leaves at most one torn line at the end."""
+    size = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("ab") as file:
+            file.write(text.encode())
+    except OSError:
+        with suppress(OSError):
+            os.truncate(path, size)
+        raise

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pvi_hpc.config.execution import Execution
-from pvi_hpc.errors import SimulationError, StopRequestedError
+from pvi_hpc.errors import LedgerError, SimulationError, StopRequestedError
 from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS, Workplace
 from pvi_hpc.execution.fleet import Fleet, FleetSettings
 from pvi_hpc.execution.queues import Queue
@@ -148,10 +148,13 @@ class BatchExecutor(ABC):
         """Cancel all worker jobs of this run, by their names; return how many."""
         prefix = run_prefix(self.place.folder)
         old = [job for job in self.queue.jobs() if job.name.startswith(prefix)]
+        self.queue.cancel(job.id for job in old)
         for job in old:
             self.place.ledger.record("job_cancelled", job=job.id, name=job.name)
-        self.place.ledger.flush()
-        self.queue.cancel(job.id for job in old)
+        try:
+            self.place.ledger.flush()
+        except LedgerError as error:  # The jobs are gone all the same.
+            log.warning("%s", error)
         return len(old)
 
     def _start_reaper(self) -> "subprocess.Popen[bytes] | None":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import tempfile
 from pathlib import Path
 
@@ -9,7 +10,13 @@ import numpy as np
 import pytest
 
 from pvi_hpc.config.execution import Execution
-from pvi_hpc.errors import ConfigError, NonFiniteError, SimulationError, SurveyError
+from pvi_hpc.errors import (
+    ConfigError,
+    LedgerError,
+    NonFiniteError,
+    SimulationError,
+    SurveyError,
+)
 from pvi_hpc.execution.batch import make_samples
 from pvi_hpc.execution.executor import Workplace, load_executor
 from pvi_hpc.execution.failures import Failure
@@ -88,6 +95,13 @@ def test_a_batch_is_cut_by_size_only():
     first, second = make_samples(models, [range(5), [7, 3]], 2, "gradient", "f")
     assert [c.task.shots for c in first.chunks] == [(0, 1), (2, 3), (4,)]
     assert [c.task.shots for c in second.chunks] == [(7, 3)]
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_models_without_shots_and_shots_without_models_are_refused(n):
+    models = iter(np.ones((n, 2, 2, 2), np.float32))
+    with pytest.raises(SimulationError, match=rf"got 2 lists for {n} models"):
+        list(make_samples(models, [[0], [1]], 2, "gradient", "f"))
 
 
 def always(worker, chunk, ahead):
@@ -232,6 +246,26 @@ def test_a_ledger_on_a_full_disk_says_so_and_keeps_its_lines(tmp_path):
     assert events == ["failed", "retried"]
 
 
+def test_a_ledger_that_could_write_a_part_has_each_line_once(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.record("failed")
+    ledger.flush()
+    for i in range(200):
+        ledger.record("retried", number=i)
+    room, limit = ledger.path.stat().st_size + 5000, resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = ledger.path.read_bytes()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limit[1]))
+    try:
+        with pytest.raises(LedgerError, match="File too large"):
+            ledger.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert ledger.path.read_bytes() == before
+    ledger.flush()
+    lines = [json.loads(line) for line in ledger.path.read_text().splitlines()]
+    assert [line.get("number") for line in lines] == [None, *range(200)]
+
+
 def test_a_process_is_told_from_another_of_the_same_pid():
     me = ProcessId.of(os.getpid())
     assert me.alive
@@ -242,7 +276,7 @@ def test_a_process_is_told_from_another_of_the_same_pid():
 
 def test_a_chunk_that_was_given_up_tells_what_its_last_loss_looked_like():
     (sample,) = make_samples(np.ones((1, 1, 1, 1), np.float32), [[0]], 1, "misfit", "f")
-    recovery = Recovery([sample], Policy(), Ledger(), lambda _: None)
+    recovery = Recovery([sample], Policy(), Ledger())
     for _ in range(MAX_LOSSES):
         recovery.lost(sample.chunks[0], "CommClosedError: earlier")
     with pytest.raises(SimulationError, match=r"lost with .* 11 times.*OSError: no more"):

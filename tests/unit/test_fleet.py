@@ -11,12 +11,13 @@ from pvi_hpc.deadline import job_end, seconds_left
 from pvi_hpc.errors import SimulationError, StopRequestedError
 from pvi_hpc.execution.allocation import AllocationQueue
 from pvi_hpc.execution.executor import Workplace
-from pvi_hpc.execution.fleet import Fleet, FleetSettings
+from pvi_hpc.execution.fleet import SILENCE_S, Fleet, FleetSettings
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.nodes import Node
 from pvi_hpc.execution.queues import QueuedJob, call, clean_environment
 from pvi_hpc.execution.reaper import reap
 from pvi_hpc.execution.slurm import SlurmExecutor
+from pvi_hpc.execution.worker_jobs import run_prefix
 from pvi_hpc.interrupt import StopFlag
 
 
@@ -124,6 +125,58 @@ def test_a_job_whose_id_finds_no_room_in_the_ledger_is_not_lost(make_fleet):
     assert len(fleet.jobs) == 1
     fleet.close()
     assert not fleet.queue.jobs()
+
+
+def test_a_full_disk_neither_ends_the_watch_nor_counts_as_a_failed_start(make_fleet, tmp_path):
+    fleet = make_fleet("exec sleep 60", wanted=1, failed_starts=1)
+    ledger, submitted = fleet.ledger.path, []
+    submit = fleet.queue.submit
+    fleet.queue.submit = lambda script: submitted.append(script) or submit(script)
+    fleet.ledger.path = Path("/dev/full")
+    for _ in range(2):
+        fleet.step(time.monotonic())
+    assert not submitted, "a job whose name is not written down"
+    assert not fleet.error
+    fleet.ledger.path = ledger
+    step_until(fleet, lambda: len(fleet.jobs) == 1)
+    assert len(submitted) == 1
+    assert "job_submitted" in ledger.read_text()
+
+
+def test_a_job_that_cannot_be_cancelled_is_looked_at_again(make_fleet):
+    fleet = make_fleet("exec sleep 60", wanted=1)
+    step_until(fleet, lambda: fleet.jobs and all(j.running for j in fleet.jobs.values()))
+    cancel, (job,) = fleet.queue.cancel, fleet.jobs.values()
+
+    def refuse(ids):
+        raise SimulationError("scancel did not return")
+
+    fleet.queue.cancel = refuse
+    later = time.monotonic() + 2 * SILENCE_S
+    fleet.step(later)
+    assert list(fleet.jobs.values()) == [job]
+    fleet.queue.cancel = cancel
+    fleet.step(later)
+    assert job.id not in fleet.jobs
+
+
+def test_leftovers_are_cancelled_also_where_the_ledger_cannot_be_written(tmp_path):
+    class Queue:
+        cancelled = ()
+
+        def jobs(self):
+            names = (f"{run_prefix(tmp_path)}ab-1", "pvi-of-another-run")
+            return [QueuedJob(str(i), name, "running") for i, name in enumerate(names)]
+
+        def cancel(self, ids):
+            self.cancelled = tuple(ids)
+
+    executor = SlurmExecutor(
+        Execution(executor="slurm"), Workplace(tmp_path, Ledger(Path("/dev/full")))
+    )
+    executor.queue = Queue()
+    assert executor.cancel_leftovers() == 1
+    assert executor.queue.cancelled == ("0",)
 
 
 def test_a_queue_that_does_not_answer_is_no_news(make_fleet):

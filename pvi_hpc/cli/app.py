@@ -81,7 +81,7 @@ def status(
 @app.command()
 def stop(project: ProjectName) -> None:
     """Stop a running workflow at its next checkpoint; `pvi resume` goes on."""
-    from pvi_hpc.cli.launch import stop_project
+    from pvi_hpc.cli.ending import stop_project
 
     stop_project(project)
 

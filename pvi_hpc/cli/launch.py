@@ -1,12 +1,9 @@
-"""Starting, resuming and stopping a workflow; Snakemake does the work."""
+"""Starting and resuming a workflow; Snakemake does the work."""
 
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,23 +12,16 @@ import psutil
 import typer
 
 import pvi_hpc
-from pvi_hpc.cli.progress import (
-    Display,
-    find_project,
-    progress_display,
-    read_statuses,
-)
+from pvi_hpc.cli.ending import ask_to_stop, end_survivors, refuse_elsewhere
+from pvi_hpc.cli.progress import Display, progress_display
 from pvi_hpc.config import Project, load_project
 from pvi_hpc.config.site import site_of
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.execution.lease import Lease
 from pvi_hpc.interrupt import EXIT_STOPPED
-from pvi_hpc.orphans import end_jobs
 from pvi_hpc.plan import refuse_changed_runs
-from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
 
-__all__ = ["find_profile", "launch", "stop_project"]
+__all__ = ["find_profile", "launch"]
 
 ROOT = Path(pvi_hpc.__file__).parents[1]
 #: Lines of a failed step's log that are shown.
@@ -45,8 +35,9 @@ def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = F
     refuse_changed_runs(project)
     command = [*_snakemake(profile), "--configfile", str(path), *extra]
     if unlock:
+        refuse_elsewhere(project)
         _unlock(command, project)
-        _end_survivors(project)
+        end_survivors(project)
     log = ProjectPaths.of(project.name).log
     log.parent.mkdir(parents=True, exist_ok=True)
     typer.echo(f"Project '{project.name}': log in {log}, state with: pvi status {project.name}")
@@ -63,7 +54,7 @@ def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = F
         # jobs; the controllers stop at a checkpoint.
         asked = []
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(number, lambda *_: asked.append(_ask_to_stop(project)))
+            signal.signal(number, lambda *_: asked.append(ask_to_stop(project)))
         code = _follow(process, project, log, start)
     _conclude(project, log, start, code)
     return EXIT_STOPPED if code and asked else code
@@ -73,27 +64,6 @@ def _ignore_warnings_of_the_end() -> None:
     # Snakemake would die of what a batch system sends to all of a job; `pvi segment` listens.
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
-
-
-def stop_project(name: str) -> None:
-    """Ask the workflow and the controllers of a project to stop at a safe point."""
-    project = find_project(name)
-    asked = _ask_to_stop(project)
-    ended = end_jobs(project)
-    if not asked and not ended:
-        ProjectPaths.of(name).stop.unlink(missing_ok=True)
-        typer.echo(f"Nothing of '{name}' is running.")
-        return
-    typer.echo(f"Asked to stop; state with: pvi status {name}. Go on with: pvi resume {name}")
-
-
-def _ask_to_stop(project: Project) -> bool:
-    paths = ProjectPaths.of(project.name)
-    # Reaches a controller on another host, or one that Snakemake is about to start.
-    write_text(paths.stop, "")
-    leases = [paths.run(run.name).lease for run in project.resolved]
-    asked = [_terminate(path) for path in (paths.owner, *leases)]
-    return any(asked)
 
 
 def _find_config(config: str, profile: Path) -> tuple[Path, Project]:
@@ -143,12 +113,6 @@ def _environment() -> dict[str, str]:
 
 
 def _unlock(command: list[str], project: Project) -> None:
-    for status in read_statuses(project):
-        if status.shown_state.startswith("running on"):
-            raise ConfigError(
-                f"Run '{status.run}' is {status.shown_state}; stop it there, or wait until "
-                "'pvi status' calls it silent."
-            )
     for process in psutil.process_iter(["cmdline", "cwd"]):
         words = process.info["cmdline"] or []
         called = words[1:3] == ["-m", "snakemake"] or "snakemake" in map(_name, words[:2])
@@ -162,18 +126,6 @@ def _unlock(command: list[str], project: Project) -> None:
     )
     if done.returncode:
         raise ConfigError(f"Cannot unlock the workflow:\n{done.stderr.strip()}")
-
-
-def _end_survivors(project: Project) -> None:
-    """Stop controllers here that outlived their workflow, each at a checkpoint."""
-    for run in project.resolved:
-        path = ProjectPaths.of(project.name).run(run.name).lease
-        lease = Lease(path)
-        if not lease.held() or not _terminate(path):
-            continue
-        typer.echo(f"Run '{run.name}' outlived its workflow: stopping it at a checkpoint ...")
-        while lease.held():
-            time.sleep(0.2)
 
 
 def _name(word: str) -> str:
@@ -223,21 +175,3 @@ def _conclude(project: Project, log: Path, start: int, code: int) -> None:
         f"Whole log: {log}. Go on with: pvi resume {project.name}",
         err=True,
     )
-
-
-def _terminate(path: Path) -> bool:
-    if not path.exists():
-        return False
-    owner = json.loads(path.read_text())
-    if owner.get("name") != socket.gethostname():
-        typer.echo(f"{path.parent} is worked on by {owner.get('name')}: told by a file.")
-        return True
-    try:
-        process = psutil.Process(owner["pid"])
-        if abs(process.create_time() - owner["started"]) > 2:
-            return False
-        process.send_signal(signal.SIGTERM)
-    except (psutil.NoSuchProcess, KeyError):
-        return False
-    time.sleep(0.1)
-    return True

@@ -85,6 +85,12 @@ class Lease:
                 "controller took this run over. This one stops and writes nothing more."
             )
 
+    def refuse_elsewhere(self) -> None:
+        """Raise `LeaseError` if a live controller of another host holds it."""
+        epoch = self._newest()
+        if epoch and self._read(epoch).get("host", _host()) != _host():
+            self._refuse_if_alive(epoch)
+
     def release(self) -> None:
         """Give the lease back; the epoch stays, so that it never runs backwards."""
         self._stop.set()
@@ -112,7 +118,8 @@ class Lease:
             remedy = (
                 f"wait for it, or stop it with 'kill {owner['pid']}'"
                 if owner["host"] == _host()
-                else f"stop it there, or wait {self.expires_s:g} s after it died"
+                else "stop it with 'pvi stop' and wait for it; if it died, wait "
+                f"{self.expires_s:g} s"
             )
             raise LeaseError(
                 f"'{self.path.parent}' is being worked on by process {owner['pid']} on "

@@ -1,0 +1,146 @@
+"""Stopping a workflow and its controllers, and what an earlier workflow left running."""
+
+import json
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import typer
+
+from pvi_hpc.cli.progress import find_project
+from pvi_hpc.config import Project
+from pvi_hpc.errors import LeaseError
+from pvi_hpc.execution.lease import Lease
+from pvi_hpc.orphans import end_jobs
+from pvi_hpc.store.atomic import write_text
+from pvi_hpc.store.layout import ProjectPaths
+
+__all__ = ["ask_to_stop", "end_survivors", "refuse_elsewhere", "stop_project"]
+
+#: A controller that is suspended for so long is not waited for [s].
+PATIENCE_S: Final = 60.0
+
+
+def stop_project(name: str) -> None:
+    """Ask the workflow and the controllers of a project to stop at a safe point."""
+    project = find_project(name)
+    asked = ask_to_stop(project)
+    ended = end_jobs(project)
+    if not asked and not ended:
+        ProjectPaths.of(name).stop.unlink(missing_ok=True)
+        typer.echo(f"Nothing of '{name}' is running.")
+        return
+    typer.echo(f"Asked to stop; state with: pvi status {name}. Go on with: pvi resume {name}")
+
+
+def ask_to_stop(project: Project) -> bool:
+    """Tell workflow and controllers, here by a signal, elsewhere by a file; False: none."""
+    paths = ProjectPaths.of(project.name)
+    try:
+        # Reaches a controller on another host, or one that Snakemake is about to start.
+        write_text(paths.stop, "")
+    except OSError as error:
+        typer.echo(
+            f"Only this host is told: '{paths.stop}' cannot be written: {error}", err=True
+        )
+    owners = [paths.owner, *(lease.path for lease in _leases(project))]
+    asked = [_ask(path, paths.stop) for path in owners]
+    return any(asked)
+
+
+def refuse_elsewhere(project: Project) -> None:
+    """Raise `LeaseError` if a live controller on another host works on a run."""
+    for lease in _leases(project):
+        lease.refuse_elsewhere()
+
+
+def end_survivors(project: Project) -> None:
+    """Stop controllers here that outlived their workflow, each at a checkpoint.
+
+    Raises
+    ------
+    LeaseError
+        If one is suspended, and stays so.
+    """
+    for lease in _leases(project):
+        process = _process(lease.path) if lease.held() else None
+        if process is None:
+            continue
+        _terminate(process)
+        name = lease.path.parent.name
+        typer.echo(
+            f"Run '{name}' outlived its workflow (process {process.pid}): stopping it at a "
+            "checkpoint ..."
+        )
+        _wait(lease, process)
+
+
+def _leases(project: Project) -> list[Lease]:
+    paths = ProjectPaths.of(project.name)
+    return [Lease(paths.run(run.name).lease) for run in project.resolved]
+
+
+def _wait(lease: Lease, process: psutil.Process) -> None:
+    """Wait until a controller, which may have an iteration to finish, gives its lease back."""
+    moved = time.monotonic()
+    while lease.held():
+        if not _suspended(process):
+            moved = time.monotonic()
+        elif time.monotonic() - moved > PATIENCE_S:
+            raise LeaseError(
+                f"The controller of '{lease.path.parent}', process {process.pid}, is suspended "
+                f"and does not stop; let it go on with 'kill -CONT {process.pid}', or end it "
+                f"with 'kill -KILL {process.pid}', then try again."
+            )
+        time.sleep(0.2)
+
+
+def _suspended(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_STOPPED)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _ask(path: Path, stop: Path) -> bool:
+    """Tell whom a file names as owner; False if there is nobody."""
+    owner = _owner(path)
+    if owner.get("name", socket.gethostname()) != socket.gethostname():
+        told = "told by a file" if stop.exists() else "stop it there"
+        typer.echo(f"{path.parent} is worked on by {owner['name']}: {told}.")
+        return True
+    process = _process(path)
+    if process is None:
+        return False
+    _terminate(process)
+    return True
+
+
+def _process(path: Path) -> psutil.Process | None:
+    """Return the live process of this host that a file names as owner."""
+    owner = _owner(path)
+    if owner.get("name") != socket.gethostname():
+        return None
+    try:
+        process = psutil.Process(owner["pid"])
+        same = abs(process.create_time() - owner["started"]) <= 2
+    except psutil.NoSuchProcess:
+        return None
+    return process if same else None
+
+
+def _terminate(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.terminate()
+        time.sleep(0.1)
+
+
+def _owner(path: Path) -> dict[str, Any]:
+    try:
+        owner: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return owner

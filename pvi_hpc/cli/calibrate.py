@@ -9,6 +9,7 @@ from typing import Any
 from cloudpickle import register_pickle_by_value  # type: ignore[import-untyped]
 
 from pvi_hpc.config.execution import Execution
+from pvi_hpc.config.load import parse_settings
 from pvi_hpc.config.site import read_tree, site_of
 from pvi_hpc.diagnostics.calibration import Calibration, CalibrationProblem, calibrate
 from pvi_hpc.errors import ConfigError
@@ -51,10 +52,18 @@ def load_problem(place: str) -> CalibrationProblem:
 
 
 def site_execution(profile: Path, workers: int) -> Execution:
-    """Return where the workers come from: what a profile says, or this machine."""
-    site = site_of(profile)
-    tree: dict[str, Any] = {} if site is None else dict(read_tree(site, "'executor'"))
-    return Execution.model_validate({**tree, "workers": workers})
+    """Return where the workers come from: what a profile says, or this machine.
+
+    Raises
+    ------
+    ConfigError
+        With one line for each setting of the profile, or `workers`, that is impossible.
+    """
+    site, given = site_of(profile), f"--workers {workers}"
+    if site is None:
+        return parse_settings(Execution, {"workers": workers}, given)
+    tree = {**read_tree(site, "'executor'"), "workers": workers}
+    return parse_settings(Execution, tree, f"{site} with {given}")
 
 
 def calibrate_problem(

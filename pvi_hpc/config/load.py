@@ -3,15 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pvi_hpc.config.project import Project, Run
 from pvi_hpc.config.site import at_site, read_tree
 from pvi_hpc.errors import ConfigError
 
-__all__ = ["load_project", "parse_project"]
+__all__ = ["load_project", "parse_project", "parse_settings"]
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 def load_project(path: str | Path, *, site: str | Path | None = None) -> Project:
@@ -36,10 +38,7 @@ def parse_project(
     if site is not None:
         tree = at_site(tree, site)
         source = f"{source} with {site}"
-    try:
-        project = Project.model_validate(dict(tree))
-    except ValidationError as error:
-        raise ConfigError(_report(source, error.errors(), "")) from error
+    project = parse_settings(Project, tree, source)
     names: list[str] = []
     for i, entry in enumerate(project.runs):
         for key in ("grid", "survey"):
@@ -48,13 +47,21 @@ def parse_project(
                     f"{source}:\n  'runs.{i}.{key}' cannot differ: all runs of a project share "
                     f"'{key}'. Make a second project (another file with another 'name')."
                 )
-        try:
-            names.append(Run.model_validate(project.merged(dict(entry))).name)
-        except ValidationError as error:
-            raise ConfigError(_report(source, error.errors(), f"runs.{i}.")) from error
+        run = parse_settings(Run, project.merged(dict(entry)), source, f"runs.{i}.")
+        names.append(run.name)
     if len(set(names)) != len(names):
         raise ConfigError(f"{source}:\n  'runs' must have different names, got {names}.")
     return project
+
+
+def parse_settings(
+    kind: type[Settings], tree: Mapping[str, Any], source: str, prefix: str = ""
+) -> Settings:
+    """Check settings that come from `source`; errors as `load_project`, names with `prefix`."""
+    try:
+        return kind.model_validate(dict(tree))
+    except ValidationError as error:
+        raise ConfigError(_report(source, error.errors(), prefix)) from error
 
 
 def _report(source: str, faults: Sequence[Any], prefix: str) -> str:

@@ -7,13 +7,16 @@ mean is neither too high nor too low more often than by chance (VSBC: Yao et al.
 Lemos et al. 2023, arXiv 2302.03026).
 """
 
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import cloudpickle  # type: ignore[import-untyped]
 import numpy as np
+from distributed import as_completed
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -21,6 +24,7 @@ from pvi_hpc.config.execution import Execution
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.executor import RESOURCE, Workplace, load_executor
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.execution.pool import WorkerPool
 from pvi_hpc.random import keyed_rng
 
 __all__ = ["Calibration", "CalibrationProblem", "calibrate"]
@@ -28,6 +32,8 @@ __all__ = ["Calibration", "CalibrationProblem", "calibrate"]
 Array = NDArray[np.float64]
 #: Bins of the rank histograms; SBC wants at least 5 inversions in each.
 BINS: Final = 10
+#: How long nothing may come before it is looked again [s].
+TICK_S: Final = 0.1
 LEVELS: Final = np.linspace(0.05, 0.95, 19)
 
 
@@ -130,22 +136,40 @@ def calibrate(
     ------
     ConfigError
         If there are too few inversions, or no such executor.
+    SimulationError
+        If workers cannot be had.
     """
     least = 5 * BINS
     if n < least:
         raise ConfigError(
             f"'n' must be at least {least}, 5 inversions a bin of a rank histogram, got {n}."
         )
-    executor = load_executor(execution, Workplace(folder, Ledger(folder / "ledger.jsonl")))
-    try:
+    ledger = Ledger(folder / "ledger.jsonl")
+    with closing(load_executor(execution, Workplace(folder, ledger))) as executor:
         client = executor.start(execution.workers)
         # By value: a worker need not have the file that the problem is from.
         sent, one = cloudpickle.dumps(problem), {RESOURCE: 1}
-        futures = [client.submit(_invert, sent, i, resources=one, pure=False) for i in range(n)]
-        results: list[Any] = client.gather(futures)
-    finally:
-        executor.close()
+        asked = {
+            client.submit(_invert, sent, i, resources=one, pure=False): i for i in range(n)
+        }
+        results = _collect(asked, WorkerPool(client, executor, execution.workers, ledger))
     return Calibration.of(results)
+
+
+def _collect(asked: dict[Any, int], pool: WorkerPool) -> list[tuple[Array, Array]]:
+    """Take each result out of `asked` once it is there: its worker may end before the last."""
+    done = as_completed(asked, with_results=True, loop=pool.client.loop)
+    results: dict[int, tuple[Array, Array]] = {}
+    while asked:
+        if done.has_ready():
+            future, result = next(done)
+            results[asked.pop(future)] = result
+            future.release()
+        elif pool.due:
+            pool.refresh()
+        else:
+            time.sleep(TICK_S)
+    return [results[i] for i in sorted(results)]
 
 
 def _invert(problem: bytes, index: int) -> tuple[Array, Array]:

@@ -52,6 +52,22 @@ def test_what_is_no_case_is_refused(file):
             load_problem(f"{file}:{name}")
 
 
+@pytest.mark.parametrize(
+    ("text", "workers", "message"),
+    [
+        ("", 0, r"--workers 0:\n  'workers': .*greater than 0, got 0"),
+        ("executer: sge", 2, r"dask\.yaml with --workers 2:\n  'executer' is unknown .*'sge'"),
+        ("cluster: {queu: a}", 2, r"'cluster\.queu' is unknown .*correct the spelling"),
+        ("min_workers: 2", 1, r"'min_workers' must be at most 'workers' \(1\), got 2; raise"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(tmp_path, text, workers, message):
+    if text:
+        (tmp_path / "dask.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        site_execution(tmp_path, workers)
+
+
 def test_workers_come_from_the_profile(tmp_path):
     assert site_execution(tmp_path, 3).executor == "local"
     (tmp_path / "dask.yaml").write_text("executor: sge\ncluster: {queue: all.q}\n")

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -30,7 +29,7 @@ def running(cluster: Cluster) -> Iterator[Cluster]:
         pytest.fail(lacks)
     if lacks:
         pytest.skip(lacks)
-    # Daemons must end also where somebody ends pytest.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Daemons must end also where somebody ends pytest; `SystemExit` would fail one test only.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("Ended by SIGTERM.", returncode=143))
     with cluster:
         yield cluster

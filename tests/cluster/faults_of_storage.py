@@ -62,8 +62,10 @@ def _small_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        kept = shutil.copytree(folder, folder.with_name("kept"))
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        try:
+            kept = shutil.copytree(folder, folder.with_name("kept"))
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
         shutil.copytree(kept, folder, dirs_exist_ok=True)
 
 

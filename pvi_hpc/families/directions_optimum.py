@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pvi_hpc.families.family import Parameters
 from pvi_hpc.families.gaussian import GaussianFamily
+from pvi_hpc.reproducible import one_thread
 
 __all__ = ["optimal_directions"]
 
@@ -34,14 +35,15 @@ def optimal_directions(
     """Return the parameters of least `KL(q || N(mean, P^{-1}))`, from directions `start`.
 
     `complete` returns the parameters that are best for directions `(r, n)`; `precision` is
-    `P` `(n, n)`. Deterministic, but to rounding only where BLAS has another number of threads.
+    `P` `(n, n)`. L-BFGS is deterministic to rounding only where NumPy's BLAS has more threads.
     """
     eps = torch.eye(family.n, dtype=torch.float64)
 
     def loss(x: Array) -> tuple[float, Array]:
         parameters = complete(torch.from_numpy(x.reshape(start.shape).copy()))
         rows = family.apply(parameters, eps)
-        pulled = torch.from_numpy(rows.numpy() @ precision.numpy())
+        with one_thread():
+            pulled = rows @ precision
         gradient = family.factor_pullback(parameters, eps, pulled)["directions"]
         gradient = gradient - family.log_det_gradient(parameters)["directions"]
         value = 0.5 * float(np.sum(rows.numpy() * pulled.numpy()))

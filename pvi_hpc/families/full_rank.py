@@ -6,7 +6,6 @@ from typing import Any, Final, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
@@ -65,9 +64,10 @@ class FullRank(GaussianFamily):
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the parameters of `N(mean, precision^{-1})` itself."""
         # P = (J C J) (J C J)^T with J the reversal of the order, so that L = J C^{-T} J.
-        root = cholesky(precision.dense().numpy()[::-1, ::-1], lower=True)
-        inverse = solve_triangular(root, np.eye(self.n), lower=True, trans=1)
-        factor = torch.from_numpy(inverse[::-1, ::-1].copy())
+        one = torch.eye(self.n, dtype=torch.float64)
+        with one_thread():
+            root = torch.linalg.cholesky(precision.dense().flip(0, 1))
+            factor = torch.linalg.solve_triangular(root.T, one, upper=True).flip(0, 1)
         return {
             LOCATION: mean.detach().clone(),
             "log_sd": log(factor.diagonal()).to(mean.dtype),

@@ -9,6 +9,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
 from pvi_hpc.random import keyed_rng
+from pvi_hpc.reproducible import one_thread
 
 __all__ = ["leading_directions", "scaled_directions"]
 
@@ -21,12 +22,14 @@ def leading_directions(
     """Return the `U` `(rank, n)` of least KL of `(I + U^T U)^{-+1}` to `N(0, P^{-1})`.
 
     `product` maps rows `(S, n)` to `P` times them. The exponent is -1 for `of` "precision",
-    with the largest eigenvalues of `P`; 1 for "covariance", with the smallest. Deterministic,
-    but to rounding only where BLAS uses another number of threads.
+    with the largest eigenvalues of `P`; 1 for "covariance", with the smallest. Lanczos
+    iterations are deterministic to rounding only where NumPy's BLAS has more threads.
     """
     if 2 * rank + 1 >= n:  # ARPACK needs room; then everything is small
-        matrix = product(torch.eye(n, dtype=torch.float64)).numpy()
-        return scaled_directions(*np.linalg.eigh((matrix + matrix.T) / 2), rank, of)
+        matrix = product(torch.eye(n, dtype=torch.float64))
+        with one_thread():
+            values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+        return scaled_directions(values.numpy(), vectors.numpy(), rank, of)
     operator = LinearOperator((n, n), matvec=lambda x: _row(product, x), dtype=np.float64)
     start = keyed_rng(0, "lanczos").standard_normal(n)
     which = "LA" if of == "precision" else "SA"
@@ -42,7 +45,7 @@ def scaled_directions(values: Array, vectors: Array, rank: int, of: str) -> Tens
     ratios = values if of == "precision" else 1 / values
     chosen = np.argsort(-ratios, kind="stable")[:rank]
     lengths = np.sqrt(np.maximum(np.sqrt(np.maximum(ratios[chosen], 1)) - 1, 0))
-    return torch.from_numpy(np.ascontiguousarray((vectors[:, chosen] * lengths).T))
+    return torch.tensor((vectors[:, chosen] * lengths).T)
 
 
 def _row(product: Callable[[Tensor], Tensor], x: Array) -> Array:

@@ -23,7 +23,7 @@ from pvi_hpc.families.mean_field import MeanField
 from pvi_hpc.families.options import choice_option, rank_option, refuse_unknown
 from pvi_hpc.families.precision import Precision
 from pvi_hpc.families.structured import Structured
-from pvi_hpc.reproducible import combine
+from pvi_hpc.reproducible import combine, log
 
 __all__ = ["JOINT_CELLS", "LowRank"]
 
@@ -83,11 +83,9 @@ class LowRank(GaussianFamily):
         """
         rank, of = self.factor.rank, self.factor.of
         if self.n <= JOINT_CELLS:
-            d, found = optimal_low_rank(
-                precision.dense().numpy(), rank, of=of, max_rounds=JOINT_ROUNDS
-            )
-            log_sd, directions = torch.from_numpy(np.log(d)), torch.from_numpy(found)
-            parameters = {LOCATION: mean.detach().clone(), "log_sd": log_sd}
+            dense = precision.dense()
+            d, directions = optimal_low_rank(dense, rank, of=of, max_rounds=JOINT_ROUNDS)
+            parameters = {LOCATION: mean.detach().clone(), "log_sd": log(d)}
         else:
             parameters = self.inner.informed(mean.to(torch.float64), precision)
             start = parameters

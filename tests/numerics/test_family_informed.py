@@ -13,6 +13,7 @@ from pvi_hpc.families.precision import DensePrecision, StencilPrecision
 from pvi_hpc.families.precision_structured import PrecisionStructured
 from pvi_hpc.families.stencil import Stencil
 from pvi_hpc.families.structured import Structured
+from pvi_hpc.inference.probes import Columns
 
 N = int(active_cells().sum())
 MEAN = torch.from_numpy(np.random.default_rng(1).standard_normal(N))
@@ -144,3 +145,23 @@ def test_a_wide_structured_family_needs_a_hundredth_of_the_mean_fields_divergenc
         factor = dense_factor(family, parameters)
         divergences.append(gaussian_kl(problem.mean, factor, problem.mean, problem.precision))
     assert divergences[0] > 2 * divergences[1] > 4 * divergences[2]
+
+
+@pytest.mark.parametrize("name", ["full_rank", "low_rank"])
+def test_threads_change_no_bit_of_a_start_from_a_whole_precision(name):
+    active = np.ones((1, 15, 20), bool)
+    family, rng = family_of(name, active), np.random.default_rng(4)
+    columns = Columns(active)
+    sums = columns.fresh()
+    sums["matrix"] += torch.from_numpy(rng.standard_normal((300, 300)))
+    sums["counts"] += 1
+    mean, starts, before = torch.zeros(300).double(), [], torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            precision = columns.precision(sums, 300, 2.0)
+            starts.append({"P": precision.dense(), **family.informed(mean, precision)})
+    finally:
+        torch.set_num_threads(before)
+    for key, value in starts[0].items():
+        assert torch.equal(starts[1][key], value), key

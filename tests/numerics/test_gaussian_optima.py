@@ -86,7 +86,8 @@ def test_a_precision_factor_of_full_width_is_exact():
 @pytest.mark.parametrize(("of", "exponent"), [("precision", -1), ("covariance", 1)])
 def test_low_rank_optima_are_stationary(of, exponent):
     """No change of d or U lowers the divergence to first order."""
-    d, directions = optimal_low_rank(PROBLEM.precision, 12, of=of)
+    found = optimal_low_rank(torch.from_numpy(PROBLEM.precision), 12, of=of)
+    d, directions = (value.numpy() for value in found)
     rng = np.random.default_rng(3)
     best = kl(d[:, None] * symmetric(directions, exponent))
     for _ in range(5):

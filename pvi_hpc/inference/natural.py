@@ -60,10 +60,15 @@ def natural_descent(
 def curvature_error(
     family: NaturalGradient, parameters: Parameters, cotangent: Tensor
 ) -> float:
-    """Return about the norm of `E = L^T P L - I`, `P` the negative Hessian of the target.
+    """Return a bound of the norm of `E = L^T P L - w I`, `P` the target's negative Hessian.
 
-    `S L^T` times the cotangent is `e = E eps` of each sample, and `(e_i . e_j)^2` is `tr E^4`
-    on average, an upper bound of its fourth power; of one sample, `|e|^2` is `tr E^2`.
+    `S L^T` times the cotangent is `e = b + E eps` of each sample, `w` the weight of the score
+    and `b` the whitened gradient at the mean. Of independent samples `(e_i . e_j)^2` is on
+    average `tr E^4 + 2 |E b|^2 + |b|^4`: at the mean's optimum no less than the fourth power
+    of the norm, and elsewhere so much more that a step moves the mean by about one
+    standardised length at most. The two of a pair give `(|b|^2 - |E eps|^2)^2`, more than
+    `tr E^4` at the optimum; far from it, little where both terms are alike, and with one pair
+    there is no other. Of one sample `|e|^2` is `|b|^2 + tr E^2`.
     """
     e = family.apply_transposed(parameters, cotangent) * len(cotangent)
     products = inner_products(e, e).numpy()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from pvi_hpc.errors import LedgerError, SimulationError
+from pvi_hpc.execution.job import Job, drop_logs
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.queues import Queue, QueuedJob
 from pvi_hpc.execution.roll import Roll
@@ -26,9 +27,6 @@ log = logging.getLogger(__name__)
 GRACE_S: Final = 5.0
 #: A job that runs so long without any worker is of no use [s].
 SILENCE_S: Final = 180.0
-#: Logs kept of jobs that have ended, and lines of one that a message quotes.
-LOGS_KEPT: Final = 30
-LOG_LINES: Final = 15
 #: Longest pause after failed starts [s].
 LONGEST_PAUSE_S: Final = 60.0
 #: Share of a job's walltime at whose end its successor is submitted, and at most [s].
@@ -47,23 +45,6 @@ class FleetSettings:
     walltime_s: float
     poll_s: float
     failed_starts: int
-
-
-@dataclass
-class Job:
-    """A worker job that was submitted and has not ended."""
-
-    id: str
-    name: str
-    log: Path
-    submitted: float
-    state: str = "pending"
-    reason: str = ""
-    #: Last time it was known not to run yet, and first time it was seen running.
-    not_yet: float = 0.0
-    running: float | None = None
-    listed: bool = False
-    came_up: bool = False
 
 
 @dataclass
@@ -117,7 +98,7 @@ class Fleet:
         for job in self.jobs.values():
             self.ledger.record("job_cancelled", job=job.id, name=job.name)
         self._write_ledger()
-        self._drop_logs()
+        drop_logs(self.settings.logs, len(self.jobs))
 
     def remaining_s(self, worker: str) -> float:
         """Return how long the job of a worker may still run [s], on the safe side."""
@@ -199,7 +180,7 @@ class Fleet:
         seconds = now - (job.running or job.submitted)
         self._failed_start(
             f"Job {job.id} ({job.name}) ended after {seconds:.0f} s. {job.reason}\n"
-            f"{_tail(job.log)}",
+            f"{job.end_of_log()}",
             now,
         )
 
@@ -245,7 +226,7 @@ class Fleet:
         self.jobs[number] = Job(number, name, job_log, now, not_yet=now)
         self.ledger.record("job_submitted", job=number, name=name)
         self.ledger.flush()
-        self._drop_logs()
+        drop_logs(self.settings.logs, len(self.jobs))
 
     def _write_ledger(self) -> None:
         try:
@@ -257,17 +238,3 @@ class Fleet:
         if job.running is None and not self.roll.knows(job.name):
             return float("inf")
         return job.not_yet + self.settings.walltime_s - now
-
-    def _drop_logs(self) -> None:
-        """Keep the newest logs of this run's jobs."""
-        found = sorted(self.settings.logs.glob("pvi-*.log"), key=lambda p: p.stat().st_mtime)
-        for path in found[: -LOGS_KEPT - len(self.jobs)]:
-            path.unlink(missing_ok=True)
-
-
-def _tail(path: Path) -> str:
-    try:
-        lines = path.read_text(errors="replace").splitlines()[-LOG_LINES:]
-    except OSError:
-        return f"It left no log in {path}."
-    return "\n".join([f"End of its log {path}:", *lines])

@@ -8,7 +8,8 @@ import pytest
 from execution_case import make_execution, make_models, make_setup
 
 from pvi_hpc.execution.allocation import AllocationQueue
-from pvi_hpc.execution.fleet import Fleet, FleetSettings, Job
+from pvi_hpc.execution.fleet import Fleet, FleetSettings
+from pvi_hpc.execution.job import Job
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.local import LocalExecutor
 from pvi_hpc.execution.nodes import Node

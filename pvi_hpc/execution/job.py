@@ -1,0 +1,43 @@
+"""A worker job of a fleet, and the log that it leaves."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = ["Job", "drop_logs"]
+
+#: Logs kept of jobs that have ended, and lines of one that a message quotes.
+LOGS_KEPT: Final = 30
+LOG_LINES: Final = 15
+
+
+@dataclass
+class Job:
+    """A worker job that was submitted and has not ended."""
+
+    id: str
+    name: str
+    log: Path
+    submitted: float
+    state: str = "pending"
+    reason: str = ""
+    #: Last time it was known not to run yet, and first time it was seen running.
+    not_yet: float = 0.0
+    running: float | None = None
+    listed: bool = False
+    came_up: bool = False
+
+    def end_of_log(self) -> str:
+        """Return the last lines of the log, to be quoted."""
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        except OSError:
+            return f"It left no log in {self.log}."
+        return "\n".join([f"End of its log {self.log}:", *lines])
+
+
+def drop_logs(folder: Path, running: int) -> None:
+    """Keep the newest logs in a folder, and those of the jobs that run."""
+    found = sorted(folder.glob("pvi-*.log"), key=lambda p: p.stat().st_mtime)
+    for path in found[: -LOGS_KEPT - running]:
+        path.unlink(missing_ok=True)

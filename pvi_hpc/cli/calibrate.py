@@ -4,8 +4,9 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import typer
 from cloudpickle import register_pickle_by_value  # type: ignore[import-untyped]
 
 from pvi_hpc.config.execution import Execution
@@ -18,6 +19,9 @@ from pvi_hpc.report.style import png
 from pvi_hpc.store.atomic import atomic_path, write_text
 
 __all__ = ["calibrate_problem", "load_problem", "site_execution"]
+
+#: Lines that tell the progress of a calibration.
+LINES: Final = 20
 
 
 def load_problem(place: str) -> CalibrationProblem:
@@ -71,7 +75,12 @@ def calibrate_problem(
 ) -> Calibration:
     """Do `n` inversions; write `calibration.json` and `calibration.png` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = calibrate(problem, n, execution, folder)
+
+    def tell(done: int) -> None:
+        if done * LINES // n > (done - 1) * LINES // n:
+            typer.echo(f"{done} of {n} inversions done")
+
+    found = calibrate(problem, n, execution, folder, tell)
     figures = {
         "inversions": n,
         "unknowns": found.ranks.shape[1],

@@ -8,7 +8,7 @@ Lemos et al. 2023, arXiv 2302.03026).
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +117,11 @@ class Calibration:
 
 
 def calibrate(
-    problem: CalibrationProblem, n: int, execution: Execution, folder: Path
+    problem: CalibrationProblem,
+    n: int,
+    execution: Execution,
+    folder: Path,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Calibration:
     """Do `n` inversions on the workers of an executor and return what they say.
 
@@ -131,6 +135,8 @@ def calibrate(
         Executor and number of workers; each does one inversion at a time.
     folder
         For the ledger and the files of the executor, on a disk that all nodes share.
+    progress
+        Told how many inversions are done, after each.
 
     Raises
     ------
@@ -152,11 +158,14 @@ def calibrate(
         asked = {
             client.submit(_invert, sent, i, resources=one, pure=False): i for i in range(n)
         }
-        results = _collect(asked, WorkerPool(client, executor, execution.workers, ledger))
+        pool = WorkerPool(client, executor, execution.workers, ledger)
+        results = _collect(asked, pool, progress)
     return Calibration.of(results)
 
 
-def _collect(asked: dict[Any, int], pool: WorkerPool) -> list[tuple[Array, Array]]:
+def _collect(
+    asked: dict[Any, int], pool: WorkerPool, progress: Callable[[int], None]
+) -> list[tuple[Array, Array]]:
     """Take each result out of `asked` once it is there: its worker may end before the last."""
     done = as_completed(asked, with_results=True, loop=pool.client.loop)
     results: dict[int, tuple[Array, Array]] = {}
@@ -165,6 +174,7 @@ def _collect(asked: dict[Any, int], pool: WorkerPool) -> list[tuple[Array, Array
             future, result = next(done)
             results[asked.pop(future)] = result
             future.release()
+            progress(len(results))
         elif pool.due:
             pool.refresh()
         else:

@@ -64,7 +64,9 @@ def test_a_shifted_posterior_is_found():
 @pytest.mark.slow
 def test_inversions_run_on_the_workers_of_an_executor(tmp_path):
     problem = LinearGaussian(draws=50)
-    found = calibrate(problem, 60, Execution(executor="local", workers=2), tmp_path)
+    told, two = [], Execution(executor="local", workers=2)
+    found = calibrate(problem, 60, two, tmp_path, told.append)
+    assert told == list(range(1, 61))
     alone = calibration(problem, 60)
     assert np.array_equal(found.ranks, alone.ranks) and np.array_equal(found.tarp, alone.tarp)
 

@@ -67,8 +67,8 @@ def rows(rank: int, data_rank: int) -> dict[str, Row]:
     exact = settings(1400, 16, estimator=INDEPENDENT, optimiser=PLAIN)
     return {
         "mean_field": Row("mean_field", {}, settings=settings(1600, 8, start=LONGER)),
-        "structured": Row("structured", STENCIL, settings=settings(2000, 16)),
-        "precision": Row("precision_structured", STENCIL, settings=settings(2400, 16)),
+        "structured": Row("structured", STENCIL, settings=settings(3200, 16)),
+        "precision": Row("precision_structured", STENCIL, settings=settings(3600, 16)),
         "full_rank": Row("full_rank", settings=exact),
         "low_rank": Row("low_rank", few, settings=own | {"start": LONGER}),
         "low_rank_all": Row("low_rank", {"rank": data_rank}, True, settings(600, 16)),

@@ -63,14 +63,20 @@ def end_survivors(project: Project) -> None:
     Raises
     ------
     LeaseError
-        If one is suspended, and stays so.
+        If one is suspended, and stays so, or is another user's.
     """
     for lease in _leases(project):
         process = _process(lease.path) if lease.held() else None
         if process is None:
             continue
-        _terminate(process)
         name = lease.path.parent.name
+        try:
+            _terminate(process)
+        except psutil.AccessDenied as error:
+            raise LeaseError(
+                f"Run '{name}' is worked on by process {process.pid} of user "
+                f"{process.username()}, who alone can end it; ask for that, or wait."
+            ) from error
         typer.echo(
             f"Run '{name}' outlived its workflow (process {process.pid}): stopping it at a "
             "checkpoint ..."
@@ -108,14 +114,18 @@ def _suspended(process: psutil.Process) -> bool:
 def _ask(path: Path, stop: Path) -> bool:
     """Tell whom a file names as owner; False if there is nobody."""
     owner = _owner(path)
+    told = "told by a file" if stop.exists() else "stop it there"
     if owner.get("name", socket.gethostname()) != socket.gethostname():
-        told = "told by a file" if stop.exists() else "stop it there"
         typer.echo(f"{path.parent} is worked on by {owner['name']}: {told}.")
         return True
     process = _process(path)
     if process is None:
         return False
-    _terminate(process)
+    try:
+        _terminate(process)
+    except psutil.AccessDenied:
+        user = f"user {process.username()} (process {process.pid})"
+        typer.echo(f"{path.parent} is worked on by {user}: {told}.")
     return True
 
 

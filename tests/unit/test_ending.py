@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from pvi_hpc.cli import ending
@@ -85,6 +86,19 @@ def test_a_stop_file_that_cannot_be_written_does_not_keep_the_signal_back(
     assert ending.ask_to_stop(project)
     assert controller.wait(10) == 0
     assert "Only this host is told" in capsys.readouterr().err
+
+
+def test_a_controller_of_another_user_is_told_by_the_file_and_named(
+    project, controller, monkeypatch, capsys
+):
+    def refuse(process):
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "terminate", refuse)
+    assert ending.ask_to_stop(project)
+    assert rf"(process {controller.pid}): told by a file" in capsys.readouterr().out
+    with pytest.raises(LeaseError, match=rf"process {controller.pid} of user .*ask"):
+        ending.end_survivors(project)
 
 
 def test_nobody_is_told_where_nobody_is(project, lease):

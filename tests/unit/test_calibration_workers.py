@@ -33,8 +33,11 @@ def test_a_result_is_taken_before_the_last_one_comes(cluster):
             client.submit(lambda: "first", resources={"early": 1}, pure=False): 0,
             client.submit(lambda: "second", resources={"late": 1}, pure=False): 1,
         }
-        pool, found = WorkerPool(client, LocalExecutor(), 1, Ledger(), patience_s=60.0), []
-        thread = threading.Thread(target=lambda: found.extend(_collect(asked, pool)))
+        pool = WorkerPool(client, LocalExecutor(), 1, Ledger(), patience_s=60.0)
+        found, told = [], []
+        thread = threading.Thread(
+            target=lambda: found.extend(_collect(asked, pool, told.append))
+        )
         thread.start()
         wait_until(lambda: len(asked) == 1)
         cluster.scale(0)
@@ -44,6 +47,7 @@ def test_a_result_is_taken_before_the_last_one_comes(cluster):
         thread.join(20)
     # Nobody could have done the first one again.
     assert found == ["first", "second"]
+    assert told == [1, 2]
 
 
 def test_who_has_no_workers_is_told_why(cluster):
@@ -54,7 +58,7 @@ def test_who_has_no_workers_is_told_why(cluster):
     with Client(cluster, set_as_default=False) as client:
         asked = {client.submit(int, resources={"early": 1}): 0}
         with pytest.raises(SimulationError, match="5 worker jobs"):
-            _collect(asked, WorkerPool(client, Refused(), 1, Ledger()))
+            _collect(asked, WorkerPool(client, Refused(), 1, Ledger()), [].append)
 
 
 def wait_until(condition):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 import pvi_hpc
-from pvi_hpc.random import keyed_rng
+from pvi_hpc.numerics.random import keyed_rng
 
 __all__ = ["Tomography", "mean_field", "psvi"]
 

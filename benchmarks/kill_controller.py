@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from pvi_hpc.config import load_project
-from pvi_hpc.plan import total_iterations
+from pvi_hpc.run.plan import total_iterations
 
 
 def main() -> int:

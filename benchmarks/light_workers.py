@@ -21,11 +21,11 @@ import numpy as np
 from distributed import Client, LocalCluster, Worker
 from numpy.typing import NDArray
 
-from pvi_hpc.execution import plugin
 from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS
-from pvi_hpc.execution.gang_process import Answer
-from pvi_hpc.execution.processes import signal_on_parent_death
-from pvi_hpc.simulate.shots import ShotResult
+from pvi_hpc.execution.gang import worker_plugin as plugin
+from pvi_hpc.execution.gang.process import Answer
+from pvi_hpc.execution.gang.processes import signal_on_parent_death
+from pvi_hpc.forward.shots import ShotResult
 
 __all__ = ["LightExecutor"]
 

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from pvi_hpc import controller
 from pvi_hpc.config import Run, load_project
-from pvi_hpc.interrupt import StopFlag
-from pvi_hpc.prepare import survey_geometry
-from pvi_hpc.segment import advance_run
+from pvi_hpc.data.prepare import survey_geometry
+from pvi_hpc.data.survey_file import write_survey
+from pvi_hpc.run import controller
+from pvi_hpc.run.interrupt import StopFlag
+from pvi_hpc.run.segment import advance_run
 from pvi_hpc.store.layout import RunPaths
-from pvi_hpc.store.survey_file import write_survey
 
 DEMO = Path(__file__).parents[1] / "config" / "demo.yaml"
 #: Time steps of a data sample in the run that tells how long one takes.

@@ -29,14 +29,14 @@ from typing import Any
 import numpy as np
 from light_workers import LightExecutor
 
-from pvi_hpc import workers
 from pvi_hpc.config import Run
-from pvi_hpc.interrupt import StopFlag
-from pvi_hpc.prepare import survey_geometry
-from pvi_hpc.segment import advance_run
-from pvi_hpc.simulate.dask_simulator import DaskSimulator
+from pvi_hpc.data.prepare import survey_geometry
+from pvi_hpc.data.survey_file import write_survey
+from pvi_hpc.execution.dask_simulator import DaskSimulator
+from pvi_hpc.run import workers
+from pvi_hpc.run.interrupt import StopFlag
+from pvi_hpc.run.segment import advance_run
 from pvi_hpc.store.layout import RunPaths
-from pvi_hpc.store.survey_file import write_survey
 
 SHAPES = {
     15_680: (20, 28, 28),  # config/demo.yaml

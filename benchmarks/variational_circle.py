@@ -25,9 +25,9 @@ from variational_savings import FAMILIES, Gap, defaults, plain, savings, show
 from pvi_hpc.config.inference import Inference, Optimiser, Start
 from pvi_hpc.families.load import load_family
 from pvi_hpc.inference.log_prob_target import LogProbTarget
-from pvi_hpc.inference.vi import VariationalInference
+from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.priors.uniform import Uniform
-from pvi_hpc.random import keyed_rng
 
 __all__ = ["circle", "figures"]
 

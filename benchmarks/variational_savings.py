@@ -21,11 +21,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import Tomography, tomography
 
 from pvi_hpc.config.inference import Estimator, Family, Inference, Optimiser, Start
-from pvi_hpc.diagnostics.gaussian import dense_factor, optimal_factor
+from pvi_hpc.diagnostics.known_gaussian import dense_factor, optimal_factor
 from pvi_hpc.families.load import load_family
-from pvi_hpc.fit_settings import inference_of, start_of
+from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.target import Target
-from pvi_hpc.inference.vi import VariationalInference
+from pvi_hpc.library.settings import inference_of, start_of
 
 __all__ = ["FAMILIES", "Gap", "defaults", "figures", "plain", "savings", "show"]
 

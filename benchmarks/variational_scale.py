@@ -52,9 +52,9 @@ def measure(kind: str, shape: tuple[int, int, int], options: dict) -> dict[str, 
 
     from pvi_hpc.config.inference import Family, Inference, Start
     from pvi_hpc.families.load import load_family
+    from pvi_hpc.forward.simulator import SimulationCount
+    from pvi_hpc.inference.methods.vi import VariationalInference
     from pvi_hpc.inference.target import TargetValue
-    from pvi_hpc.inference.vi import VariationalInference
-    from pvi_hpc.simulate.simulator import SimulationCount
 
     class Quadratic:
         """log density -0.5 * sum((theta - 1)^2 * 4), cheap on purpose."""

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import torch
 
 from pvi_hpc.config.inference import Inference, Method, Optimiser, Start
+from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.method import load_method
 from pvi_hpc.inference.target import TargetValue
-from pvi_hpc.simulate.simulator import SimulationCount
 
 __all__ = ["measure", "svgd"]
 

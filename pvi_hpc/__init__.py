@@ -20,5 +20,5 @@ def __getattr__(name: str) -> Any:
     if name in ("fit", "load_fit"):
         from importlib import import_module
 
-        return getattr(import_module("pvi_hpc.fitting"), name)
+        return getattr(import_module("pvi_hpc.library.fit"), name)
     raise AttributeError(f"module 'pvi_hpc' has no attribute '{name}'")

@@ -19,7 +19,7 @@ import numpy as np
 from case import Case
 from peer_process import PeerProcess, peers_python
 
-from pvi_hpc.simulate.native import load
+from pvi_hpc.forward.acoustic.library import load
 
 __all__: list[str] = []
 

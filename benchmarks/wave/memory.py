@@ -16,15 +16,15 @@ import numpy as np
 import psutil
 
 from pvi_hpc.config.execution import Execution
-from pvi_hpc.execution.local import LocalExecutor
+from pvi_hpc.data.survey_file import file_hash, write_survey
+from pvi_hpc.execution.cluster.local import LocalExecutor
+from pvi_hpc.execution.dask_simulator import DaskSimulator
+from pvi_hpc.forward.acoustic.solver_settings import settings_of
+from pvi_hpc.forward.acoustic.stability import max_time_step
+from pvi_hpc.forward.acoustic.storage_choice import Choice, RunSize, choose_storage
+from pvi_hpc.forward.acoustic.storage_request import StorageWish
+from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
-from pvi_hpc.simulate.dask_simulator import DaskSimulator
-from pvi_hpc.simulate.setup import SimulationSetup
-from pvi_hpc.simulate.solver_settings import settings_of
-from pvi_hpc.simulate.stability import max_time_step
-from pvi_hpc.simulate.storage_choice import Choice, RunSize, choose_storage
-from pvi_hpc.simulate.storage_wish import StorageWish
-from pvi_hpc.store.survey_file import file_hash, write_survey
 from pvi_hpc.survey import Shot, Survey, Wavelet
 
 __all__: list[str] = []
@@ -106,7 +106,7 @@ def measure(case: Case, setup: SimulationSetup) -> dict[str, float]:
         start = time.perf_counter()
         simulator.misfit_and_gradient(case.model()[None], [[0]])
         seconds = time.perf_counter() - start
-        ranks, keepers = of_module("mpi4py"), of_module("pvi_hpc.execution.keeper")
+        ranks, keepers = of_module("mpi4py"), of_module("pvi_hpc.execution.gang.keeper")
         peaks = [peak_gb(rank.pid) for rank in ranks]
         worker = peak_gb(keepers[0].ppid())
     assert len(peaks) == case.ranks

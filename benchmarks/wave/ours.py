@@ -5,9 +5,9 @@ from typing import Any
 from case import Case
 from mpi4py import MPI
 
-from pvi_hpc.simulate.acoustic_solver import AcousticSolver, SolverSettings
-from pvi_hpc.simulate.storage_choice import RunSize, choose_storage
-from pvi_hpc.simulate.storage_wish import StorageWish
+from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver, SolverSettings
+from pvi_hpc.forward.acoustic.storage_choice import RunSize, choose_storage
+from pvi_hpc.forward.acoustic.storage_request import StorageWish
 
 __all__ = ["Peer"]
 

@@ -1,1 +1,1 @@
-"""What `pvi check` looks at, one subject a file; `pvi_hpc.check` puts them together."""
+"""What `pvi check` looks at, one subject a file; `pvi_hpc.checks.run` puts them together."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pvi_hpc.checks.controller import free_cells
+from pvi_hpc.checks.controller_cost import free_cells
 from pvi_hpc.checks.finding import Finding, error
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import PviError
@@ -14,8 +14,8 @@ __all__ = ["check_executor", "check_family", "check_model_map"]
 def check_model_map(run: Run) -> Iterator[Finding]:
     """Check that prior and start make a map of the unknowns, as the inversion makes it."""
     # Imported here, as below: these load torch.
-    from pvi_hpc.starting_model import starting_model
-    from pvi_hpc.transforms import ModelMap
+    from pvi_hpc.problem.model_map import ModelMap
+    from pvi_hpc.problem.starting_model import starting_model
 
     try:
         ModelMap.build(run.grid.grid, run.prior, starting_model(run))
@@ -25,7 +25,7 @@ def check_model_map(run: Run) -> Iterator[Finding]:
 
 def check_family(run: Run) -> Iterator[Finding]:
     """Check that there is such a family and method, and that their options suit the grid."""
-    from pvi_hpc.block_tails import is_gaussian
+    from pvi_hpc.answers.block_tails import is_gaussian
     from pvi_hpc.families.load import load_family
     from pvi_hpc.inference.method import load_method
     from pvi_hpc.inference.target import NoTarget

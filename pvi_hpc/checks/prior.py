@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from pvi_hpc.checks.finding import Finding, error, warning
 from pvi_hpc.config.project import Run
+from pvi_hpc.data.prepare import true_model
 from pvi_hpc.errors import PviError
-from pvi_hpc.prepare import true_model
 from pvi_hpc.priors.load import load_prior
-from pvi_hpc.starting_model import starting_model
+from pvi_hpc.problem.starting_model import starting_model
 
 __all__ = ["check_prior", "check_start", "check_true_model", "velocity_range"]
 

@@ -10,12 +10,12 @@ from typing import Final
 import psutil
 from dask.utils import parse_bytes
 
-from pvi_hpc.checks.controller import controller_cost
+from pvi_hpc.checks.controller_cost import controller_cost
 from pvi_hpc.checks.finding import Finding, error, ok, warning
 from pvi_hpc.config.options import read_options
 from pvi_hpc.config.project import Run
+from pvi_hpc.data.prepare import problem_setup
 from pvi_hpc.errors import ConfigError, PviError
-from pvi_hpc.prepare import problem_setup
 from pvi_hpc.survey import Survey
 
 __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
@@ -71,8 +71,8 @@ def cost_of(run: Run, survey: Survey, throughput: float = ASSUMED_THROUGHPUT) ->
 def _candidates(run: Run) -> int:
     """Return the models that boosting tries to begin its components with."""
     # Imported here: these load torch.
-    from pvi_hpc.inference.boosting import BoostingOptions
-    from pvi_hpc.inference.particles import SETTING
+    from pvi_hpc.inference.methods.boosting import BoostingOptions
+    from pvi_hpc.inference.methods.particles import SETTING
 
     method = run.inference.method
     if method.kind != "boosting":
@@ -192,8 +192,8 @@ def check_disk(run: Run, survey: Survey, *, free: int | None = None) -> Iterator
 def _memory_of_rank(run: Run, survey: Survey) -> tuple[int, str]:
     """Return the bytes of the largest rank, and how gradients come to need them."""
     # Imported here: these load MPI, which a check of settings alone does not need.
-    from pvi_hpc.simulate.solver_settings import decomposition, settings_of
-    from pvi_hpc.simulate.storage_choice import RunSize, choose_storage
+    from pvi_hpc.forward.acoustic.solver_settings import decomposition, settings_of
+    from pvi_hpc.forward.acoustic.storage_choice import RunSize, choose_storage
 
     setup = problem_setup(run, survey)
     settings, ranks = settings_of(setup), run.execution.ranks

@@ -6,7 +6,7 @@ from typing import Final
 
 from pvi_hpc.cli.app import app
 from pvi_hpc.errors import PviError
-from pvi_hpc.interrupt import EXIT_STOPPED
+from pvi_hpc.run.interrupt import EXIT_STOPPED
 
 __all__ = ["main"]
 

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from pvi_hpc.cli.outcomes import print_outcomes
-from pvi_hpc.doctor.examine import examine
+from pvi_hpc.selftest.site.examine import examine
 
 __all__ = ["print_examination"]
 

@@ -14,7 +14,7 @@ from pvi_hpc.cli.progress import find_project
 from pvi_hpc.config import Project
 from pvi_hpc.errors import LeaseError
 from pvi_hpc.execution.lease import Lease
-from pvi_hpc.orphans import end_jobs
+from pvi_hpc.run.orphans import end_jobs
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
 

@@ -17,8 +17,8 @@ from pvi_hpc.cli.progress import Display, progress_display
 from pvi_hpc.config import Project, load_project
 from pvi_hpc.config.site import site_of
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.interrupt import EXIT_STOPPED
-from pvi_hpc.plan import refuse_changed_runs
+from pvi_hpc.run.interrupt import EXIT_STOPPED
+from pvi_hpc.run.plan import refuse_changed_runs
 from pvi_hpc.store.layout import ProjectPaths
 
 __all__ = ["find_profile", "launch"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from pvi_hpc.outcome import Outcome
+from pvi_hpc.selftest.outcome import Outcome
 
 __all__ = ["print_outcomes"]
 

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from pvi_hpc.config import Project, load_project
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.plan import total_iterations
-from pvi_hpc.status import Status
+from pvi_hpc.run.plan import total_iterations
+from pvi_hpc.run.status import Status
 from pvi_hpc.store.layout import ProjectPaths
 
 __all__ = ["Display", "find_project", "progress_display", "read_statuses", "show_status"]

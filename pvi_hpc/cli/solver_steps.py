@@ -7,13 +7,13 @@ import typer
 
 from pvi_hpc.cli.outcomes import print_outcomes
 from pvi_hpc.config import load_project
-from pvi_hpc.outcome import Outcome
-from pvi_hpc.verify.accuracy import check_accuracy
-from pvi_hpc.verify.case import VerifyCase
-from pvi_hpc.verify.properties import check_properties
-from pvi_hpc.verify.ranks import check_ranks
-from pvi_hpc.verify.roofline import roofline
-from pvi_hpc.verify.timing import bandwidth, forward_speeds, storage_costs
+from pvi_hpc.selftest.outcome import Outcome
+from pvi_hpc.selftest.solver.accuracy import check_accuracy
+from pvi_hpc.selftest.solver.case import VerifyCase
+from pvi_hpc.selftest.solver.properties import check_properties
+from pvi_hpc.selftest.solver.ranks import check_ranks
+from pvi_hpc.selftest.solver.roofline import roofline
+from pvi_hpc.selftest.solver.timing import bandwidth, forward_speeds, storage_costs
 
 __all__ = ["bench_solver", "test_solver"]
 

@@ -4,16 +4,16 @@ import logging
 import sys
 from pathlib import Path
 
-from pvi_hpc.check import check_report, check_run, refuse, render
+from pvi_hpc.checks.run import check_report, check_run, refuse, render
 from pvi_hpc.cli.progress import find_project
 from pvi_hpc.config import load_project
-from pvi_hpc.deadline import job_end
+from pvi_hpc.data.survey_file import read_survey, write_survey
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.interrupt import EXIT_STOPPED, StopFlag
-from pvi_hpc.plan import refuse_changed_runs, survey_settings
+from pvi_hpc.run.deadline import job_end
+from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag
+from pvi_hpc.run.plan import refuse_changed_runs, survey_settings
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
-from pvi_hpc.store.survey_file import read_survey, write_survey
 
 __all__ = [
     "check_config",
@@ -48,9 +48,9 @@ def check_config(config: str | None, name: str | None, only: str | None) -> None
 
 def prepare_project(name: str) -> None:
     """Write the internal survey file of a project."""
-    from pvi_hpc.gradient_check import check_gradient
-    from pvi_hpc.prepare import prepare_survey
-    from pvi_hpc.workers import simulate_survey
+    from pvi_hpc.checks.gradient import check_gradient
+    from pvi_hpc.data.prepare import prepare_survey
+    from pvi_hpc.run.workers import simulate_survey
 
     _log_to_stdout()
     project = find_project(name)
@@ -71,7 +71,7 @@ def prepare_project(name: str) -> None:
 
 def run_segment(name: str, run_name: str, until: int, manifest: Path) -> int:
     """Advance a run; return the exit code."""
-    from pvi_hpc.segment import advance_run, write_manifest
+    from pvi_hpc.run.segment import advance_run, write_manifest
 
     _log_to_stdout()
     project = find_project(name)
@@ -89,9 +89,9 @@ def run_segment(name: str, run_name: str, until: int, manifest: Path) -> int:
 
 def write_posterior_files(name: str, run_name: str) -> None:
     """Write samples, posterior and VTKHDF of a run."""
-    from pvi_hpc.posterior import write_posterior_files as write
-    from pvi_hpc.problem import Problem
-    from pvi_hpc.segment import load_progress
+    from pvi_hpc.problem.problem import Problem
+    from pvi_hpc.run.draw_posterior import write_posterior_files as write
+    from pvi_hpc.run.segment import load_progress
 
     project, paths = find_project(name), ProjectPaths.of(name)
     run = project.run(run_name)
@@ -102,7 +102,7 @@ def write_posterior_files(name: str, run_name: str) -> None:
 
 def write_predictive_files(name: str, run_name: str) -> None:
     """Write simulated data of posterior draws, the final ELBO and the summary of a run."""
-    from pvi_hpc.conclude import conclude_run
+    from pvi_hpc.run.conclude import conclude_run
 
     _log_to_stdout()
     project, paths = find_project(name), ProjectPaths.of(name)
@@ -112,7 +112,7 @@ def write_predictive_files(name: str, run_name: str) -> None:
 
 def write_report(name: str) -> None:
     """Write the HTML report and its figures."""
-    from pvi_hpc.conclude import write_project_report
+    from pvi_hpc.run.conclude import write_project_report
 
     project = find_project(name)
     write_project_report(project, ProjectPaths.of(name))

@@ -22,10 +22,10 @@ from scipy import stats
 
 from pvi_hpc.config.execution import Execution
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.execution.dispatch.pool import WorkerPool
 from pvi_hpc.execution.executor import RESOURCE, Workplace, load_executor
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.execution.pool import WorkerPool
-from pvi_hpc.random import keyed_rng
+from pvi_hpc.numerics.random import keyed_rng
 
 __all__ = ["Calibration", "CalibrationProblem", "calibrate"]
 

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from pvi_hpc.diagnostics.gaussian import dense_factor
+from pvi_hpc.diagnostics.known_gaussian import dense_factor
 from pvi_hpc.families.family import LOCATION, Parameters
-from pvi_hpc.families.gaussian import GaussianFamily
+from pvi_hpc.families.gaussian.gaussian import GaussianFamily
 
 __all__ = ["converge"]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.random import keyed_rng
+from pvi_hpc.numerics.random import keyed_rng
 
 __all__ = ["KHat", "k_hat_along", "pareto_k"]
 

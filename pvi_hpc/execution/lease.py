@@ -18,7 +18,7 @@ from typing import Any, Self
 import psutil
 
 from pvi_hpc.errors import LeaseError
-from pvi_hpc.execution.processes import ProcessId
+from pvi_hpc.execution.gang.processes import ProcessId
 from pvi_hpc.store.atomic import write_text
 
 __all__ = ["Lease"]

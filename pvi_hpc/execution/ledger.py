@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pvi_hpc.errors import LedgerError
-from pvi_hpc.simulate.simulator import SimulationCount
+from pvi_hpc.forward.simulator import SimulationCount
 
 __all__ = ["Ledger"]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pvi_hpc.families.family import ClosedForm, Family, Parameters
-from pvi_hpc.reproducible import one_thread
+from pvi_hpc.numerics.reproducible import one_thread
 
 __all__ = ["LOG_WEIGHTS", "Mixture"]
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from pvi_hpc.families.family import ClosedForm, Family, Parameters
-from pvi_hpc.random import keyed_rng
+from pvi_hpc.numerics.random import keyed_rng
 
 __all__ = ["entropy", "mean_and_sd"]
 

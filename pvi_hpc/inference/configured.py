@@ -7,7 +7,7 @@ from typing import Self
 from pvi_hpc.config.inference import Inference, Start
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import Family, NaturalGradient
-from pvi_hpc.inference.hessian_start import probes_of
+from pvi_hpc.inference.starts.hessian_start import probes_of
 from pvi_hpc.inference.target import Target
 
 __all__ = ["ConfiguredMethod"]

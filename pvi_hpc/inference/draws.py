@@ -9,7 +9,7 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from pvi_hpc.config.inference import Estimator
-from pvi_hpc.random import keyed_rng, standard_normal
+from pvi_hpc.numerics.random import keyed_rng, standard_normal
 
 __all__ = ["Draws"]
 

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.method import Method
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
-from pvi_hpc.simulate.simulator import SimulationCount
 
 __all__ = ["ElboEstimate", "estimate_elbo"]
 

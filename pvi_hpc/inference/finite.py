@@ -6,8 +6,8 @@ from torch import Tensor
 
 from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.families.family import Parameters
-from pvi_hpc.families.native import compare
 from pvi_hpc.inference.target import TargetValue
+from pvi_hpc.numerics.update_kernels import compare
 
 __all__ = ["check_gradients", "check_values", "is_finite", "norm"]
 

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.simulate.simulator import SimulationCount
+from pvi_hpc.forward.simulator import SimulationCount
 
 __all__ = ["START_PHASES", "Info"]
 

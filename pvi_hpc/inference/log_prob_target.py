@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.target import TargetValue
-from pvi_hpc.simulate.simulator import SimulationCount
 
 __all__ = ["LogProb", "LogProbTarget"]
 

@@ -6,10 +6,10 @@ from torch import Tensor
 
 from pvi_hpc.families.family import ClosedForm
 from pvi_hpc.families.moments import mean_and_sd
-from pvi_hpc.inference.boosting import Boosting
 from pvi_hpc.inference.method import Method
+from pvi_hpc.inference.methods.boosting import Boosting
+from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.state import State
-from pvi_hpc.inference.vi import VariationalInference
 
 __all__ = ["posterior_moments"]
 

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from torch import Tensor
 
-from pvi_hpc.likelihood import Likelihood, Shots
-from pvi_hpc.simulate.simulator import SimulationCount
-from pvi_hpc.standard_normal import log_density
-from pvi_hpc.transforms import ModelMap
+from pvi_hpc.forward.simulator import SimulationCount
+from pvi_hpc.numerics.standard_normal import log_density
+from pvi_hpc.problem.likelihood import Likelihood, Shots
+from pvi_hpc.problem.model_map import ModelMap
 
 __all__ = ["NoTarget", "Posterior", "Target", "TargetValue"]
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from pvi_hpc.config.inference import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
 from pvi_hpc.priors.prior import IndependentPrior
-from pvi_hpc.standard_normal import HALF_LOG_2PI
 
 __all__ = ["Normal"]
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pvi_hpc.config.inference import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.reproducible import exp
+from pvi_hpc.numerics.reproducible import exp
 
 __all__ = ["THETA_MAX", "IndependentPrior", "Prior"]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pvi_hpc.report.places import KM
 from pvi_hpc.report.style import COLOURS
 from pvi_hpc.report.view import RunView
-from pvi_hpc.store.predictive import PredictedShot
+from pvi_hpc.store.predictive_file import PredictedShot
 
 __all__ = ["gathers", "receiver_line", "traces"]
 

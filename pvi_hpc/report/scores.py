@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from pvi_hpc.report.view import RunView
-from pvi_hpc.store.predictive import Predictive
-from pvi_hpc.store.results import PosteriorSummary
+from pvi_hpc.store.posterior_file import PosteriorSummary
+from pvi_hpc.store.predictive_file import Predictive
 
 __all__ = ["central_interval", "coverage", "scores"]
 

@@ -15,7 +15,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pvi_hpc.store.results import PosteriorSummary
+from pvi_hpc.store.posterior_file import PosteriorSummary
 
 __all__ = [
     "COLOURS",

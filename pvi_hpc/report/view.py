@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from pvi_hpc.config import Project, Run
 from pvi_hpc.config.project import Report
+from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import PviError
 from pvi_hpc.store.layout import RunPaths
-from pvi_hpc.store.predictive import Predictive, read_predictive
-from pvi_hpc.store.results import PosteriorSummary, read_posterior
+from pvi_hpc.store.posterior_file import PosteriorSummary, read_posterior
+from pvi_hpc.store.predictive_file import Predictive, read_predictive
 from pvi_hpc.store.samples import iter_samples
-from pvi_hpc.store.survey_file import SurveyFile
 
 __all__ = ["N_DRAWS", "RunView", "load_view"]
 

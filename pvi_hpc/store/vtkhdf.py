@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from pvi_hpc.grid import Grid
 from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.posterior_file import PosteriorSummary
 from pvi_hpc.store.result_schema import ResultFileError
-from pvi_hpc.store.results import PosteriorSummary
 
 __all__ = ["VERSION", "summary_fields", "write_vtkhdf"]
 

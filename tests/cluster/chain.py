@@ -15,7 +15,7 @@ from marked import marked_processes
 from record import Record, read_record
 
 from pvi_hpc.config import load_project
-from pvi_hpc.plan import write_project
+from pvi_hpc.run.plan import write_project
 
 if TYPE_CHECKING:
     from template import Template

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-import pvi_hpc.controller
-import pvi_hpc.workers
+import pvi_hpc.run.controller
+import pvi_hpc.run.workers
 from pvi_hpc.cli import main
-from pvi_hpc.controller import Controller
-from pvi_hpc.simulate.dask_simulator import DaskSimulator
+from pvi_hpc.execution.dask_simulator import DaskSimulator
+from pvi_hpc.run.controller import Controller
 
 
 def digest(tree: Any) -> str:
@@ -64,7 +64,9 @@ def recorded(iterate: Any) -> Any:
 if __name__ == "__main__":
     # Iterations of the suite take a third of a second. As those of real runs, which take far
     # longer than a checkpoint, each of them gets one.
-    pvi_hpc.controller.CHECKPOINT_SHARE = 1e9
-    pvi_hpc.workers.DaskSimulator = functools.partial(DaskSimulator, gang_module="faulty_gang")
+    pvi_hpc.run.controller.CHECKPOINT_SHARE = 1e9
+    pvi_hpc.run.workers.DaskSimulator = functools.partial(
+        DaskSimulator, gang_module="faulty_gang"
+    )
     Controller._iterate = recorded(Controller._iterate)
     main()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pvi_hpc.execution.processes import _descendants
+from pvi_hpc.execution.gang.processes import _descendants
 
 HERE = Path(__file__).parent
 

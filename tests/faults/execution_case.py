@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from pvi_hpc.config.execution import Execution
+from pvi_hpc.data.survey_file import file_hash, write_survey
+from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
-from pvi_hpc.simulate.setup import SimulationSetup
-from pvi_hpc.store.survey_file import file_hash, write_survey
 from pvi_hpc.survey import Shot, Survey, Wavelet
 
 GRID = Grid((12, 14, 16), (10.0, 10.0, 10.0), (0.0, 100.0, 200.0))

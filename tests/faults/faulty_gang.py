@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pvi_hpc.errors import SolverError
-from pvi_hpc.execution import gang
+from pvi_hpc.execution.gang import ranks as gang
 
 KIND, _, CALL = os.environ.get("PVI_FAULT", "none@0").partition("@")
 RANK = int(os.environ.get("PVI_FAULT_RANK", "0"))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from execution_case import make_execution, make_models, make_setup
 
-from pvi_hpc.execution.local import LocalExecutor
-from pvi_hpc.simulate.dask_simulator import DaskSimulator
+from pvi_hpc.execution.cluster.local import LocalExecutor
+from pvi_hpc.execution.dask_simulator import DaskSimulator
 
 if __name__ == "__main__":
     setup = make_setup(Path(sys.argv[1]))

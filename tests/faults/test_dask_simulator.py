@@ -16,15 +16,15 @@ import psutil
 import pytest
 from execution_case import GRID, make_execution, make_models, make_setup
 
+from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import SimulationError
+from pvi_hpc.execution.cluster.local import LocalExecutor
+from pvi_hpc.execution.dask_simulator import DaskSimulator
+from pvi_hpc.execution.gang.processes import ProcessId, _descendants
+from pvi_hpc.execution.gang.scratch import DASK, sweep
+from pvi_hpc.execution.gang.signals import LEFT_TO_CONTROLLER
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.execution.local import LocalExecutor
-from pvi_hpc.execution.processes import ProcessId, _descendants
-from pvi_hpc.execution.scratch import DASK, sweep
-from pvi_hpc.execution.signals import LEFT_TO_CONTROLLER
-from pvi_hpc.simulate.dask_simulator import DaskSimulator
-from pvi_hpc.simulate.shots import simulate_shots
-from pvi_hpc.store.survey_file import SurveyFile
+from pvi_hpc.forward.shots import simulate_shots
 
 pytestmark = [pytest.mark.usefixtures("no_orphans"), pytest.mark.slow]
 MODELS = make_models(3)
@@ -58,7 +58,7 @@ def simulator(tmp_path):
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
     """Return what one process without Dask gives, cut into chunks of two shots."""
-    from pvi_hpc.execution.gang import acoustic
+    from pvi_hpc.execution.gang.ranks import acoustic
 
     setup = make_setup(tmp_path_factory.mktemp("expected"))
     solver, survey = acoustic(setup, None), SurveyFile(setup.survey)
@@ -95,7 +95,7 @@ def processes(kind):
         text = " ".join(command)
         is_kind = {
             "worker": "spawn_main" in text,
-            "keeper": "pvi_hpc.execution.keeper" in text and command[0] == sys.executable,
+            "keeper": "pvi_hpc.execution.gang.keeper" in text and command[0] == sys.executable,
             "mpiexec": bool(command) and command[0].endswith("mpiexec"),
             "rank": command[1:3] == ["-m", "mpi4py"],
         }  # fmt: skip
@@ -126,7 +126,7 @@ def test_workers_and_the_order_of_completion_do_not_change_a_bit(
 
 
 def test_the_first_models_are_sent_before_the_others_are_made(simulator, expected):
-    running, sent = simulator(module="pvi_hpc.execution.gang"), []
+    running, sent = simulator(module="pvi_hpc.execution.gang.ranks"), []
 
     def models():
         for model in MODELS:
@@ -138,7 +138,7 @@ def test_the_first_models_are_sent_before_the_others_are_made(simulator, expecte
 
 
 def test_traces_gradients_on_two_ranks_and_empty_lists_of_shots(simulator, expected):
-    running = simulator(module="pvi_hpc.execution.gang", ranks=2)
+    running = simulator(module="pvi_hpc.execution.gang.ranks", ranks=2)
     traces = running.simulate(MODELS, [[0, 3, 1], [5], []])
     assert [len(t) for t in traces] == [3, 1, 0]
     assert traces[0][2].shape == (5, 21)
@@ -204,7 +204,7 @@ def test_an_error_of_the_node_is_a_failure_with_its_cause_not_a_lost_worker(
 
 
 def _fill_the_disk():
-    from pvi_hpc.execution import gang_process
+    from pvi_hpc.execution.gang import process as gang_process
 
     def refuse(n_bytes):
         raise OSError(28, "No space left on device")

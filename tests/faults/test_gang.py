@@ -15,14 +15,14 @@ import pytest
 from conftest import leftovers
 from execution_case import GRID, make_models, make_setup
 
-from pvi_hpc.execution import gang_process
+from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.execution.failures import GangError
-from pvi_hpc.execution.gang_client import Gang, GangSettings
+from pvi_hpc.execution.gang import process as gang_process
+from pvi_hpc.execution.gang.gang import Gang, GangSettings
+from pvi_hpc.execution.gang.processes import ProcessId, _descendants
+from pvi_hpc.execution.gang.scratch import PREFIX, sweep
 from pvi_hpc.execution.identity import model_hash, task_identity
-from pvi_hpc.execution.processes import ProcessId, _descendants
-from pvi_hpc.execution.scratch import PREFIX, sweep
-from pvi_hpc.simulate.shots import simulate_shots
-from pvi_hpc.store.survey_file import SurveyFile
+from pvi_hpc.forward.shots import simulate_shots
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 MODEL = make_models(1)[0]
@@ -71,7 +71,7 @@ def wait_dead(pids, seconds):
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_gang_gives_what_the_solver_gives_in_this_process(make_gang, tmp_path, ranks):
-    from pvi_hpc.execution.gang import acoustic
+    from pvi_hpc.execution.gang.ranks import acoustic
 
     setup = make_setup(tmp_path, "float64")
     solver = acoustic(setup, None)
@@ -264,7 +264,7 @@ import sys, threading
 sys.path.insert(0, {here!r})
 from pathlib import Path
 from execution_case import make_models, make_setup
-from pvi_hpc.execution.gang_client import Gang, GangSettings
+from pvi_hpc.execution.gang.gang import Gang, GangSettings
 from test_gang import ask
 gang = Gang(make_setup(Path({folder!r})), GangSettings(ranks=2, module="faulty_gang"))
 ask(gang, [0])

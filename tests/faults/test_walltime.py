@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from execution_case import make_execution, make_models, make_setup
 
-from pvi_hpc.execution.allocation import AllocationQueue
-from pvi_hpc.execution.fleet import Fleet, FleetSettings
-from pvi_hpc.execution.job import Job
+from pvi_hpc.execution.cluster.allocation import AllocationQueue
+from pvi_hpc.execution.cluster.fleet import Fleet, FleetSettings
+from pvi_hpc.execution.cluster.job import Job
+from pvi_hpc.execution.cluster.local import LocalExecutor
+from pvi_hpc.execution.cluster.nodes import Node
+from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.execution.local import LocalExecutor
-from pvi_hpc.execution.nodes import Node
-from pvi_hpc.simulate.dask_simulator import DaskSimulator
 
 pytestmark = [pytest.mark.usefixtures("no_orphans"), pytest.mark.slow]
 

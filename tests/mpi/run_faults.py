@@ -8,7 +8,7 @@ import numpy as np
 from mpi4py import MPI
 
 from pvi_hpc.errors import PviError
-from pvi_hpc.simulate.acoustic_solver import AcousticSolver, SolverSettings
+from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver, SolverSettings
 
 COMM = MPI.COMM_WORLD
 LAST = COMM.rank == COMM.size - 1

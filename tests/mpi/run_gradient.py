@@ -5,8 +5,12 @@ import sys
 import numpy as np
 from mpi4py import MPI
 
-from pvi_hpc.simulate.acoustic_solver import AcousticSolver, SolverSettings, decomposition
-from pvi_hpc.simulate.storage import Storage
+from pvi_hpc.forward.acoustic.acoustic_solver import (
+    AcousticSolver,
+    SolverSettings,
+    decomposition,
+)
+from pvi_hpc.forward.acoustic.storage import Storage
 
 NT = 90
 

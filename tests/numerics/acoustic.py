@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.simulate.acoustic_solver import SolverSettings
-from pvi_hpc.simulate.stability import max_time_step
+from pvi_hpc.forward.acoustic.acoustic_solver import SolverSettings
+from pvi_hpc.forward.acoustic.stability import max_time_step
 
 FASTEST = 3000.0
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pvi_hpc
-from pvi_hpc.samplers import sample_chains
-from pvi_hpc.samplers.density import LogProb
+from pvi_hpc.diagnostics.samplers import sample_chains
+from pvi_hpc.diagnostics.samplers.density import LogProb
 
 Array = NDArray[np.float64]
 

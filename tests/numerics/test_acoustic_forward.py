@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from acoustic import model, points, ricker, settings
 
-from pvi_hpc.simulate.acoustic_solver import AcousticSolver, SolverSettings
+from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver, SolverSettings
 
 V, H, PEAK = 2000.0, 10.0, 8.0  # 2000 / (2.5 * 8 * 10): 10 points a shortest wavelength
 DT = 2e-4

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from acoustic import ricker
 
-from pvi_hpc.simulate.acoustic_solver import AcousticSolver, SolverSettings
-from pvi_hpc.simulate.stability import max_time_step
+from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver, SolverSettings
+from pvi_hpc.forward.acoustic.stability import max_time_step
 
 V, H, PEAK = 2000.0, 10.0, 20.0  # 10 points a wavelength at the peak, 4 at 2.5 times that
 FACE, BEYOND = 24, 40  # cells up to the layer, cells of the larger domain behind its face

@@ -11,8 +11,8 @@ import pytest
 import torch
 from acoustic import model, points, settings
 
-from pvi_hpc.simulate.acoustic_solver import AcousticSolver
-from pvi_hpc.simulate.hicks import point_weights
+from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver
+from pvi_hpc.forward.acoustic.hicks import point_weights
 
 REFLECTION = 1e-4
 

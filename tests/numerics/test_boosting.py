@@ -11,18 +11,18 @@ from tomography import tomography
 from vi_targets import GaussianTarget, precision_of
 
 from pvi_hpc.config.inference import Hessian, Inference, Method, Optimiser, Start
-from pvi_hpc.diagnostics.gaussian import dense_factor
+from pvi_hpc.diagnostics.known_gaussian import dense_factor
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.flows.planar import Planar
-from pvi_hpc.families.full_rank import FullRank
-from pvi_hpc.families.mean_field import MeanField
+from pvi_hpc.families.gaussian.full_rank import FullRank
+from pvi_hpc.families.gaussian.mean_field import MeanField
+from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.families.mixture import LOG_WEIGHTS, Mixture
-from pvi_hpc.families.structured import Structured
+from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.method import load_method
-from pvi_hpc.inference.mixture_weights import fit_weights
+from pvi_hpc.inference.methods.mixture_weights import fit_weights
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import TargetValue
-from pvi_hpc.simulate.simulator import SimulationCount
 from pvi_hpc.store.checkpoint import CheckpointStore
 
 GRID = np.ones((1, 2, 3), bool)

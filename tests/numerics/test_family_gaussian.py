@@ -6,9 +6,9 @@ import torch
 from families_examples import CASES, active_cells, family_of, random_parameters
 from scipy.stats import multivariate_normal
 
-from pvi_hpc.diagnostics.gaussian import dense_factor
-from pvi_hpc.families.low_rank_structured import LowRankStructured
-from pvi_hpc.families.structured import Structured
+from pvi_hpc.diagnostics.known_gaussian import dense_factor
+from pvi_hpc.families.gaussian.low_rank_structured import LowRankStructured
+from pvi_hpc.families.gaussian.structured import Structured
 
 
 @pytest.fixture(params=CASES)

@@ -7,13 +7,13 @@ from families_examples import CASES, active_cells, family_of
 from tomography import ROUGH_KM, tomography
 
 from pvi_hpc.diagnostics.converge import converge
-from pvi_hpc.diagnostics.gaussian import dense_factor, gaussian_kl, optimal_factor
+from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl, optimal_factor
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.families.precision import DensePrecision, StencilPrecision
-from pvi_hpc.families.precision_structured import PrecisionStructured
-from pvi_hpc.families.stencil import Stencil
-from pvi_hpc.families.structured import Structured
-from pvi_hpc.inference.probes import Columns
+from pvi_hpc.families.gaussian.precision import DensePrecision, StencilPrecision
+from pvi_hpc.families.gaussian.precision_structured import PrecisionStructured
+from pvi_hpc.families.gaussian.stencil import Stencil
+from pvi_hpc.families.gaussian.structured import Structured
+from pvi_hpc.inference.starts.probes import Columns
 
 N = int(active_cells().sum())
 MEAN = torch.from_numpy(np.random.default_rng(1).standard_normal(N))

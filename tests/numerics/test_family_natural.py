@@ -11,11 +11,11 @@ from tomography import ROUGH_KM, tomography
 from pvi_hpc.config.inference import Estimator, Inference, Optimiser, Start
 from pvi_hpc.config.inference import Family as FamilySettings
 from pvi_hpc.diagnostics.converge import converge
-from pvi_hpc.diagnostics.gaussian import dense_factor, gaussian_kl
+from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
 from pvi_hpc.families import load_family
-from pvi_hpc.families.precision import DensePrecision
-from pvi_hpc.fit_settings import start_of
-from pvi_hpc.inference.vi import VariationalInference
+from pvi_hpc.families.gaussian.precision import DensePrecision
+from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.library.settings import start_of
 
 PROBLEM = tomography(9, n_sensors=10, length_km=ROUGH_KM)
 PRECISION = DensePrecision(torch.from_numpy(PROBLEM.precision), PROBLEM.active)

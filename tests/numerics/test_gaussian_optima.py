@@ -6,13 +6,13 @@ import torch
 from scipy.stats import multivariate_normal
 from tomography import ROUGH_KM, ray_lengths, tomography
 
-from pvi_hpc.diagnostics.gaussian import (
+from pvi_hpc.diagnostics.known_gaussian import (
     gaussian_kl,
     optimal_factor,
     optimal_precision_factor,
 )
-from pvi_hpc.families.leading import leading_directions
-from pvi_hpc.families.low_rank_optimum import optimal_low_rank
+from pvi_hpc.families.gaussian.leading import leading_directions
+from pvi_hpc.families.gaussian.low_rank_optimum import optimal_low_rank
 
 PROBLEM = tomography(9, n_sensors=10, length_km=ROUGH_KM)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pvi_hpc.families import native as variational
-from pvi_hpc.simulate import native as acoustic
+from pvi_hpc.forward.acoustic import library as acoustic
+from pvi_hpc.numerics import update_kernels as variational
 
 SOURCES = Path(__file__).parents[2] / "solvers"
 HASHES = {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from cffi import FFI
 
-from pvi_hpc.native import plain_c
-from pvi_hpc.simulate.native import LIBRARY, load
+from pvi_hpc.forward.acoustic.library import LIBRARY, load
+from pvi_hpc.numerics.native import plain_c
 
 SOURCES = Path(__file__).parents[2] / "solvers" / "acoustic"
 BLOCK = 64  # cells of a row that share a scale

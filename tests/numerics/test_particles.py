@@ -8,13 +8,17 @@ from vi_targets import GaussianTarget, precision_of
 
 from pvi_hpc.config.inference import Hessian, Inference, Method, Optimiser, Start
 from pvi_hpc.errors import ConfigError, NonFiniteError
-from pvi_hpc.inference.annealing import Annealing
-from pvi_hpc.inference.chain import collect, collected, fresh_chain
-from pvi_hpc.inference.kernels import Kernel, median_bandwidth, squared_distances
+from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.method import load_method
+from pvi_hpc.inference.methods.annealing import Annealing
+from pvi_hpc.inference.methods.chain import collect, collected, fresh_chain
+from pvi_hpc.inference.methods.particle_kernel import (
+    Kernel,
+    median_bandwidth,
+    squared_distances,
+)
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import TargetValue
-from pvi_hpc.simulate.simulator import SimulationCount
 from pvi_hpc.store.checkpoint import CheckpointStore
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.simulate.hicks import point_weights
-from pvi_hpc.simulate.stability import max_time_step, points_per_wavelength
+from pvi_hpc.forward.acoustic.hicks import point_weights
+from pvi_hpc.forward.acoustic.stability import max_time_step, points_per_wavelength
 
 SHAPE, SPACING = (30, 31, 32), (10.0, 12.0, 11.0)
 

@@ -10,12 +10,12 @@ from vi_targets import GaussianTarget, precision_of
 
 import pvi_hpc
 from pvi_hpc.config.inference import Family, Hessian, Inference, Start
-from pvi_hpc.diagnostics.gaussian import dense_factor, gaussian_kl
+from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.gaussian.precision import DensePrecision
 from pvi_hpc.families.load import load_family
-from pvi_hpc.families.precision import DensePrecision
-from pvi_hpc.inference.curvature import hessian_products
-from pvi_hpc.inference.vi import VariationalInference
+from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.inference.starts.given_curvature import hessian_products
 
 N = int(active_cells().sum())
 
@@ -202,8 +202,8 @@ def test_a_word_is_the_precision_of_the_numbers():
 
 
 def test_beyond_small_problems_a_family_asks_for_what_it_can_use(monkeypatch):
-    monkeypatch.setattr("pvi_hpc.inference.curvature.JOINT_CELLS", 4)
-    monkeypatch.setattr("pvi_hpc.families.low_rank.JOINT_CELLS", 4)
+    monkeypatch.setattr("pvi_hpc.inference.starts.given_curvature.JOINT_CELLS", 4)
+    monkeypatch.setattr("pvi_hpc.families.gaussian.low_rank.JOINT_CELLS", 4)
     asked = []
 
     def products(theta, rows):

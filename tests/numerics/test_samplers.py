@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from pvi_hpc.diagnostics.samplers import sample_chains
+from pvi_hpc.diagnostics.samplers.transitions import Hmc
 from pvi_hpc.errors import ConfigError, NonFiniteError
-from pvi_hpc.samplers import sample_chains
-from pvi_hpc.samplers.kernels import Hmc
 
 N = 5
 ROOT = np.tril(np.random.default_rng(0).normal(0, 0.5, (N, N)), -1) + np.diag(

@@ -7,14 +7,14 @@ from stencil_twin import TwinStencil
 
 from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.errors import SolverError
-from pvi_hpc.families.native import (
+from pvi_hpc.families.gaussian.stencil import Stencil
+from pvi_hpc.inference.optimisers.adam import EPSILON, adam_update
+from pvi_hpc.numerics.update_kernels import (
     AdamStep,
     NativeStencil,
     compare,
     descend_cells,
 )
-from pvi_hpc.families.stencil import Stencil
-from pvi_hpc.inference.adam import EPSILON, adam_update
 
 # A long row is cut into tiles, 50 rows of 120 cells are two; planes are more than threads.
 CASES = [

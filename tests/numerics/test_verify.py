@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 from pvi_hpc.cli.app import app
 from pvi_hpc.config import load_project
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.simulate.acoustic_solver import AcousticSolver
-from pvi_hpc.simulate.stability import max_time_step
-from pvi_hpc.verify.accuracy import check_accuracy
-from pvi_hpc.verify.case import VerifyCase
-from pvi_hpc.verify.properties import check_properties
-from pvi_hpc.verify.roofline import bytes_a_cell
+from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver
+from pvi_hpc.forward.acoustic.stability import max_time_step
+from pvi_hpc.selftest.solver.accuracy import check_accuracy
+from pvi_hpc.selftest.solver.case import VerifyCase
+from pvi_hpc.selftest.solver.properties import check_properties
+from pvi_hpc.selftest.solver.roofline import bytes_a_cell
 
 
 @pytest.mark.slow

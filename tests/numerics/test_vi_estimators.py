@@ -10,14 +10,14 @@ import torch
 from tomography import tomography
 
 from pvi_hpc.config.inference import Estimator, Inference
-from pvi_hpc.diagnostics.gaussian import optimal_factor
-from pvi_hpc.families.full_rank import FullRank
-from pvi_hpc.families.mean_field import MeanField
-from pvi_hpc.families.precision import DensePrecision
-from pvi_hpc.families.structured import Structured
+from pvi_hpc.diagnostics.known_gaussian import optimal_factor
+from pvi_hpc.families.gaussian.full_rank import FullRank
+from pvi_hpc.families.gaussian.mean_field import MeanField
+from pvi_hpc.families.gaussian.precision import DensePrecision
+from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.inference.draws import Draws
-from pvi_hpc.inference.update import Update
-from pvi_hpc.inference.vi import VariationalInference
+from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.inference.optimisers.update import Update
 
 TARGET = tomography(side=8, n_sensors=8)
 FAMILIES = {

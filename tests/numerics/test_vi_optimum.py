@@ -10,12 +10,12 @@ import torch
 from vi_targets import GaussianTarget, precision_of
 
 from pvi_hpc.config.inference import Inference, Optimiser
-from pvi_hpc.diagnostics.gaussian import dense_factor, gaussian_kl, optimal_factor
-from pvi_hpc.families.mean_field import MeanField
-from pvi_hpc.families.precision import DensePrecision
-from pvi_hpc.families.structured import Structured
-from pvi_hpc.inference.control_variate import stick_landing
-from pvi_hpc.inference.vi import VariationalInference
+from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl, optimal_factor
+from pvi_hpc.families.gaussian.mean_field import MeanField
+from pvi_hpc.families.gaussian.precision import DensePrecision
+from pvi_hpc.families.gaussian.structured import Structured
+from pvi_hpc.inference.methods.control_variate import stick_landing
+from pvi_hpc.inference.methods.vi import VariationalInference
 
 SHAPE = (4, 3, 5)
 ACTIVE = np.ones(SHAPE, bool)

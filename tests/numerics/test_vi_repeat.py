@@ -8,17 +8,17 @@ from vi_targets import QuadraticSimulator
 from pvi_hpc.config.inference import Estimator, Hessian, Inference, Optimiser, Start, Stop
 from pvi_hpc.config.inference import Prior as PriorSettings
 from pvi_hpc.errors import NonFiniteError
-from pvi_hpc.families.mean_field import MeanField
-from pvi_hpc.families.structured import Structured
+from pvi_hpc.families.gaussian.mean_field import MeanField
+from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.grid import Grid
 from pvi_hpc.inference.elbo import estimate_elbo
 from pvi_hpc.inference.history import History
+from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Posterior
-from pvi_hpc.inference.vi import VariationalInference
-from pvi_hpc.likelihood import GaussianLikelihood, NoData
+from pvi_hpc.problem.likelihood import GaussianLikelihood, NoData
+from pvi_hpc.problem.model_map import ModelMap
 from pvi_hpc.store.checkpoint import CheckpointStore
-from pvi_hpc.transforms import ModelMap
 
 N_SHOTS = 6
 

@@ -6,12 +6,12 @@ import torch
 from vi_targets import GaussianTarget, precision_of
 
 from pvi_hpc.config.inference import Hessian, Inference, Start
-from pvi_hpc.diagnostics.gaussian import gaussian_kl
-from pvi_hpc.families.mean_field import MeanField
-from pvi_hpc.inference.lbfgs import ascent
+from pvi_hpc.diagnostics.known_gaussian import gaussian_kl
+from pvi_hpc.families.gaussian.mean_field import MeanField
+from pvi_hpc.forward.simulator import SimulationCount
+from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.inference.starts.lbfgs import ascent
 from pvi_hpc.inference.target import TargetValue
-from pvi_hpc.inference.vi import VariationalInference
-from pvi_hpc.simulate.simulator import SimulationCount
 
 N = 60
 

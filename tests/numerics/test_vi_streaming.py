@@ -7,11 +7,11 @@ from vi_targets import GaussianTarget, precision_of
 
 from pvi_hpc.config.inference import Estimator, Inference, Optimiser
 from pvi_hpc.errors import NonFiniteError
-from pvi_hpc.families.mean_field import MeanField
-from pvi_hpc.families.structured import Structured
-from pvi_hpc.inference import update
-from pvi_hpc.inference.vi import VariationalInference
-from pvi_hpc.random import BLOCK, keyed_rng, standard_normal
+from pvi_hpc.families.gaussian.mean_field import MeanField
+from pvi_hpc.families.gaussian.structured import Structured
+from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.inference.optimisers import update
+from pvi_hpc.numerics.random import BLOCK, keyed_rng, standard_normal
 
 SHAPE = (4, 5, 6)
 FAMILIES = {"mean_field": (MeanField, {}), "structured": (Structured, {"stencil": [3, 5, 3]})}

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from scipy.linalg import cho_factor, cho_solve
 
+from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.target import TargetValue
-from pvi_hpc.random import keyed_rng
-from pvi_hpc.simulate.simulator import SimulationCount
+from pvi_hpc.numerics.random import keyed_rng
 
 RADIUS_KM = 4.0
 NOISE_S = 0.05

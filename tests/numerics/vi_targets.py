@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from pvi_hpc.forward.simulator import BatchResult, SimulationCount
 from pvi_hpc.inference.target import TargetValue
-from pvi_hpc.simulate.simulator import BatchResult, SimulationCount
 
 
 class GaussianTarget:

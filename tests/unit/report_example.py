@@ -13,8 +13,8 @@ from pvi_hpc.config.project import Report
 from pvi_hpc.grid import Grid
 from pvi_hpc.report.pages import write_site
 from pvi_hpc.report.view import RunView
-from pvi_hpc.store.predictive import Misfits, PredictedShot, Predictive
-from pvi_hpc.store.results import PosteriorSummary
+from pvi_hpc.store.posterior_file import PosteriorSummary
+from pvi_hpc.store.predictive_file import Misfits, PredictedShot, Predictive
 
 QUANTILES = {0.05: -1.645, 0.25: -0.674, 0.5: 0.0, 0.75: 0.674, 0.95: 1.645}
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import segyio
 
-from pvi_hpc.store.segy import write_segy
-from pvi_hpc.store.survey_file import read_survey
+from pvi_hpc.data.segy import write_segy
+from pvi_hpc.data.survey_file import read_survey
 
 
 def changed(tree, section, **changes):

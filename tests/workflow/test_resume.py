@@ -140,7 +140,7 @@ def victim_of(controller: int, kind: str) -> psutil.Process:
     while time.monotonic() < deadline:
         children = psutil.Process(controller).children(recursive=True)
         named = [(p, p.cmdline()) for p in children if p.status() != psutil.STATUS_ZOMBIE]
-        ranks = [p for p, words in named if words[-2:-1] == ["pvi_hpc.execution.gang"]]
+        ranks = [p for p, words in named if words[-2:-1] == ["pvi_hpc.execution.gang.ranks"]]
         if kind == "rank" and ranks:
             return ranks[-1]
         if kind == "mpiexec" and (found := [p for p, w in named if "mpiexec" in w[0]]):

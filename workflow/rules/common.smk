@@ -4,7 +4,7 @@ from snakemake.exceptions import WorkflowError
 
 from pvi_hpc.config import parse_project
 from pvi_hpc.errors import PviError
-from pvi_hpc.plan import (
+from pvi_hpc.run.plan import (
     refuse_changed_runs,
     segment_ends,
     survey_inputs,

@@ -16,8 +16,8 @@ from zuko.lazy import LazyComposedTransform, LazyTransform
 
 from pvi_hpc.families.family import Parameters
 from pvi_hpc.families.flows.start import start_at_identity
-from pvi_hpc.reproducible import one_thread
-from pvi_hpc.standard_normal import HALF_LOG_2PI
+from pvi_hpc.numerics.reproducible import one_thread
+from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
 
 __all__ = ["Flow"]
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from zuko.flows.gaussianization import ElementWiseTransform
 from zuko.lazy import LazyTransform
 
-from pvi_hpc.random import keyed_rng
+from pvi_hpc.numerics.random import keyed_rng
 
 __all__ = ["normalisation", "permutation"]
 

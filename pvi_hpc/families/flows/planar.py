@@ -16,7 +16,7 @@ from pvi_hpc.config.options import read_options
 from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.layer_transform import LayerTransform
 from pvi_hpc.families.flows.options import SETTING, LayerOptions
-from pvi_hpc.random import keyed_rng
+from pvi_hpc.numerics.random import keyed_rng
 
 __all__ = ["Planar", "PlanarTransform"]
 

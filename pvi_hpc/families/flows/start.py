@@ -8,7 +8,7 @@ All that is not a network's starts at zero: layers are written so that this is t
 import torch
 from torch import Tensor, nn
 
-from pvi_hpc.random import keyed_rng
+from pvi_hpc.numerics.random import keyed_rng
 
 __all__ = ["start_at_identity"]
 

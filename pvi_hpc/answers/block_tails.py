@@ -1,0 +1,60 @@
+"""Pareto k-hat of a run, block by block: are the tails of `q` as heavy as the posterior's?
+
+A block is a box of cells; what is looked at is the line through the mean of `q` along which all
+of them change alike, so that the answer is about the block's mean velocity.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pvi_hpc.config.project import BlockTails
+from pvi_hpc.diagnostics.pareto import k_hat_along
+from pvi_hpc.families.family import LOCATION, Family
+from pvi_hpc.families.gaussian.gaussian import GaussianFamily
+from pvi_hpc.inference.method import Method
+from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.inference.state import State
+from pvi_hpc.numerics.standard_normal import log_density
+from pvi_hpc.problem.problem import Problem
+
+__all__ = ["block_k_hats", "is_gaussian"]
+
+#: Models `(n, nz, ny, nx)` [m/s] to their log likelihoods `(n,)`, all shots.
+LogLikelihood = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+
+
+def is_gaussian(method: Method, family: Family) -> bool:
+    """Return whether what is fitted is one Gaussian, which k-hat is computed for."""
+    return isinstance(method, VariationalInference) and isinstance(family, GaussianFamily)
+
+
+def block_k_hats(
+    problem: Problem, state: State, settings: BlockTails, log_likelihood: LogLikelihood
+) -> dict[str, float]:
+    """Return k-hat of every block that holds an unknown, by the block's place.
+
+    `log_likelihood` is called once for each block, with `settings.draws` models.
+    """
+    method = problem.method(None)
+    assert isinstance(method, VariationalInference)  # `pvi check` sees to it
+    mean = method.fitted(state)[LOCATION].double()
+
+    def log_p(theta: torch.Tensor) -> torch.Tensor:
+        found = torch.from_numpy(log_likelihood(problem.models(theta)))
+        return found + log_density(theta)
+
+    def log_q(theta: torch.Tensor) -> torch.Tensor:
+        return method.log_prob(state, theta)
+
+    active, found = problem.model_map.active, {}
+    for name, box in problem.run.grid.grid.boxes(settings.blocks):
+        inside = np.zeros(active.shape, bool)
+        inside[box] = True
+        direction = torch.from_numpy(inside[active].astype(np.float64))
+        if direction.any():
+            k_hat = k_hat_along(log_p, log_q, mean, direction[None], draws=settings.draws)
+            found[name] = k_hat.k
+    return found

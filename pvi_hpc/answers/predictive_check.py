@@ -1,0 +1,103 @@
+"""Data simulated from the posterior against the data observed, and the final ELBO."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.store.predictive_file import Misfits, PredictedShot, Predictive
+from pvi_hpc.survey import Shot, Survey
+
+__all__ = ["Models", "SimulateModels", "log_likelihoods", "predict"]
+
+Traces = NDArray[np.float32]
+#: Models `(n, nz, ny, nx)` [m/s] and shots to `[model][shot] (n_rec, n_samples)`.
+SimulateModels = Callable[[NDArray[np.float32], Sequence[int]], list[list[Traces]]]
+
+#: Shots whose traces are kept.
+N_KEPT = 3
+
+
+@dataclass(frozen=True)
+class Models:
+    """What is simulated: the start, the posterior mean and draws `(n, nz, ny, nx)` [m/s]."""
+
+    start: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    draws: NDArray[np.float32]
+
+
+def predict(
+    survey: Survey, simulate: SimulateModels, models: Models, shown: int | None
+) -> Predictive:
+    """Simulate all shots of all models, a shot at a time so that memory stays small.
+
+    `shown` is the id of a shot whose traces must be kept, besides the first and middle ones.
+    """
+    batch = np.concatenate([models.start[None], models.mean[None], models.draws])
+    kept = _kept(survey, shown)
+    misfits, shots = [], []
+    for index, shot in enumerate(survey.shots):
+        traces = [of_model[0] for of_model in simulate(batch, [index])]
+        misfits.append([_chi_squared(t, shot) for t in traces])
+        if index in kept:
+            shots.append(_kept_shot(shot, traces))
+    table = np.array(misfits, dtype=np.float64).T
+    return Predictive(
+        shots=tuple(shots),
+        misfits=Misfits(
+            ids=np.array([s.id for s in survey.shots]),
+            n_data=_n_data(survey),
+            start=table[0],
+            mean=table[1],
+            draws=table[2:],
+        ),
+        dt=survey.dt,
+    )
+
+
+def log_likelihoods(
+    survey: Survey, simulate: SimulateModels, models: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the log likelihood of `models` `(n, nz, ny, nx)` by all shots, `(n,)`.
+
+    Without its constant; one shot is simulated at a time.
+    """
+    total = np.zeros(len(models))
+    for index, (shot, n) in enumerate(zip(survey.shots, _n_data(survey), strict=True)):
+        of_models = simulate(models, [index])
+        total -= 0.5 * n * np.array([_chi_squared(of_one[0], shot) for of_one in of_models])
+    return total
+
+
+def _n_data(survey: Survey) -> NDArray[np.int64]:
+    used = [int(np.isfinite(shot.noise_sd).sum()) for shot in survey.shots]
+    return np.array(used) * survey.n_samples
+
+
+def _kept(survey: Survey, shown: int | None) -> set[int]:
+    n = len(survey.shots)
+    ids = [shot.id for shot in survey.shots]
+    wanted = {ids.index(shown)} if shown in ids else set()
+    return {*wanted, *range(0, n, max(1, -(-n // N_KEPT))), n // 2}
+
+
+def _chi_squared(simulated: Traces, shot: Shot) -> float:
+    used = np.isfinite(shot.noise_sd)
+    residual = simulated[used].astype(np.float64) - shot.data[used]
+    scaled = residual / shot.noise_sd[used, None]
+    return float(np.mean(scaled**2)) if used.any() else 0.0
+
+
+def _kept_shot(shot: Shot, traces: Sequence[Traces]) -> PredictedShot:
+    return PredictedShot(
+        id=shot.id,
+        source=shot.source,
+        receivers=shot.receivers,
+        noise_sd=shot.noise_sd,
+        observed=shot.data,
+        start=traces[0],
+        mean=traces[1],
+        draws=np.stack(traces[2:]),
+    )

@@ -1,0 +1,1 @@
+"""From files to a survey: traces, models, wavelets and synthetic data."""

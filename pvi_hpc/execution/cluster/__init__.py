@@ -1,0 +1,1 @@
+"""Where workers run: this machine, Slurm, Grid Engine, or nodes of one allocation."""

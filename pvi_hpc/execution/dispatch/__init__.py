@@ -1,0 +1,1 @@
+"""Tasks of a batch: cut, placed on workers, sent again after failures, summed."""

@@ -1,0 +1,1 @@
+"""A gang: the MPI ranks of one worker, and the processes that keep and watch them."""

@@ -1,0 +1,95 @@
+"""The gang of a worker: started on first use, and again after it failed."""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.execution.failures import GangError
+from pvi_hpc.execution.gang.process import Answer, GangProcess, GangSettings
+from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.forward.shots import Want
+
+__all__ = ["Gang", "GangSettings"]
+
+
+class Gang:
+    """A gang of one worker, started on first use and again after it failed."""
+
+    def __init__(self, setup: SimulationSetup, settings: GangSettings) -> None:
+        self.setup, self.settings = setup, settings
+        self.starts = 0
+        self._running: GangProcess | None = None
+        self._starting: GangProcess | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def simulate(
+        self,
+        name: str,
+        model: NDArray[np.float32],
+        shots: Sequence[int],
+        want: Want,
+        identity: str,
+    ) -> Answer:
+        """Simulate `shots` with the model whose hash is `name`; refuse any other `identity`.
+
+        Raises
+        ------
+        GangError
+            If it did not start, crashed, hung, refused or answered something unusable, or
+            this node refused a file or a process. After a failed start, a crash or a hang
+            nothing of it is left.
+        """
+        with self._lock:
+            try:
+                running = self._ready()
+                running.put_model(name, model)
+                request = {"model": name, "shots": list(map(int, shots)), "want": want}
+                answer = running.ask(request, self.settings.timeout_s)
+                return running.read(answer, len(shots), want, identity)
+            except GangError as error:
+                if error.kind in ("crash", "hang", "wrong_result"):
+                    self._discard()
+                raise
+            except OSError as error:  # A full disk, say: Dask would take it for a lost worker.
+                self._discard()
+                raise GangError("start", f"{type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        """End the gang, also while a request is running; safe to call twice."""
+        self._closed = True
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+            if self._running is not None:
+                self._running.say_goodbye()
+        self._discard()
+
+    def _ready(self) -> GangProcess:
+        if self._closed:
+            raise GangError("crash", "The worker is closing.")
+        if self._running is None:
+            return self._start()
+        return self._running
+
+    def _start(self) -> GangProcess:
+        self.starts += 1
+        starting = self._starting = GangProcess(self.setup, self.settings)
+        try:
+            if self._closed:  # Before `close` could see it.
+                raise GangError("crash", "The worker is closing.")
+            starting.greet()
+            self._running = starting
+        except BaseException:
+            starting.kill()
+            raise
+        finally:
+            self._starting = None
+        return starting
+
+    def _discard(self) -> None:
+        running, self._running = self._running, None
+        for process in (running, self._starting):
+            if process is not None:
+                process.kill()

@@ -1,0 +1,233 @@
+"""The processes of one gang, from the worker's side: start, talk, notice, kill."""
+
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.config.execution import Launcher
+from pvi_hpc.execution.failures import GangError
+from pvi_hpc.execution.gang.channel import Channel, Message, listen
+from pvi_hpc.execution.gang.launchers import gang_environment, launch_command
+from pvi_hpc.execution.gang.scratch import make_scratch, remove_scratch
+from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.forward.shots import ShotResult, Want
+
+__all__ = ["Answer", "GangProcess", "GangSettings"]
+
+START_TIMEOUT_S: Final = 120.0
+STOP_TIMEOUT_S: Final = 2.0
+LOG_LINES: Final = 15
+
+
+@dataclass(frozen=True)
+class GangSettings:
+    """How gangs are run.
+
+    Parameters
+    ----------
+    ranks, threads
+        MPI ranks of a gang and OpenMP threads of a rank.
+    timeout_s
+        A request that takes longer has hung.
+    module
+        What the ranks run; another one may make another solver.
+    launcher
+        What starts the ranks, see `pvi_hpc.execution.gang.launchers`.
+    command
+        Takes `-n RANKS PROGRAM` in place of the launcher's own command.
+    """
+
+    ranks: int = 1
+    threads: int = 1
+    timeout_s: float = 600.0
+    module: str = "pvi_hpc.execution.gang.ranks"
+    launcher: Launcher = "fork"
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A result, what it cost and what made it."""
+
+    result: ShotResult
+    seconds: float
+    library: str
+    storage: str = ""
+
+
+class GangProcess:
+    """The processes, the socket and the folder of a gang that has been started."""
+
+    def __init__(self, setup: SimulationSetup, settings: GangSettings) -> None:
+        self.setup, self.settings = setup, settings
+        self.channel: Channel | None = None
+        self.library = self.storage = ""
+        self._model: Path | None = None
+        self.folder = make_scratch(32 * setup.grid.size)
+        self.log = self.folder / "log"
+        with ExitStack() as undo:
+            undo.callback(remove_scratch, self.folder)
+            (self.folder / "setup.json").write_text(setup.to_json())
+            self._server = listen(self.folder / "socket")
+            undo.callback(self._server.close)
+            self._process = self._launch()
+            undo.pop_all()
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        with self.log.open("wb") as log:
+            return subprocess.Popen(
+                _command(self.folder, self.settings),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=gang_environment(self.settings.launcher, self.settings.threads),
+                start_new_session=True,
+            )
+
+    def greet(self) -> None:
+        """Wait until all ranks are there."""
+        deadline = time.monotonic() + max(START_TIMEOUT_S, self.settings.timeout_s)
+        self._server.settimeout(0.05)
+        while self.channel is None:
+            with suppress(TimeoutError):
+                self.channel = Channel(self._server.accept()[0])
+            if self._process.poll() is not None:
+                raise self._crash()
+            if time.monotonic() > deadline:
+                raise self._failure("hang", "The gang did not start in time.")
+        hello = self._receive(deadline)
+        if hello["ranks"] != self.settings.ranks:
+            raise self._failure(
+                "start",
+                f"Asked for {self.settings.ranks} ranks, got {hello['ranks']}: the launcher "
+                f"'{_launch_command(self.settings)[0]}' does not belong to this MPI.",
+            )
+        self.library, self.storage = hello["library"], hello["storage"]
+
+    def put_model(self, name: str, model: NDArray[np.float32]) -> None:
+        """Write the model where the ranks find it, in place of the last one."""
+        path = self.folder / f"model-{name}.npy"
+        if path == self._model:
+            return
+        if self._model is not None:
+            self._model.unlink(missing_ok=True)
+        np.save(path, model)
+        self._model = path
+
+    def ask(self, request: Message, timeout: float) -> Message:
+        """Send a request and wait for its answer."""
+        assert self.channel is not None
+        deadline = time.monotonic() + timeout
+        try:
+            self.channel.send(request)
+        except OSError as error:
+            raise self._crash() from error
+        return self._receive(deadline)
+
+    def read(self, answer: Message, n_shots: int, want: Want, identity: str) -> Answer:
+        """Fetch the arrays of an answer; they are used once."""
+        if answer["identity"] != identity:
+            raise self._failure(
+                "wrong_result",
+                f"The result is of task {answer['identity']}, expected {identity}.",
+            )
+        gradient, traces = None, []
+        if want == "gradient":
+            gradient = self._take("gradient.npy")
+            if gradient.shape != self.setup.grid.shape or gradient.dtype != np.float64:
+                raise self._failure(
+                    "wrong_result",
+                    f"The gradient has shape {gradient.shape} and type {gradient.dtype}, "
+                    f"expected {self.setup.grid.shape} and float64.",
+                )
+        if want == "traces":
+            traces = [self._take(f"traces-{i}.npy") for i in range(n_shots)]
+        result = ShotResult(float(answer["misfit"]), gradient, tuple(traces))
+        return Answer(result, answer["seconds"], self.library, self.storage)
+
+    def say_goodbye(self) -> None:
+        """Let the ranks finalise, if they still listen."""
+        if self.channel is not None:
+            self.channel.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """End all processes and remove the folder."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()  # The keeper takes it from here.
+        try:
+            self._process.wait(2 * STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # Then the ranks' own watch ends them.
+            self._process.wait()
+        self._server.close()
+        if self.channel is not None:
+            self.channel.close()
+        remove_scratch(self.folder)
+
+    def _take(self, name: str) -> NDArray[Any]:
+        path = self.folder / name
+        try:
+            array: NDArray[Any] = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise self._failure("wrong_result", f"'{name}' cannot be read: {error}") from error
+        path.unlink()
+        return array
+
+    def _receive(self, deadline: float) -> Message:
+        assert self.channel is not None
+        while not self.channel.ready(0.1):
+            if self._process.poll() is not None:
+                raise self._crash()
+            if time.monotonic() > deadline:
+                raise self._failure(
+                    "hang", f"No answer within {self.settings.timeout_s:g} s; killed."
+                )
+        message = self.channel.receive()
+        if message is None:
+            raise self._crash()
+        if "error" in message:
+            raise GangError(message["error"], message["message"])
+        return message
+
+    def _crash(self) -> GangError:
+        # The socket closes before mpiexec has collected the ranks' exit codes.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_TIMEOUT_S)
+        return self._failure("crash", f"The gang ended with exit code {self._process.poll()}.")
+
+    def _failure(self, kind: str, message: str) -> GangError:
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()
+        except OSError:
+            lines = []
+        lines = [x for x in lines if x.strip(" =")][-LOG_LINES:]
+        return GangError(kind, "\n".join([message, *lines]))
+
+
+def _command(folder: Path, settings: GangSettings) -> list[str]:
+    keeper = [sys.executable, "-m", "pvi_hpc.execution.gang.keeper", str(folder)]
+    launch = [*_launch_command(settings), "-n", str(settings.ranks)]
+    return [
+        *keeper,
+        *launch,
+        sys.executable,
+        "-m",
+        "mpi4py",
+        "-m",
+        settings.module,
+        str(folder),
+    ]
+
+
+def _launch_command(settings: GangSettings) -> tuple[str, ...]:
+    return settings.command or launch_command(settings.launcher)

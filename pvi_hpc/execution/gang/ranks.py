@@ -1,0 +1,178 @@
+"""The MPI ranks of a worker.
+
+Started as `mpiexec -n R python -m mpi4py -m pvi_hpc.execution.gang.ranks DIR`.
+
+Started once, it serves one request after another with the same solver. Rank 0 talks to the
+worker; the others sleep between requests instead of polling a core warm.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from mpi4py import MPI
+
+from pvi_hpc.data.survey_file import SurveyFile
+from pvi_hpc.errors import NonFiniteError, PviError
+from pvi_hpc.execution.gang.channel import Channel, Message
+from pvi_hpc.execution.gang.scratch import SEGMENTS
+from pvi_hpc.execution.gang.signals import leave_to_controller
+from pvi_hpc.execution.gang.watch import watch_owner
+from pvi_hpc.execution.identity import model_hash, task_identity
+from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.forward.shots import ShotResult, Solver, simulate_shots
+
+__all__ = ["SolverFactory", "main"]
+
+SolverFactory = Callable[[SimulationSetup, MPI.Comm], Solver]
+LONGEST_SLEEP_S: Final = 1e-3
+
+
+def acoustic(setup: SimulationSetup, comm: MPI.Comm | None) -> Solver:
+    """Return the native acoustic solver on these ranks; None: this process alone."""
+    from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver
+    from pvi_hpc.forward.acoustic.solver_settings import settings_of
+    from pvi_hpc.forward.acoustic.storage_choice import RunSize, choose_storage
+
+    settings = settings_of(setup)
+    most = SurveyFile(setup.survey).most_receivers
+    ranks = 1 if comm is None else comm.size
+    choice = choose_storage(settings, RunSize(setup.n_steps, most, ranks), setup.storage)
+    return AcousticSolver(settings, comm, choice.storage)
+
+
+def main(make_solver: SolverFactory = acoustic) -> None:
+    """Serve the worker that made the folder until it says stop."""
+    watch_owner()
+    leave_to_controller()
+    comm, folder = MPI.COMM_WORLD, Path(sys.argv[1])
+    if comm.rank > 0:
+        _serve(comm, folder, None, make_solver)
+        return
+    (folder / SEGMENTS).write_text("\n".join(_shared_memory()))
+    with Channel.connect(folder / "socket") as channel:
+        _serve(comm, folder, channel, make_solver)
+
+
+def _serve(
+    comm: MPI.Comm, folder: Path, channel: Channel | None, make_solver: SolverFactory
+) -> None:
+    try:
+        gang = Gang(comm, folder, make_solver)
+    except PviError as error:
+        if channel:
+            channel.send({"error": "start", "message": str(error)})
+        return
+    if channel:
+        hello = {"ranks": comm.size, "library": library_hash(), "storage": gang.storage}
+        channel.send(hello)
+    while (request := _next_request(comm, channel)) is not None:
+        answer = gang.answer(request)
+        if channel:
+            channel.send(answer)
+    gang.solver.close()
+
+
+class Gang:
+    """One solver on all ranks, and the model it holds."""
+
+    def __init__(self, comm: MPI.Comm, folder: Path, make_solver: SolverFactory) -> None:
+        self.comm, self.folder = comm, folder
+        # The folder is on the worker's node; other ranks may be elsewhere.
+        text = (folder / "setup.json").read_text() if comm.rank == 0 else ""
+        self.setup = SimulationSetup.from_json(comm.bcast(text))
+        self.fingerprint = self.setup.fingerprint()
+        self.survey = SurveyFile(self.setup.survey)
+        self.solver = make_solver(self.setup, comm)
+        kept = getattr(self.solver, "storage", None)  # of the native solver only
+        self.storage = "" if kept is None else kept.describe(self.setup.n_steps)
+        self.model = ""
+
+    def answer(self, request: Message) -> Message:
+        """Do what the worker asks; errors of any rank become an answer, not an exception."""
+        start = time.perf_counter()
+        kind, message, result = "", "", ShotResult()
+        try:
+            kind = "bad_model"
+            self._use(request["model"])
+            kind = "solver_error"
+            result = simulate_shots(
+                self.solver, self.setup, self.survey, request["shots"], request["want"]
+            )
+        except PviError as error:
+            is_finite = kind == "bad_model" or not isinstance(error, NonFiniteError)
+            kind, message = kind if is_finite else "non_finite", str(error)
+            self.model = "" if kind == "bad_model" else self.model
+        failed = [f for f in self.comm.allgather((kind, message)) if f[1]]
+        if failed:
+            return {"error": failed[0][0], "message": failed[0][1]}
+        answer = self._save(result) if self.comm.rank == 0 else {}
+        identity = task_identity(
+            self.model, request["shots"], self.fingerprint, request["want"]
+        )
+        return {**answer, "identity": identity, "seconds": time.perf_counter() - start}
+
+    def _use(self, name: str) -> None:
+        """Load a model, unless the solver holds it already; `name` is its hash."""
+        if name == self.model:
+            return
+        velocity = np.empty(self.setup.grid.shape, np.float32)
+        loaded = ""
+        if self.comm.rank == 0:
+            velocity = np.load(self.folder / f"model-{name}.npy", allow_pickle=False)
+            loaded = model_hash(velocity)
+        self.comm.Bcast(velocity)
+        loaded = self.comm.bcast(loaded)
+        self.solver.set_model(velocity)
+        self.model = loaded
+
+    def _save(self, result: ShotResult) -> dict[str, Any]:
+        if result.gradient is not None:
+            np.save(self.folder / "gradient.npy", result.gradient)
+        for i, traces in enumerate(result.traces):
+            np.save(self.folder / f"traces-{i}.npy", traces)
+        return {"misfit": result.misfit}
+
+
+def _next_request(comm: MPI.Comm, channel: Channel | None) -> Message | None:
+    """Wait, asleep, for what the worker sends; None: it wants us to end."""
+    data = b""
+    if channel:
+        data = json.dumps(channel.receive()).encode()
+    size = np.array([len(data)])
+    _sleep_until_done(comm.Ibcast(size))
+    buffer = np.frombuffer(data, np.uint8).copy() if channel else np.empty(size[0], np.uint8)
+    comm.Bcast(buffer)
+    request: Message | None = json.loads(buffer.tobytes())
+    return request
+
+
+def _sleep_until_done(request: MPI.Request) -> None:
+    pause = 2e-5
+    while not request.Test():
+        time.sleep(pause)
+        pause = min(LONGEST_SLEEP_S, 1.2 * pause)
+
+
+def _shared_memory() -> set[str]:
+    """Return the files through which the ranks of this node share memory."""
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    names = (line.split(maxsplit=5)[-1] for line in maps if "/dev/shm/mpich" in line)
+    return {name for name in names if not name.endswith("(deleted)")}
+
+
+def library_hash() -> str:
+    """Return the hash of the sources the native library was built from."""
+    from pvi_hpc.forward.acoustic.library import load
+
+    native = load()
+    text: bytes = native.ffi.string(native.lib.pvi_source_hash())
+    return text.decode()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Gaussian families: `theta = mean + L eps` with more or less of `L`."""

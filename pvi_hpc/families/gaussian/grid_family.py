@@ -1,0 +1,74 @@
+"""What Gaussian families of couplings on a stencil share: parameters, options and start."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pvi_hpc.families.family import Parameters
+from pvi_hpc.families.gaussian.gaussian import GaussianFamily
+from pvi_hpc.families.gaussian.options import choice_option, refuse_unknown, stencil_option
+from pvi_hpc.families.gaussian.stencil import Mask, Stencil
+
+__all__ = ["GridFamily", "stencil_of"]
+
+
+class GridFamily(GaussianFamily):
+    """Parameters `mu`, `log_sd` `(n,)` and `coefficients` `(K, nz, ny, nx)`.
+
+    One array for each offset of the stencil; zero, and staying so, where a coupling would leave
+    the grid or touch a fixed cell.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, stencil: Stencil) -> None:
+        super().__init__(int(stencil.active.sum()))
+        self.stencil = stencil
+        # K couplings that move at random then change a cell's sd as much as its log_sd does.
+        # With the full step and a 5 x 5 x 5 stencil L^{-1} grows without bound.
+        self.step_scales = {"coefficients": max(1, len(stencil.offsets)) ** -0.5}
+
+    @property
+    def column_size(self) -> int:
+        """Numbers in a column of the sparse factor."""
+        return 1 + len(self.stencil.offsets)
+
+    @classmethod
+    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
+        """Return the family of the `active` cells; options `stencil: [kz, ky, kx]`, `mask`.
+
+        Raises
+        ------
+        ConfigError
+            If an option is unknown, or the stencil is even or larger than the grid.
+        """
+        refuse_unknown(cls.kind, options, ("stencil", "mask"))
+        return cls(stencil_of(active, options))
+
+    def initial(self, mean: Tensor, sd: float) -> Parameters:
+        """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
+        coefficients = torch.zeros(self.stencil.shape, dtype=mean.dtype)
+        return {**super().initial(mean, sd), "coefficients": coefficients}
+
+    @abstractmethod
+    def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:
+        """Return the natural gradient of what has the gradients `gradients`."""
+
+
+def stencil_of(active: NDArray[np.bool_], options: Mapping[str, Any]) -> Stencil:
+    """Return the stencil of options `stencil` and `mask`, "box" or "ellipsoid".
+
+    Raises
+    ------
+    ConfigError
+        If the stencil is even or larger than the grid, or the mask unknown.
+    """
+    mask: Mask = "ellipsoid"
+    if choice_option(options, "mask", ("box", "ellipsoid")) == "box":
+        mask = "box"
+    return Stencil(active, stencil_option(options, active.shape), mask)

@@ -1,0 +1,94 @@
+"""Stein variational gradient descent (Liu & Wang 2016, arXiv 1608.04471).
+
+Particles climb the target's density and repel each other. Deterministic but for the start.
+With fewer particles than unknowns their variance is too small: see docs/particles.md.
+"""
+
+from dataclasses import replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from pvi_hpc.config.base import Frozen
+from pvi_hpc.config.options import read_options
+from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.methods.annealing import Annealing
+from pvi_hpc.inference.methods.particle_kernel import Kernel, by_columns
+from pvi_hpc.inference.methods.particles import (
+    PARTICLES,
+    SETTING,
+    KernelKind,
+    ParticleMethod,
+)
+from pvi_hpc.inference.optimisers.optimiser import descend, fresh_memory
+from pvi_hpc.inference.optimisers.schedule import step_of
+from pvi_hpc.inference.state import State
+
+__all__ = ["Svgd"]
+
+
+class SvgdOptions(Frozen):
+    """Options of `svgd`."""
+
+    kernel: KernelKind = "rbf"
+    annealing: Annealing = Annealing()
+
+
+class Svgd(ParticleMethod):
+    """Moves `inference.samples` particles with the configured optimiser; a `Method`."""
+
+    @cached_property
+    def options(self) -> SvgdOptions:
+        """The checked options; ConfigError if one is impossible."""
+        return read_options(SvgdOptions, SETTING, "svgd", self.settings.method.options)
+
+    def check(self) -> None:
+        """Raise ConfigError where the options are impossible, or settings do not suit."""
+        _ = self.options
+        self.check_particles()
+
+    def phase(self, iteration: int) -> str:
+        """Return the phase of the start, or "svgd"."""
+        before = iteration < self.start.iterations
+        return self.before(iteration) if before else "svgd"
+
+    def memory(self, particles: Tensor) -> dict[str, dict[str, Tensor]]:
+        """Return the optimiser's memory."""
+        return fresh_memory(self.settings.optimiser, {PARTICLES: particles})
+
+    def move(self, state: State) -> tuple[State, Info]:
+        """Do one iteration of the particles."""
+        i, n = state.iteration - self.start.iterations, self.settings.iterations
+        x = state.parameters[PARTICLES]
+        seen = self.look(x, state.iteration)
+        metric = state.memory["kernel"]["metric"]
+        if self.options.kernel == "diagonal":
+            self.learn_metric(metric, seen.gradient, i)
+        seen.gradient.mul_(self.options.annealing.weight(i, n))
+        size = Kernel.of(x, metric).direction(x, seen.gradient, 1 / len(x))
+        step = step_of(self.settings.optimiser, i, n)
+        self._descend(state, seen.gradient, i, step)
+        info = self.report(state.iteration, seen, size, step)
+        return replace(state, iteration=state.iteration + 1), info
+
+    def sample(self, state: State, n: int, first: int = 0) -> Tensor:
+        """Return particles `first` to `first + n` `(n, cells)`, again from 0 after the last."""
+        x = self.particles(state)
+        return x[torch.arange(first, first + n) % len(x)].clone()
+
+    def _descend(self, state: State, direction: Tensor, i: int, step: float) -> None:
+        """Move the particles in place, a block of columns at a time, to save memory."""
+
+        def work(columns: slice) -> None:
+            moments = {
+                name: {PARTICLES: tree[PARTICLES][:, columns]}
+                for name, tree in state.memory.items()
+                if PARTICLES in tree
+            }
+            x = {PARTICLES: state.parameters[PARTICLES][:, columns]}
+            down = {PARTICLES: -direction[:, columns]}
+            descend(self.settings.optimiser, x, down, moments, i, {PARTICLES: step})
+
+        for _ in by_columns(work, self.n):
+            pass

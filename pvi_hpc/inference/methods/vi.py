@@ -1,0 +1,187 @@
+"""Variational inference: path gradients that stick the landing, keyed draws, descent.
+
+Roeder, Wu & Duvenaud (2017), arXiv 1703.09194. All memory is in the state; every random
+number is that of `(seed, purpose, iteration, sample)`, so an iteration can be repeated to
+the bit.
+"""
+
+from dataclasses import replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from pvi_hpc.config.inference import Optimiser
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.family import LOCATION, NaturalGradient, Parameters
+from pvi_hpc.inference.configured import ConfiguredMethod
+from pvi_hpc.inference.draws import Draws
+from pvi_hpc.inference.dropped import surviving
+from pvi_hpc.inference.finite import check_values
+from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.methods.control_variate import stick_landing
+from pvi_hpc.inference.optimisers.average import AVERAGE, average, window_start
+from pvi_hpc.inference.optimisers.natural import natural_step
+from pvi_hpc.inference.optimisers.optimiser import fresh_memory
+from pvi_hpc.inference.optimisers.schedule import DEFAULT_STEP, step_of
+from pvi_hpc.inference.optimisers.update import Update
+from pvi_hpc.inference.starts.hessian_start import HessianStart
+from pvi_hpc.inference.starts.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
+from pvi_hpc.inference.starts.map_search import MapSearch
+from pvi_hpc.inference.state import State
+from pvi_hpc.inference.stopping import fresh_trace, has_converged
+from pvi_hpc.inference.target import TargetValue
+
+__all__ = ["VariationalInference"]
+
+DTYPES = {"double": torch.float64, "single": torch.float32}
+
+
+class VariationalInference(ConfiguredMethod):
+    """Fits a family to a target; a `Method`."""
+
+    def check(self) -> None:
+        """Raise ConfigError if there is any option, or optimiser or start do not suit."""
+        settings = self.settings
+        if settings.method.options:
+            raise ConfigError(
+                f"'inference.method.options' of 'vi' must be empty, got "
+                f"{sorted(settings.method.options)}; remove them: 'vi' is set by 'estimator', "
+                "'optimiser' and 'stop'."
+            )
+        self.check_family()
+
+    @cached_property
+    def draws(self) -> Draws:
+        """The random numbers."""
+        settings = self.settings
+        dtype = DTYPES[settings.precision]
+        return Draws(self.family.n, settings.samples, settings.estimator, self.seed, dtype)
+
+    def phase(self, iteration: int) -> str:
+        """Return "map", "hessian" or "vi"."""
+        if iteration < self.start.map_iterations:
+            return "map"
+        return "hessian" if iteration < self.start.iterations else "vi"
+
+    def init(self, mean: Tensor, sd: float) -> State:
+        """Return the first state: independent cells with `mean` `(n,)` and one sd."""
+        parameters = self.family.initial(mean.to(DTYPES[self.settings.precision]), sd)
+        memory = fresh_memory(self._optimiser, parameters)
+        if self._optimiser.average:
+            memory[AVERAGE] = {k: torch.zeros_like(v) for k, v in parameters.items()}
+        if self.start.map_iterations and self.start.map_optimiser == "lbfgs":
+            memory[LBFGS] = fresh_pairs(mean)
+        elif self.start.map_iterations:
+            for name in ("first", "second"):  # of Adam, where the optimiser is another
+                memory.setdefault(name, {LOCATION: torch.zeros_like(parameters[LOCATION])})
+        if self.settings.stop is not None:
+            memory["elbo"] = {"trace": fresh_trace(self.settings.stop)}
+        return State(0, parameters, memory)
+
+    def step(self, state: State) -> tuple[State, Info]:
+        """Do one iteration, changing the tensors of `state` in place; use what is returned.
+
+        Raises
+        ------
+        NonFiniteError
+            If a log density or gradient is not finite; `state` is then unchanged.
+        """
+        if state.iteration < self.start.iterations:
+            return self._start(state.iteration).step(state)
+        iteration, parameters = state.iteration, state.parameters
+        eps = self.draws.epsilon(iteration)
+        theta = self.family.sample(parameters, eps)
+        value = self.target.value(theta, self.target.batches(iteration, len(eps)))
+        if value.count.dropped:
+            kept = surviving(value, paired=self.settings.estimator.draws == "pairs")
+            eps, value = eps[kept], value.only(kept)
+        check_values(value, iteration)
+        log_q = self.family.log_q(parameters, eps)
+        cotangent, weight = self._cotangent(parameters, eps, value)
+        i, n = iteration - self.start.iterations, self.settings.iterations
+        step = step_of(self._optimiser, i, n)
+        update = Update(self.family, self._optimiser, i, step)
+        gradient_norm = update.apply(state, eps, cotangent, 1 - weight)
+        numbers = {"gradient_norm": gradient_norm, "score_weight": weight, "step": step}
+        return self._advance(state, _info(iteration, value, log_q, numbers))
+
+    def sample(self, state: State, n: int, first: int = 0) -> Tensor:
+        """Return posterior draws `first` to `first + n` of `theta`, `(n, cells)`.
+
+        Draw `i` is the same however many are asked for at once.
+        """
+        eps = [self.draws.normal("posterior", first + i) for i in range(n)]
+        return self.family.sample(self.fitted(state), torch.stack(eps)).detach()
+
+    def log_prob(self, state: State, theta: Tensor) -> Tensor:
+        """Return `log q` `(S,)` at any `theta` `(S, n)`."""
+        return self.family.log_prob(self.fitted(state), theta)
+
+    def fitted(self, state: State) -> Parameters:
+        """Return the result: the averages, where the settings ask for them, once done."""
+        done = state.converged or state.iteration >= self.n_iterations
+        return state.memory[AVERAGE] if done and AVERAGE in state.memory else state.parameters
+
+    def _start(self, iteration: int) -> MapSearch | LbfgsSearch | HessianStart:
+        """Return what an iteration before the variational ones does."""
+        start, n = self.start, self.start.map_iterations
+        if iteration >= n:
+            assert start.hessian is not None  # there is no other start after the MAP phase
+            return HessianStart(self.family, self.target, start.hessian, n, self.seed)
+        step = start.map_step or self.settings.optimiser.step or DEFAULT_STEP
+        if start.map_optimiser == "lbfgs":
+            return LbfgsSearch(self.target, step, n)
+        settings = self._optimiser.model_copy(update={"kind": "adam", "step": step})
+        return MapSearch(self.target, settings, n)
+
+    @cached_property
+    def _optimiser(self) -> Optimiser:
+        """The settings, with the step that natural gradients take where none is given."""
+        settings, family = self.settings.optimiser, self.family
+        if settings.kind != "natural" or settings.step is not None:
+            return settings
+        assert isinstance(family, NaturalGradient)  # `from_settings` asks for it
+        step = natural_step(family, self.settings.estimator, self.settings.samples)
+        return settings.model_copy(update={"step": step})
+
+    def _cotangent(
+        self, parameters: Parameters, eps: Tensor, value: TargetValue
+    ) -> tuple[Tensor, float]:
+        """Return the derivative of `-ELBO` by the samples and the weight of the score in it."""
+        landing, ascent, weight = self.settings.estimator.landing, value.gradient, 0.0
+        if landing != "never":
+            score = self.family.score(parameters, eps)
+            ascent, weight = stick_landing(ascent, score, landing)
+        return (ascent * (-1 / len(eps))).to(eps.dtype), weight
+
+    def _advance(self, state: State, info: Info) -> tuple[State, Info]:
+        """Count the iteration, average the parameters, and see whether to stop."""
+        settings, memory = self._optimiser, state.memory
+        i, n = state.iteration - self.start.iterations, self.settings.iterations
+        stop, converged = self.settings.stop, False
+        first = window_start(settings, n)
+        if stop is not None:
+            trace = memory["elbo"]["trace"]
+            trace[i % len(trace)] = info.elbo
+            converged = has_converged(stop, trace, i)
+            first = i - i % stop.window
+        if AVERAGE in memory and i >= first:
+            average(state.parameters, memory, i - first)
+        state = replace(state, iteration=state.iteration + 1, converged=converged)
+        return state, info
+
+
+def _info(iteration: int, value: TargetValue, log_q: Tensor, numbers: dict[str, float]) -> Info:
+    terms = value.log_likelihood + value.log_prior
+    return Info(
+        iteration=iteration,
+        phase="vi",
+        terms=(terms - log_q).numpy(),
+        log_likelihood=value.log_likelihood.numpy(),
+        log_prior=value.log_prior.numpy(),
+        log_q=log_q.numpy(),
+        chi_squared=float(value.chi_squared.numpy().mean()),
+        count=value.count,
+        **numbers,
+    )

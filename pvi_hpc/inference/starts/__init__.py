@@ -1,0 +1,1 @@
+"""Starts: the MAP search and estimates of the curvature there."""

@@ -1,0 +1,1 @@
+"""The public Python door of the package."""

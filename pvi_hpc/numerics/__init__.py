@@ -1,0 +1,1 @@
+"""Random numbers, sums that repeat to the bit, and compiled kernels."""

@@ -1,0 +1,1 @@
+"""The inverse problem: unknowns, models, likelihood and posterior."""

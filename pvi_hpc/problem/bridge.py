@@ -1,0 +1,68 @@
+"""Torch on one side, a simulator on the other: misfits that autograd can go through."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.forward.simulator import BatchResult, SimulationCount, Simulator
+
+__all__ = ["Bridge"]
+
+
+class Bridge:
+    """Calls a simulator once for misfits and gradients together.
+
+    `count` is what the last call cost.
+    """
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.count = SimulationCount()
+
+    def misfit(self, models: Iterable[Tensor], shots: Sequence[Sequence[int]]) -> Tensor:
+        """Return the misfits `(S,)` of models `(nz, ny, nx)` [m/s], differentiable once.
+
+        Model `i` is compared with the shots `shots[i]`. Models are taken one by one: the first
+        ones are simulated while the others are still being made. Backward multiplies the
+        gradients that the simulator has already returned; it simulates nothing, and where it is
+        to be differentiated again it raises ConfigError.
+        """
+        taken: list[Tensor] = []
+
+        def arrays() -> Iterator[NDArray[Any]]:
+            for model in models:
+                taken.append(model)
+                yield self.array(model)
+
+        result = self.simulator.misfit_and_gradient(arrays(), shots)
+        self.count = result.count
+        misfits: Tensor = _Misfit.apply(result, *taken)  # type: ignore[no-untyped-call]
+        return misfits
+
+    def array(self, model: Tensor) -> NDArray[Any]:
+        """Return a model as the simulator gets it: float32."""
+        return model.detach().numpy().astype(np.float32)
+
+
+class _Misfit(torch.autograd.Function):
+    """Simulated misfits as a function of the models they are of."""
+
+    @staticmethod
+    def forward(ctx: Any, result: BatchResult, *models: Tensor) -> Tensor:
+        ctx.save_for_backward(torch.from_numpy(result.gradients))
+        return torch.from_numpy(result.misfits)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise ConfigError(
+                "A simulated misfit has no second derivative, which 'hvp' = 'autograd' asks "
+                "for; give 'hvp' as a function, the prior's products with simulated ones."
+            )
+        (by_model,) = ctx.saved_tensors
+        return None, *(g * row for g, row in zip(gradients[0], by_model, strict=True))

@@ -1,0 +1,110 @@
+"""How well models explain the data, from all shots or an unbiased minibatch of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pvi_hpc.forward.simulator import SimulationCount, Simulator
+from pvi_hpc.numerics.random import keyed_rng
+from pvi_hpc.problem.bridge import Bridge
+
+__all__ = ["Fit", "GaussianLikelihood", "Likelihood", "NoData"]
+
+Shots = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How models fit the data.
+
+    Parameters
+    ----------
+    log_likelihood
+        `(S,)`, of all shots (estimated where only some were simulated), without the constant
+        `-sum(log(noise_sd) + log(2 pi) / 2)`; differentiable by the models.
+    chi_squared
+        Reduced chi-squared `(S,)`: 2 misfit / number of data; NaN without data.
+    count
+        Simulations done.
+    """
+
+    log_likelihood: Tensor
+    chi_squared: Tensor
+    count: SimulationCount = field(default_factory=SimulationCount)
+
+
+class Likelihood(Protocol):
+    """The density of the data given models."""
+
+    def batch(self, iteration: int, sample: int) -> Shots:
+        """Return the shots that a sample of an iteration is compared with."""
+        ...
+
+    def fit(self, models: Iterable[Tensor], batches: Sequence[Shots | None]) -> Fit:
+        """Compare models `(nz, ny, nx)` [m/s] with a batch each; None: with all shots."""
+        ...
+
+
+class GaussianLikelihood:
+    """Independent normal noise, of the sd given for each trace.
+
+    Parameters
+    ----------
+    simulator
+        Gives misfits and gradients.
+    n_shots, n_data
+        Shots, and data that count (samples of traces with finite noise), in the survey.
+    shots_per_sample
+        Shots in a minibatch; None: all.
+    seed
+        Seed of the minibatches.
+    samples_per_batch
+        So many consecutive samples share a minibatch: 2 for antithetic pairs, so that what
+        cancels within a pair still does.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        n_shots: int,
+        n_data: int,
+        shots_per_sample: int | None = None,
+        seed: int = 1,
+        samples_per_batch: int = 1,
+    ) -> None:
+        self.bridge = Bridge(simulator)
+        self.n_shots, self.n_data = n_shots, n_data
+        self.shots_per_sample = min(shots_per_sample or n_shots, n_shots)
+        self.seed, self.samples_per_batch = seed, samples_per_batch
+
+    def batch(self, iteration: int, sample: int) -> Shots:
+        """Return distinct shots in increasing order, drawn for `(iteration, sample)`."""
+        if self.shots_per_sample == self.n_shots:
+            return tuple(range(self.n_shots))
+        rng = keyed_rng(self.seed, "shots", iteration, sample // self.samples_per_batch)
+        chosen = rng.choice(self.n_shots, self.shots_per_sample, replace=False)
+        return tuple(int(i) for i in np.sort(chosen))
+
+    def fit(self, models: Iterable[Tensor], batches: Sequence[Shots | None]) -> Fit:
+        """Compare models `(nz, ny, nx)` [m/s] with a batch each; None: with all shots."""
+        shots = [tuple(range(self.n_shots)) if b is None else b for b in batches]
+        scale = torch.tensor([self.n_shots / len(b) for b in shots], dtype=torch.float64)
+        misfit = scale * self.bridge.misfit(models, shots)
+        return Fit(-misfit, 2 * misfit.detach() / self.n_data, self.bridge.count)
+
+
+class NoData:
+    """A likelihood that knows nothing: the posterior is the prior."""
+
+    def batch(self, iteration: int, sample: int) -> Shots:
+        """Return no shot."""
+        return ()
+
+    def fit(self, models: Iterable[Tensor], batches: Sequence[Shots | None]) -> Fit:
+        """Return zeros; nothing is simulated."""
+        zero = torch.stack([0 * model.flatten()[0] for model in models])
+        return Fit(zero, torch.full_like(zero.detach(), torch.nan))

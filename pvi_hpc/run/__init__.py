@@ -1,0 +1,1 @@
+"""A run: its plan, its controller, its files' order, and its end."""

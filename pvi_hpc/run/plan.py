@@ -1,0 +1,133 @@
+"""How a project is cut into segments, and what is refused before anything runs."""
+
+import json
+import socket
+from pathlib import Path
+
+import psutil
+import yaml
+
+from pvi_hpc.config import Project, Run
+from pvi_hpc.config.survey import ModelFile
+from pvi_hpc.data.traces import expand_files
+from pvi_hpc.errors import CheckpointError
+from pvi_hpc.store.atomic import write_text
+from pvi_hpc.store.layout import ProjectPaths, RunPaths
+
+__all__ = [
+    "claim_run",
+    "refuse_changed_runs",
+    "segment_ends",
+    "survey_inputs",
+    "survey_settings",
+    "total_iterations",
+    "write_owner",
+    "write_project",
+]
+
+
+def total_iterations(run: Run) -> int:
+    """Return the iterations of a run, those of its start included."""
+    return run.start.iterations + run.inference.iterations
+
+
+def segment_ends(project: Project, run: Run) -> list[int]:
+    """Return the iteration that each segment of a run ends at."""
+    total = total_iterations(run)
+    return [-(-total * (i + 1) // project.segments) for i in range(project.segments)]
+
+
+def write_owner(path: Path) -> None:
+    """Write who runs the workflow, so that `pvi stop` finds it."""
+    process = psutil.Process()
+    owner = {
+        "pid": process.pid,
+        "started": process.create_time(),
+        "name": socket.gethostname(),
+    }
+    write_text(path, json.dumps(owner))
+
+
+def write_project(project: Project, path: Path) -> None:
+    """Write a configuration, all defaults filled in, as YAML."""
+    tree = json.loads(project.model_dump_json())
+    write_text(path, yaml.safe_dump(tree, sort_keys=False))
+
+
+def claim_run(run: Run, paths: RunPaths) -> None:
+    """Write down, once, which settings a run was begun with."""
+    if not paths.claim.exists():
+        tree = {"fingerprint": run.fingerprint(), "settings": run.lasting_settings()}
+        write_text(paths.claim, json.dumps(tree, indent=1))
+
+
+def refuse_changed_runs(project: Project) -> None:
+    """Stop where a run was begun with other settings, so that nothing of it is overwritten.
+
+    Raises
+    ------
+    CheckpointError
+        Naming the run, its folder and what can be done.
+    """
+    paths = ProjectPaths.of(project.name)
+    begun = [run for run in project.resolved if paths.run(run.name).claim.exists()]
+    if begun and paths.survey_claim.exists():
+        _refuse_changed_survey(project, paths)
+    for run in begun:
+        claim = paths.run(run.name).claim
+        old = json.loads(claim.read_text())
+        if old["fingerprint"] != run.fingerprint():
+            changed = _changes(old["settings"], run.lasting_settings())
+            raise CheckpointError(
+                f"Run '{run.name}' in {claim.parent} was begun with other settings "
+                f"({'; '.join(changed)}). Restore them to go on, give the run or the project "
+                f"another 'name', or remove {claim.parent} to begin again."
+            )
+
+
+def survey_settings(project: Project) -> str:
+    """Return, as JSON, the settings that the survey file depends on."""
+    run = project.shared_run
+    tree = run.model_dump(mode="json", include={"grid", "survey", "solver"})
+    if run.survey.synthetic is not None:
+        # The absorbing layers of the simulation are tuned to it.
+        tree["prior"] = {"upper_m_s": max(run.prior.upper_m_s)}
+    return json.dumps(tree, sort_keys=True)
+
+
+def survey_inputs(project: Project) -> list[str]:
+    """Return the files that the survey file is made from.
+
+    Raises
+    ------
+    SurveyError
+        If a file or pattern of `survey.files` names nothing.
+    """
+    survey = project.survey
+    files = expand_files(survey.files) if survey.files else []
+    if survey.wavelet is not None and survey.wavelet.file is not None:
+        files.append(survey.wavelet.file)
+    model = survey.synthetic.model if survey.synthetic is not None else None
+    if isinstance(model, ModelFile):
+        files.append(model.file)
+    return files
+
+
+def _refuse_changed_survey(project: Project, paths: ProjectPaths) -> None:
+    old = json.loads(paths.survey_claim.read_text())
+    changed = _changes(old, json.loads(survey_settings(project)))
+    if changed:
+        raise CheckpointError(
+            f"{paths.survey} was made with other settings ({'; '.join(changed)}), and runs "
+            "were begun with it. Restore them to go on, give the project another 'name', or "
+            f"remove {paths.folder} to begin again."
+        )
+
+
+def _changes(old: object, new: object, where: str = "") -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        changed = []
+        for key in sorted({*old, *new}):
+            changed += _changes(old.get(key), new.get(key), f"{where}.{key}".lstrip("."))
+        return changed
+    return [] if old == new else [f"'{where}' was {old!r}, is {new!r}"]

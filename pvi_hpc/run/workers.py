@@ -1,0 +1,58 @@
+"""The workers of a run, as the simulator that its inference uses."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.config import Run
+from pvi_hpc.data.prepare import make_setup
+from pvi_hpc.data.survey_file import write_survey
+from pvi_hpc.execution.dask_simulator import DaskSimulator
+from pvi_hpc.execution.executor import Workplace, load_executor
+from pvi_hpc.execution.lease import Lease
+from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.store.layout import RunPaths
+from pvi_hpc.survey import Survey
+
+__all__ = ["simulate_survey", "workers_of"]
+
+
+@contextmanager
+def workers_of(
+    run: Run, setup: SimulationSetup, paths: RunPaths, stop: Callable[[], bool] = bool
+) -> Iterator[DaskSimulator]:
+    """Yield a simulator whose workers are up; they are gone when the block is left.
+
+    Raises
+    ------
+    StopRequestedError
+        If `stop` says so while there are no workers.
+    """
+    ledger = Ledger(paths.ledger)
+    executor = load_executor(run.execution, Workplace(paths.folder, ledger, stop))
+    with DaskSimulator(executor, setup, run.execution, ledger) as simulator:
+        yield simulator
+
+
+def simulate_survey(
+    run: Run, geometry: Survey, model: NDArray[np.float32], folder: Path
+) -> list[NDArray[np.float32]]:
+    """Return the clean traces of a model, `(n_receivers, n_samples)` a shot.
+
+    `folder` is one that workers on other nodes see; a folder in it is made, and removed when
+    all went well.
+    """
+    paths = RunPaths(folder / "simulation")
+    paths.folder.mkdir(parents=True, exist_ok=True)
+    with Lease(paths.lease):
+        file = paths.folder / "geometry.h5"
+        write_survey(geometry, file)
+        with workers_of(run, make_setup(run, file), paths) as simulator:
+            traces = simulator.simulate(model[None], [range(len(geometry.shots))])[0]
+    shutil.rmtree(paths.folder, ignore_errors=True)
+    return traces

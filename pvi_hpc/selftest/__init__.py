@@ -1,0 +1,1 @@
+"""Tests that users run on their own machines and grids."""

@@ -1,0 +1,121 @@
+"""The small problem that `pvi solver test` puts to the solver: the user's own grid, cut."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.checks.physics import check_time_step
+from pvi_hpc.checks.run import refuse
+from pvi_hpc.config.project import Run
+from pvi_hpc.data.prepare import survey_geometry
+from pvi_hpc.data.wavelets import peak_frequency
+from pvi_hpc.forward.acoustic.acoustic_solver import SolverSettings
+from pvi_hpc.forward.acoustic.stability import max_time_step
+
+__all__ = ["DELAY", "VerifyCase"]
+
+Array = NDArray[np.float64]
+#: Fewer cells than this beside a source leave no room for a test.
+FEWEST: Final = 24
+#: The wavelet peaks after this many periods: its start is then below 1e-7 of its peak, and
+#: radiates nothing that the grid cannot carry.
+DELAY: Final = 1.5
+
+
+@dataclass(frozen=True)
+class VerifyCase:
+    """A grid, a range of velocities and a Ricker wavelet.
+
+    Parameters
+    ----------
+    settings
+        In float64: tests of exactness mean nothing in float32.
+    slowest, fastest
+        Range of velocities [m/s].
+    peak
+        Peak frequency of the wavelet [Hz].
+    steps
+        Time steps of a simulation.
+    """
+
+    settings: SolverSettings
+    slowest: float
+    fastest: float
+    peak: float
+    steps: int
+
+    @classmethod
+    def default(cls, cells: int, steps: int, **changes: Any) -> "VerifyCase":
+        """Return a case that depends on no configuration: 20 m cells, 2 to 4 km/s."""
+        spacing = (20.0, 20.0, 20.0)
+        settings = SolverSettings(
+            shape=(cells, cells + 2, cells + 5),
+            spacing=spacing,
+            dt=0.8 * max_time_step(4000.0, spacing, order=changes.get("order", 8)),
+            pml_velocity=4000.0,
+            pml_frequency=8.0,
+            dtype="float64",
+        )
+        return cls(replace(settings, **changes), 2000.0, 4000.0, 8.0, steps)
+
+    @classmethod
+    def of_run(cls, run: Run, cells: int, steps: int) -> "VerifyCase":
+        """Return the case of a run: its spacing, time step, layer and velocities.
+
+        No axis keeps more than `cells` cells, so that the tests end within minutes.
+
+        Raises
+        ------
+        ConfigError
+            If its time step exceeds the stability limit of its order in space.
+        """
+        survey = survey_geometry(run)
+        refuse(list(check_time_step(run, survey)), "a test of the solver")
+        peak = peak_frequency(survey.wavelet)
+        shape = tuple(min(n, max(cells, FEWEST)) for n in run.grid.shape)
+        settings = SolverSettings(
+            shape=(shape[0], shape[1], shape[2]),
+            spacing=run.grid.grid.spacing,
+            dt=survey.dt / run.solver.steps_per_sample,
+            pml_velocity=max(run.prior.upper_m_s),
+            pml_frequency=peak,
+            n_pml=run.solver.n_pml,
+            order=run.solver.order,
+            free_surface=run.solver.free_surface,
+            dtype="float64",
+        )
+        return cls(settings, min(run.prior.lower_m_s), max(run.prior.upper_m_s), peak, steps)
+
+    def homogeneous(self) -> "VerifyCase":
+        """Return the case without a free surface, for comparison with the whole space."""
+        return replace(self, settings=replace(self.settings, free_surface=False))
+
+    def model(self, rng: np.random.Generator) -> Array:
+        """Return a rough model `(nz, ny, nx)` [m/s], within the range of velocities."""
+        share = rng.uniform(0.05, 0.95, self.settings.shape)
+        model: Array = self.slowest + share * (self.fastest - self.slowest)
+        return model
+
+    def extent(self) -> Array:
+        """Return the size of the grid `(3,)` [m]."""
+        extent: Array = (np.array(self.settings.shape) - 1) * np.array(self.settings.spacing)
+        return extent
+
+    def points(self, rng: np.random.Generator, n: int) -> Array:
+        """Return points `(n, 3)` [m] between the cells, some close to an edge."""
+        return rng.uniform(0.06, 0.97, (n, 3)) * self.extent()
+
+    def inner_points(self, rng: np.random.Generator, n: int) -> Array:
+        """Return points `(n, 3)` [m] whose weights do not reach into the layer."""
+        margin = 5 * np.array(self.settings.spacing)
+        inside: Array = margin + rng.uniform(0, 1, (n, 3)) * (self.extent() - 2 * margin)
+        return inside
+
+    def wavelet(self, shift: float | Array = 0.0) -> Array:
+        """Return the wavelet `(steps,)`, later by `shift` [s], `(..., 1)` for several."""
+        t = np.arange(self.steps) * self.settings.dt - DELAY / self.peak - shift
+        u = (np.pi * self.peak * t) ** 2
+        wavelet: Array = (1 - 2 * u) * np.exp(-u)
+        return wavelet

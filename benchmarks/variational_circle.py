@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import NOISE_S, ray_lengths
 from variational_savings import FAMILIES, Gap, defaults, plain, savings, show
 
-from pvi_hpc.config.inference import Inference, Optimiser, Start
+from pvi_hpc.config.inference import Inference, Optimiser
+from pvi_hpc.config.prior import Start
 from pvi_hpc.families.load import load_family
 from pvi_hpc.inference.log_prob_target import LogProbTarget
 from pvi_hpc.inference.methods.vi import VariationalInference

@@ -20,7 +20,8 @@ from scipy.sparse import csc_array
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import Tomography, tomography
 
-from pvi_hpc.config.inference import Estimator, Family, Inference, Optimiser, Start
+from pvi_hpc.config.inference import Estimator, Family, Inference, Optimiser
+from pvi_hpc.config.prior import Start
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, optimal_factor
 from pvi_hpc.families.load import load_family
 from pvi_hpc.inference.methods.vi import VariationalInference

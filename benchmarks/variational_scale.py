@@ -50,9 +50,10 @@ def measure(kind: str, shape: tuple[int, int, int], options: dict) -> dict[str, 
     import numpy as np
     import torch
 
-    from pvi_hpc.config.inference import Family, Inference, Start
+    from pvi_hpc.config.inference import Family, Inference
+    from pvi_hpc.config.prior import Start
+    from pvi_hpc.cost import SimulationCount
     from pvi_hpc.families.load import load_family
-    from pvi_hpc.forward.simulator import SimulationCount
     from pvi_hpc.inference.methods.vi import VariationalInference
     from pvi_hpc.inference.target import TargetValue
 

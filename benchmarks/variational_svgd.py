@@ -13,8 +13,9 @@ from collections.abc import Sequence
 
 import torch
 
-from pvi_hpc.config.inference import Inference, Method, Optimiser, Start
-from pvi_hpc.forward.simulator import SimulationCount
+from pvi_hpc.config.inference import Inference, Method, Optimiser
+from pvi_hpc.config.prior import Start
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.inference.method import load_method
 from pvi_hpc.inference.target import TargetValue
 

@@ -6,7 +6,7 @@ from math import ceil
 
 import numpy as np
 
-from pvi_hpc.checks.finding import Finding, error, ok, warning
+from pvi_hpc.checks.findings import Finding, error, ok, warning
 from pvi_hpc.checks.prior import velocity_range
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.prepare import true_model

@@ -11,11 +11,11 @@ import psutil
 from dask.utils import parse_bytes
 
 from pvi_hpc.checks.controller_cost import controller_cost
-from pvi_hpc.checks.finding import Finding, error, ok, warning
+from pvi_hpc.checks.findings import Finding, error, ok, warning
 from pvi_hpc.config.options import read_options
 from pvi_hpc.config.project import Run
-from pvi_hpc.data.prepare import problem_setup
 from pvi_hpc.errors import ConfigError, PviError
+from pvi_hpc.forward.acoustic.from_config import problem_setup
 from pvi_hpc.survey import Survey
 
 __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]

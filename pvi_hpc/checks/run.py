@@ -6,8 +6,7 @@ bound and the remedy; all of them are found at once.
 
 from collections.abc import Iterator, Sequence
 
-from pvi_hpc.checks.finding import Finding, error, ok
-from pvi_hpc.checks.findings import check_shot, check_wells
+from pvi_hpc.checks.findings import Finding, check_shot, check_wells, error, ok
 from pvi_hpc.checks.parts import check_executor, check_family, check_model_map
 from pvi_hpc.checks.physics import check_sampling, check_time_step, check_wavelet
 from pvi_hpc.checks.prior import check_prior, check_start, check_true_model

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.checks.finding import Finding, error, ok, warning
+from pvi_hpc.checks.findings import Finding, error, ok, warning
 from pvi_hpc.config.project import Run
 from pvi_hpc.survey import Survey
 

@@ -12,10 +12,11 @@ from cloudpickle import register_pickle_by_value  # type: ignore[import-untyped]
 from pvi_hpc.config.execution import Execution
 from pvi_hpc.config.load import parse_settings
 from pvi_hpc.config.site import read_tree, site_of
-from pvi_hpc.diagnostics.calibration import Calibration, CalibrationProblem, calibrate
+from pvi_hpc.diagnostics.calibration import Calibration, CalibrationProblem
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.report.calibration import draw_calibration
 from pvi_hpc.report.style import png
+from pvi_hpc.run.calibrate import calibrate
 from pvi_hpc.store.atomic import atomic_path, write_text
 
 __all__ = ["calibrate_problem", "load_problem", "site_execution"]

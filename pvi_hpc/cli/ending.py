@@ -10,11 +10,11 @@ from typing import Any, Final
 import psutil
 import typer
 
-from pvi_hpc.cli.progress import find_project
 from pvi_hpc.config import Project
 from pvi_hpc.errors import LeaseError
 from pvi_hpc.execution.lease import Lease
-from pvi_hpc.run.orphans import end_jobs
+from pvi_hpc.run.project import find_project
+from pvi_hpc.run.workers import end_jobs
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
 

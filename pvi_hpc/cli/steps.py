@@ -5,13 +5,12 @@ import sys
 from pathlib import Path
 
 from pvi_hpc.checks.run import check_report, check_run, refuse, render
-from pvi_hpc.cli.progress import find_project
 from pvi_hpc.config import load_project
 from pvi_hpc.data.survey_file import read_survey, write_survey
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.run.deadline import job_end
-from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag
+from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag, job_end
 from pvi_hpc.run.plan import refuse_changed_runs, survey_settings
+from pvi_hpc.run.project import find_project
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
 

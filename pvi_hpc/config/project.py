@@ -9,8 +9,10 @@ from pydantic import Field, PositiveInt, field_validator
 
 from pvi_hpc.config.base import Frozen, Name, Seed
 from pvi_hpc.config.execution import Execution
-from pvi_hpc.config.inference import Inference, Prior, Start
-from pvi_hpc.config.survey import GridSettings, Solver, SurveySettings
+from pvi_hpc.config.inference import Inference
+from pvi_hpc.config.prior import Prior, Start
+from pvi_hpc.config.solver import Solver
+from pvi_hpc.config.survey import GridSettings, SurveySettings
 
 __all__ = ["BlockTails", "Posterior", "Project", "Report", "Run"]
 

@@ -6,7 +6,6 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from pvi_hpc.config.base import Axes, Counts, Frozen, PathName, Seed
-from pvi_hpc.config.gradient import GradientSettings
 from pvi_hpc.grid import Grid
 from pvi_hpc.survey import Component
 
@@ -17,7 +16,6 @@ __all__ = [
     "ModelFile",
     "Positions",
     "Ricker",
-    "Solver",
     "SurveySettings",
     "Synthetic",
     "WaveletSettings",
@@ -187,17 +185,3 @@ class SurveySettings(Frozen):
                     f"'{name}' has no effect with 'format: synthetic', got {value}; remove "
                     f"it and set '{other}'"
                 )
-
-
-class Solver(Frozen):
-    """The acoustic wave solver."""
-
-    steps_per_sample: PositiveInt = Field(1, description="Time steps per data sample.")
-    n_pml: Annotated[int, Field(ge=4, le=40)] = Field(10, description="Absorbing cells.")
-    order: Literal[4, 8, 12] = Field(8, description="Order of accuracy in space.")
-    free_surface: bool = Field(False, description="Pressure-free top instead of absorbing.")
-    precision: Literal["float32", "float64"] = "float32"
-    gradient: GradientSettings = GradientSettings()
-    min_points_per_wavelength: PositiveFloat = Field(
-        3.0, description="Refuse a grid coarser than this at the prior's slowest velocity."
-    )

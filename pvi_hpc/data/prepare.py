@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -11,24 +10,14 @@ from numpy.typing import NDArray
 from pvi_hpc.config.project import Run
 from pvi_hpc.config.survey import Generator, SurveySettings
 from pvi_hpc.data.model_file import read_model
-from pvi_hpc.data.survey_file import SurveyFile, file_hash, read_survey
+from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.data.synthetic import add_noise, generate_model, geometry
 from pvi_hpc.data.traces import expand_files, import_traces, with_noise_window
-from pvi_hpc.data.wavelets import max_frequency, peak_frequency, wavelet_of
+from pvi_hpc.data.wavelets import wavelet_of
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.forward.acoustic.storage_request import StorageWish
-from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.survey import Survey, Wavelet
 
-__all__ = [
-    "Simulate",
-    "make_setup",
-    "prepare_survey",
-    "problem_setup",
-    "storage_wish",
-    "survey_geometry",
-    "true_model",
-]
+__all__ = ["Simulate", "prepare_survey", "survey_geometry", "true_model"]
 
 #: Share of the wavelet's largest amplitude below which a frequency does not count.
 NEGLIGIBLE_AMPLITUDE: Final = 0.01
@@ -92,54 +81,6 @@ def true_model(run: Run) -> Model | None:
     if isinstance(source, Generator):
         return generate_model(source, grid)
     return read_model(source, grid) if source is not None else None
-
-
-def make_setup(run: Run, survey_path: str | Path) -> SimulationSetup:
-    """Return what workers need to simulate the shots of a prepared survey file.
-
-    Raises
-    ------
-    SurveyError
-        If the file is missing or not a survey file.
-    """
-    file = SurveyFile(survey_path)
-    return problem_setup(run, file, str(survey_path), file_hash(survey_path))
-
-
-def problem_setup(
-    run: Run, survey: Survey | SurveyFile, path: str = "", digest: str = ""
-) -> SimulationSetup:
-    """Return the forward problem of a survey; its file and the file's hash for workers."""
-    steps = run.solver.steps_per_sample
-    return SimulationSetup(
-        survey=path,
-        survey_hash=digest,
-        grid=run.grid.grid,
-        dt=survey.dt / steps,
-        n_steps=(survey.n_samples - 1) * steps + 1,
-        steps_per_sample=steps,
-        order=run.solver.order,
-        n_pml=run.solver.n_pml,
-        free_surface=run.solver.free_surface,
-        precision=run.solver.precision,
-        pml_velocity=max(run.prior.upper_m_s),
-        pml_frequency=peak_frequency(survey.wavelet),
-        threads=run.execution.threads,
-        density=run.survey.density_kg_m3,
-        storage=storage_wish(run, survey.wavelet),
-    )
-
-
-def storage_wish(run: Run, wavelet: Wavelet) -> StorageWish:
-    """Return what a run asks of the storage of its gradients."""
-    wanted = run.solver.gradient
-    return StorageWish(
-        kind=wanted.storage,
-        every=wanted.every,
-        memory_gb=wanted.memory_gb_per_rank,
-        f_max=max_frequency(wavelet, NEGLIGIBLE_AMPLITUDE),
-        folder=wanted.scratch,
-    )
 
 
 def _own_file(run: Run) -> Survey:

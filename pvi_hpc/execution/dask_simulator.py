@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.config.execution import Execution
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.dispatch.batch import Sample, make_samples
 from pvi_hpc.execution.dispatch.dispatcher import Dispatcher
 from pvi_hpc.execution.dispatch.pool import WorkerPool
-from pvi_hpc.execution.dispatch.retry import Policy
+from pvi_hpc.execution.dispatch.recovery import Policy
 from pvi_hpc.execution.executor import Executor
 from pvi_hpc.execution.gang.gang import GangSettings
 from pvi_hpc.execution.gang.worker_plugin import GangPlugin
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.forward.shots import Want
-from pvi_hpc.forward.simulator import BatchResult, SimulationCount
+from pvi_hpc.forward.simulator import BatchResult
 
 __all__ = ["DaskSimulator"]
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import LedgerError
-from pvi_hpc.forward.simulator import SimulationCount
 
 __all__ = ["Ledger"]
 

@@ -9,10 +9,18 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["LOCATION", "ClosedForm", "Family", "NaturalGradient", "Parameters"]
+__all__ = [
+    "LOCATION",
+    "ClosedForm",
+    "Family",
+    "NaturalGradient",
+    "Parameters",
+    "autograd_pullback",
+]
 
 Parameters: TypeAlias = dict[str, Tensor]
 
@@ -51,7 +59,7 @@ class Family(Protocol):
         """Return the gradient of `sum(cotangent * sample(parameters, eps))` by each parameter.
 
         `cotangent` is `(S, n)`; samples are added in their order, whatever the threads.
-        `pvi_hpc.families.pullback.autograd_pullback` serves where nothing better is known.
+        `pvi_hpc.families.family.autograd_pullback` serves where nothing better is known.
         """
         ...
 
@@ -124,3 +132,13 @@ class NaturalGradient(Protocol):
     def solve_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `L^{-T} x`."""
         ...
+
+
+def autograd_pullback(
+    family: Family, parameters: Parameters, eps: Tensor, cotangent: Tensor
+) -> Parameters:
+    """Return `Family.pullback` by running `sample` forwards and backwards."""
+    leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+    theta = family.sample(leaves, eps)
+    gradients = torch.autograd.grad(theta, list(leaves.values()), cotangent)
+    return dict(zip(leaves, gradients, strict=True))

@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Self
 
-from pvi_hpc.config.inference import Inference, Start
+from pvi_hpc.config.inference import Inference
+from pvi_hpc.config.prior import Start
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import Family, NaturalGradient
 from pvi_hpc.inference.starts.hessian_start import probes_of

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.method import Method
 from pvi_hpc.inference.state import State

@@ -6,8 +6,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.target import TargetValue
 
 __all__ = ["LogProb", "LogProbTarget"]

@@ -4,9 +4,10 @@ from typing import Protocol, Self
 
 from torch import Tensor
 
-from pvi_hpc.config.inference import Inference, Start
+from pvi_hpc.config.inference import Inference
+from pvi_hpc.config.prior import Start
 from pvi_hpc.families.family import Family
-from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.plugins import load_plugin

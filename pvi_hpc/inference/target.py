@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
-from pvi_hpc.forward.simulator import SimulationCount
-from pvi_hpc.numerics.standard_normal import log_density
-from pvi_hpc.problem.likelihood import Likelihood, Shots
-from pvi_hpc.problem.model_map import ModelMap
+from pvi_hpc.cost import SimulationCount
 
-__all__ = ["NoTarget", "Posterior", "Target", "TargetValue"]
+__all__ = ["NoTarget", "Target", "TargetValue", "surviving"]
+
+Shots = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -62,30 +62,15 @@ class NoTarget:
         raise NotImplementedError("a target is needed to evaluate a log density")
 
 
-class Posterior:
-    """The posterior of `theta` under a prior that makes `theta ~ N(0, I)`.
+def surviving(value: TargetValue, *, paired: bool) -> Tensor:
+    """Return the indices `(K,)` of the samples to average over.
 
-    The log prior is `log p(m(theta)) + log |dm/dtheta| = log N(theta; 0, I)`, exactly, so
-    that its gradient is `-theta` however far in a tail.
+    A dropped sample has a likelihood that is NaN. Of an antithetic pair (samples `2 p` and
+    `2 p + 1`) the other one goes too: alone, it would bring back the noise that the pair
+    cancels. Where that leaves nothing, the single ones serve.
     """
-
-    def __init__(self, model_map: ModelMap, likelihood: Likelihood) -> None:
-        self.map, self.likelihood = model_map, likelihood
-
-    def batches(self, iteration: int, n: int) -> Sequence[Shots]:
-        """Return the shots that the `n` samples of an iteration are compared with."""
-        return [self.likelihood.batch(iteration, i) for i in range(n)]
-
-    def value(self, theta: Tensor, batches: Sequence[Shots] | None = None) -> TargetValue:
-        """Evaluate at `theta` `(S, n)`, with a batch each or all shots."""
-        rows = theta.detach().double()
-        gradient = -rows  # Of the prior; backward adds that of the data, in place.
-        leaves = [row.detach().requires_grad_() for row in rows]
-        for leaf, its in zip(leaves, gradient, strict=True):
-            leaf.grad = its
-        models = (self.map.models(leaf[None])[0] for leaf in leaves)
-        fit = self.likelihood.fit(models, batches or [None] * len(leaves))
-        fit.log_likelihood.sum().backward()  # type: ignore[no-untyped-call]
-        return TargetValue(
-            fit.log_likelihood.detach(), log_density(rows), gradient, fit.chi_squared, fit.count
-        )
+    good = ~value.log_likelihood.isnan()
+    if paired:
+        pairs = good.reshape(-1, 2).all(dim=1).repeat_interleave(2)
+        good = pairs if bool(pairs.any()) else good
+    return torch.nonzero(good)[:, 0]

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from pvi_hpc.config.inference import Inference, Start
+from pvi_hpc.config.inference import Inference
+from pvi_hpc.config.prior import Start
 from pvi_hpc.errors import ConfigError, NonFiniteError
 from pvi_hpc.families.load import load_family
 from pvi_hpc.inference.elbo import ElboEstimate, estimate_elbo

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import ArrayLike
 from pydantic import ValidationError
 
-from pvi_hpc.config.inference import Hessian, Inference, Start
+from pvi_hpc.config.inference import Hessian, Inference
+from pvi_hpc.config.prior import Start
 from pvi_hpc.errors import ConfigError
 
 __all__ = ["inference_of", "mean_of", "shape_of", "start_of"]

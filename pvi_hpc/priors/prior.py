@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from torch import Tensor
 
-from pvi_hpc.config.inference import Prior as PriorSettings
+from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.numerics.reproducible import exp
 

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.forward.simulator import BatchResult, SimulationCount, Simulator
+from pvi_hpc.forward.simulator import BatchResult, Simulator
 
 __all__ = ["Bridge"]
 

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pvi_hpc.forward.simulator import SimulationCount, Simulator
+from pvi_hpc.cost import SimulationCount
+from pvi_hpc.forward.simulator import Simulator
+from pvi_hpc.inference.target import Shots
 from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.problem.bridge import Bridge
 
 __all__ = ["Fit", "GaussianLikelihood", "Likelihood", "NoData"]
-
-Shots = tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pvi_hpc.config.inference import Prior as PriorSettings
+from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Grid
 from pvi_hpc.priors.load import load_prior

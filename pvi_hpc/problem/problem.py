@@ -14,9 +14,9 @@ from pvi_hpc.families.load import load_family
 from pvi_hpc.forward.simulator import Simulator
 from pvi_hpc.inference.method import Method, load_method
 from pvi_hpc.inference.state import State
-from pvi_hpc.inference.target import Posterior
 from pvi_hpc.problem.likelihood import GaussianLikelihood, Likelihood, NoData
 from pvi_hpc.problem.model_map import ModelMap
+from pvi_hpc.problem.posterior import Posterior
 from pvi_hpc.problem.starting_model import starting_model
 
 __all__ = ["Problem"]

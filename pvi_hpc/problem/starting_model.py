@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from pvi_hpc.config import Run
-from pvi_hpc.config.inference import Profile
+from pvi_hpc.config.prior import Profile
 from pvi_hpc.data.model_file import read_model
 from pvi_hpc.priors.load import load_prior
 

@@ -20,9 +20,9 @@ from pvi_hpc.answers.predictive_check import (
     predict,
 )
 from pvi_hpc.config import Project, Run
-from pvi_hpc.data.prepare import make_setup
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.execution.lease import Lease
+from pvi_hpc.forward.acoustic.from_config import make_setup
 from pvi_hpc.inference.elbo import ElboEstimate
 from pvi_hpc.numerics.standard_normal import log_density
 from pvi_hpc.problem.problem import Problem

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pvi_hpc.config import Run
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import StopRequestedError
 from pvi_hpc.execution.lease import Lease
-from pvi_hpc.forward.simulator import SimulationCount
-from pvi_hpc.inference.history import History
-from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.history import History, Info
 from pvi_hpc.inference.method import Method
 from pvi_hpc.inference.state import State
 from pvi_hpc.run.interrupt import StopFlag

@@ -7,11 +7,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from pvi_hpc.config import Run
-from pvi_hpc.data.prepare import make_setup
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.data.survey_file import file_hash
 from pvi_hpc.errors import CheckpointError, StopRequestedError
 from pvi_hpc.execution.lease import Lease
-from pvi_hpc.forward.simulator import SimulationCount
+from pvi_hpc.forward.acoustic.from_config import make_setup
 from pvi_hpc.inference.history import History
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.run.controller import Controller, Progress, from_tree

@@ -1,5 +1,6 @@
 """The workers of a run, as the simulator that its inference uses."""
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,18 +9,40 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.config import Run
-from pvi_hpc.data.prepare import make_setup
+from pvi_hpc.config import Project, Run
 from pvi_hpc.data.survey_file import write_survey
+from pvi_hpc.errors import SimulationError
+from pvi_hpc.execution.cluster.worker_jobs import BatchExecutor
 from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.executor import Workplace, load_executor
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.forward.acoustic.from_config import make_setup
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.store.layout import RunPaths
+from pvi_hpc.store.layout import ProjectPaths, RunPaths
 from pvi_hpc.survey import Survey
 
-__all__ = ["simulate_survey", "workers_of"]
+__all__ = ["end_jobs", "simulate_survey", "workers_of"]
+
+log = logging.getLogger(__name__)
+
+
+def end_jobs(project: Project) -> int:
+    """Cancel what dead controllers of a project left in the queue; return how many jobs.
+
+    A live controller ends its own.
+    """
+    paths, ended = ProjectPaths.of(project.name), 0
+    for run in project.resolved:
+        files = paths.run(run.name)
+        place = Workplace(files.folder, Ledger(files.ledger))
+        try:
+            executor = load_executor(run.execution, place)
+            if isinstance(executor, BatchExecutor) and not Lease(files.lease).held():
+                ended += executor.cancel_leftovers()
+        except SimulationError as error:
+            log.warning("Worker jobs of run '%s' cannot be ended here: %s", run.name, error)
+    return ended
 
 
 @contextmanager

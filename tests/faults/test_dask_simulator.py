@@ -20,9 +20,8 @@ from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.cluster.local import LocalExecutor
 from pvi_hpc.execution.dask_simulator import DaskSimulator
-from pvi_hpc.execution.gang.processes import ProcessId, _descendants
+from pvi_hpc.execution.gang.processes import LEFT_TO_CONTROLLER, ProcessId, _descendants
 from pvi_hpc.execution.gang.scratch import DASK, sweep
-from pvi_hpc.execution.gang.signals import LEFT_TO_CONTROLLER
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.forward.shots import simulate_shots
 

@@ -10,7 +10,9 @@ from scipy.stats import multivariate_normal
 from tomography import tomography
 from vi_targets import GaussianTarget, precision_of
 
-from pvi_hpc.config.inference import Hessian, Inference, Method, Optimiser, Start
+from pvi_hpc.config.inference import Hessian, Inference, Method, Optimiser
+from pvi_hpc.config.prior import Start
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.diagnostics.known_gaussian import dense_factor
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.flows.planar import Planar
@@ -18,7 +20,6 @@ from pvi_hpc.families.gaussian.full_rank import FullRank
 from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.families.mixture import LOG_WEIGHTS, Mixture
-from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.method import load_method
 from pvi_hpc.inference.methods.mixture_weights import fit_weights
 from pvi_hpc.inference.state import State

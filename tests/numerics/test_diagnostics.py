@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from pvi_hpc.config.execution import Execution
-from pvi_hpc.diagnostics.calibration import Calibration, calibrate
+from pvi_hpc.diagnostics.calibration import Calibration
 from pvi_hpc.diagnostics.convergence import effective_sample_size, r_hat
 from pvi_hpc.diagnostics.pareto import k_hat_along, pareto_k
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.report.calibration import draw_calibration
 from pvi_hpc.report.style import png
+from pvi_hpc.run.calibrate import calibrate
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pvi_hpc.config.inference import Family, Hessian, Inference, Method, Start
+from pvi_hpc.config.inference import Family, Hessian, Inference, Method
+from pvi_hpc.config.prior import Start
 from pvi_hpc.families.load import load_family
 from pvi_hpc.inference.log_prob_target import LogProbTarget
 from pvi_hpc.inference.method import load_method

@@ -8,8 +8,9 @@ import torch
 from families_examples import family_of, random_parameters
 from tomography import ROUGH_KM, tomography
 
-from pvi_hpc.config.inference import Estimator, Inference, Optimiser, Start
+from pvi_hpc.config.inference import Estimator, Inference, Optimiser
 from pvi_hpc.config.inference import Family as FamilySettings
+from pvi_hpc.config.prior import Start
 from pvi_hpc.diagnostics.converge import converge
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
 from pvi_hpc.families import load_family

@@ -11,8 +11,7 @@ from pvi_hpc.diagnostics.known_gaussian import (
     optimal_factor,
     optimal_precision_factor,
 )
-from pvi_hpc.families.gaussian.leading import leading_directions
-from pvi_hpc.families.gaussian.low_rank_optimum import optimal_low_rank
+from pvi_hpc.families.gaussian.low_rank_optimum import leading_directions, optimal_low_rank
 
 PROBLEM = tomography(9, n_sensors=10, length_km=ROUGH_KM)
 

@@ -6,9 +6,10 @@ import torch
 from scipy.stats import multivariate_normal
 from vi_targets import GaussianTarget, precision_of
 
-from pvi_hpc.config.inference import Hessian, Inference, Method, Optimiser, Start
+from pvi_hpc.config.inference import Hessian, Inference, Method, Optimiser
+from pvi_hpc.config.prior import Start
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError, NonFiniteError
-from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.method import load_method
 from pvi_hpc.inference.methods.annealing import Annealing
 from pvi_hpc.inference.methods.chain import collect, collected, fresh_chain

@@ -9,7 +9,8 @@ from families_examples import active_cells, family_of
 from vi_targets import GaussianTarget, precision_of
 
 import pvi_hpc
-from pvi_hpc.config.inference import Family, Hessian, Inference, Start
+from pvi_hpc.config.inference import Family, Hessian, Inference
+from pvi_hpc.config.prior import Start
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.gaussian.precision import DensePrecision

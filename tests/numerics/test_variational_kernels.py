@@ -8,7 +8,7 @@ from stencil_twin import TwinStencil
 from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.errors import SolverError
 from pvi_hpc.families.gaussian.stencil import Stencil
-from pvi_hpc.inference.optimisers.adam import EPSILON, adam_update
+from pvi_hpc.inference.optimisers.optimiser import EPSILON, adam_update
 from pvi_hpc.numerics.update_kernels import (
     AdamStep,
     NativeStencil,

@@ -7,7 +7,7 @@ from acoustic import model, points, ricker, settings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver, SolverSettings
 from pvi_hpc.forward.acoustic.component import AXIS
-from pvi_hpc.forward.acoustic.slope import slope_weights
+from pvi_hpc.forward.acoustic.hicks import slope_weights
 
 V, H, PEAK, DT, DENSITY = 2000.0, 10.0, 8.0, 4e-4, 1800.0
 

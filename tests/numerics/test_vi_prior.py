@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from pvi_hpc.config.inference import Family, Inference, Optimiser
-from pvi_hpc.config.inference import Prior as PriorSettings
+from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.families import load_family
 from pvi_hpc.grid import Grid
 from pvi_hpc.inference.elbo import estimate_elbo
 from pvi_hpc.inference.methods.vi import VariationalInference
-from pvi_hpc.inference.target import Posterior
 from pvi_hpc.problem.likelihood import NoData
 from pvi_hpc.problem.model_map import ModelMap
+from pvi_hpc.problem.posterior import Posterior
 
 GRID = Grid((6, 4, 5), (50.0, 50.0, 50.0))
 TABLES = {

@@ -5,8 +5,9 @@ import pytest
 import torch
 from vi_targets import QuadraticSimulator
 
-from pvi_hpc.config.inference import Estimator, Hessian, Inference, Optimiser, Start, Stop
-from pvi_hpc.config.inference import Prior as PriorSettings
+from pvi_hpc.config.inference import Estimator, Hessian, Inference, Optimiser, Stop
+from pvi_hpc.config.prior import Prior as PriorSettings
+from pvi_hpc.config.prior import Start
 from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.families.gaussian.structured import Structured
@@ -15,9 +16,9 @@ from pvi_hpc.inference.elbo import estimate_elbo
 from pvi_hpc.inference.history import History
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.state import State
-from pvi_hpc.inference.target import Posterior
 from pvi_hpc.problem.likelihood import GaussianLikelihood, NoData
 from pvi_hpc.problem.model_map import ModelMap
+from pvi_hpc.problem.posterior import Posterior
 from pvi_hpc.store.checkpoint import CheckpointStore
 
 N_SHOTS = 6

@@ -5,10 +5,11 @@ import pytest
 import torch
 from vi_targets import GaussianTarget, precision_of
 
-from pvi_hpc.config.inference import Hessian, Inference, Start
+from pvi_hpc.config.inference import Hessian, Inference
+from pvi_hpc.config.prior import Start
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.diagnostics.known_gaussian import gaussian_kl
 from pvi_hpc.families.gaussian.mean_field import MeanField
-from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.starts.lbfgs import ascent
 from pvi_hpc.inference.target import TargetValue

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.linalg import cho_factor, cho_solve
 
-from pvi_hpc.forward.simulator import SimulationCount
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.inference.target import TargetValue
 from pvi_hpc.numerics.random import keyed_rng
 

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from pvi_hpc.forward.simulator import BatchResult, SimulationCount
+from pvi_hpc.cost import SimulationCount
+from pvi_hpc.forward.simulator import BatchResult
 from pvi_hpc.inference.target import TargetValue
 
 

@@ -10,19 +10,18 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.execution.dispatch import tasks
 from pvi_hpc.execution.dispatch.batch import Chunk, Sample
 from pvi_hpc.execution.dispatch.futures import Awaited
 from pvi_hpc.execution.dispatch.placement import place
 from pvi_hpc.execution.dispatch.pool import WorkerPool
-from pvi_hpc.execution.dispatch.recovery import Recovery
+from pvi_hpc.execution.dispatch.recovery import Policy, Recovery
 from pvi_hpc.execution.dispatch.reduction import add_complete_groups, join_chunks
-from pvi_hpc.execution.dispatch.retry import Policy
 from pvi_hpc.execution.executor import RESOURCE
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.forward.shots import Want
-from pvi_hpc.forward.simulator import SimulationCount
 
 __all__ = ["Dispatcher"]
 

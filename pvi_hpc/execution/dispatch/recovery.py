@@ -2,17 +2,48 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.dispatch.batch import Chunk, Sample
-from pvi_hpc.execution.dispatch.retry import Policy, describe
 from pvi_hpc.execution.dispatch.tasks import Summary
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.forward.simulator import SimulationCount
 
-__all__ = ["MAX_LOSSES", "Recovery"]
+__all__ = ["MAX_LOSSES", "Policy", "Recovery", "describe"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How often, and how soon, a failed chunk is tried again; `min_samples` as configured."""
+
+    retries: int = 3
+    backoff_s: float = 0.1
+    longest_backoff_s: float = 10.0
+    min_samples: int | None = None
+
+    def delay(self, failures: int) -> float:
+        """Seconds to wait after that many failures."""
+        return float(min(self.backoff_s * 2 ** (failures - 1), self.longest_backoff_s))
+
+
+def describe(chunk: Chunk) -> str:
+    """Say which task was given up, and why."""
+    task, failures = chunk.task, chunk.failures
+    head = (
+        f"Shots {list(task.shots)} of sample {task.sample} failed {len(failures)} times and "
+        f"were lost with their workers {chunk.losses} times; given up."
+    )
+    if chunk.cause:
+        head += f" The last loss: {chunk.cause}."
+    if not failures:
+        return head
+    kinds = ", ".join(dict.fromkeys(failure.kind for failure in failures))
+    last = failures[-1]
+    return f"{head} Failures: {kinds}. The last one, on {last.worker}: {last.message}"
+
 
 #: Times a chunk may vanish with its workers before the batch is given up.
 MAX_LOSSES: Final = 10

@@ -14,10 +14,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from pvi_hpc.execution.gang.processes import ProcessId, become_subreaper, kill_descendants
+from pvi_hpc.execution.gang.processes import (
+    WATCHED,
+    ProcessId,
+    become_subreaper,
+    kill_descendants,
+    leave_to_controller,
+)
 from pvi_hpc.execution.gang.scratch import remove_scratch
-from pvi_hpc.execution.gang.signals import leave_to_controller
-from pvi_hpc.execution.gang.watch import WATCHED
 
 __all__ = ["main"]
 

@@ -3,13 +3,33 @@
 import ctypes
 import os
 import signal
+import socket
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-__all__ = ["ProcessId", "become_subreaper", "kill_descendants", "signal_on_parent_death"]
+__all__ = [
+    "LEFT_TO_CONTROLLER",
+    "WATCHED",
+    "ProcessId",
+    "become_subreaper",
+    "kill_descendants",
+    "leave_to_controller",
+    "signal_on_parent_death",
+    "watch_owner",
+]
+
+LEFT_TO_CONTROLLER: Final = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def leave_to_controller() -> None:
+    """Ignore them in this process and what it starts; call it in the main thread."""
+    for number in LEFT_TO_CONTROLLER:
+        signal.signal(number, signal.SIG_IGN)
+
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
@@ -84,3 +104,25 @@ def _read(pid: int) -> tuple[int, int]:
     state, parent, *rest = text[text.rindex(")") + 2 :].split()
     # A zombie keeps its parent: its children may still run.
     return int(parent), 0 if state in "ZXx" else int(rest[17])
+
+
+#: Environment variable: host, then the processes this one must not outlive.
+WATCHED: Final = "PVI_GANG_WATCHED"
+PERIOD_S: Final = 0.25
+
+
+def watch_owner() -> None:
+    """Start watching; on a host other than the worker's, the launcher must do it."""
+    host, *processes = os.environ.get(WATCHED, "").split() or [""]
+    if host != socket.gethostname():
+        return
+    signal_on_parent_death()
+    watched = [ProcessId.parse(text) for text in processes]
+    threading.Thread(target=_watch, args=(watched,), daemon=True).start()
+
+
+def _watch(watched: list[ProcessId]) -> None:
+    while all(process.alive for process in watched):
+        time.sleep(PERIOD_S)
+    # Not sys.exit: the main thread may be in C, or waiting for ranks that are gone.
+    os._exit(1)

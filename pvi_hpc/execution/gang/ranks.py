@@ -19,9 +19,8 @@ from mpi4py import MPI
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import NonFiniteError, PviError
 from pvi_hpc.execution.gang.channel import Channel, Message
+from pvi_hpc.execution.gang.processes import leave_to_controller, watch_owner
 from pvi_hpc.execution.gang.scratch import SEGMENTS
-from pvi_hpc.execution.gang.signals import leave_to_controller
-from pvi_hpc.execution.gang.watch import watch_owner
 from pvi_hpc.execution.identity import model_hash, task_identity
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.forward.shots import ShotResult, Solver, simulate_shots

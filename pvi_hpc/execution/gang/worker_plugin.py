@@ -6,8 +6,8 @@ from typing import Any
 from distributed import WorkerPlugin, get_worker
 
 from pvi_hpc.execution.gang.gang import Gang, GangSettings
+from pvi_hpc.execution.gang.processes import leave_to_controller
 from pvi_hpc.execution.gang.scratch import sweep
-from pvi_hpc.execution.gang.signals import leave_to_controller
 from pvi_hpc.forward.setup import SimulationSetup
 
 __all__ = ["GangPlugin", "worker_gang"]

@@ -17,8 +17,7 @@ from torch import Tensor
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.directions import Directions
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
-from pvi_hpc.families.gaussian.leading import leading_directions
-from pvi_hpc.families.gaussian.low_rank_optimum import optimal_low_rank
+from pvi_hpc.families.gaussian.low_rank_optimum import leading_directions, optimal_low_rank
 from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.families.gaussian.options import choice_option, rank_option, refuse_unknown
 from pvi_hpc.families.gaussian.precision import Precision

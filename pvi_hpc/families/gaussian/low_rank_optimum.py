@@ -1,15 +1,100 @@
-"""The best low-rank family for a Gaussian of dense precision; `O(n^3)` a round."""
+"""The best low-rank family for a Gaussian of dense precision; `O(n^3)` a round.
 
+Directions are found by variable projection: whatever else the family has is at its optimum for
+the directions tried (Golub & Pereyra 1973), so that its gradient vanishes and that by the
+directions is the whole one.
+"""
+
+from collections.abc import Callable
 from math import inf, sqrt
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
-from pvi_hpc.families.gaussian.leading import scaled_directions
+from pvi_hpc.families.family import Parameters
+from pvi_hpc.families.gaussian.gaussian import GaussianFamily
+from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.numerics.reproducible import log, one_thread
 
-__all__ = ["optimal_low_rank"]
+__all__ = ["leading_directions", "optimal_directions", "optimal_low_rank", "scaled_directions"]
+
+Array = NDArray[np.float64]
+
+
+#: Of L-BFGS: iterations, and corrections that it keeps.
+ITERATIONS: Final = 300
+MEMORY: Final = 30
+
+
+def optimal_directions(
+    family: GaussianFamily,
+    complete: Callable[[Tensor], Parameters],
+    start: Tensor,
+    precision: Tensor,
+) -> Parameters:
+    """Return the parameters of least `KL(q || N(mean, P^{-1}))`, from directions `start`.
+
+    `complete` returns the parameters that are best for directions `(r, n)`; `precision` is
+    `P` `(n, n)`. L-BFGS is deterministic to rounding only where NumPy's BLAS has more threads.
+    """
+    eps = torch.eye(family.n, dtype=torch.float64)
+
+    def loss(x: Array) -> tuple[float, Array]:
+        parameters = complete(torch.from_numpy(x.reshape(start.shape).copy()))
+        rows = family.apply(parameters, eps)
+        with one_thread():
+            pulled = rows @ precision
+        gradient = family.factor_pullback(parameters, eps, pulled)["directions"]
+        gradient = gradient - family.log_det_gradient(parameters)["directions"]
+        value = 0.5 * float(np.sum(rows.numpy() * pulled.numpy()))
+        return value - family.log_det(parameters), gradient.numpy().ravel()
+
+    options = {"maxiter": ITERATIONS, "maxcor": MEMORY, "ftol": 1e-9, "gtol": 1e-7}
+    found = minimize(loss, start.numpy().ravel(), jac=True, method="L-BFGS-B", options=options)
+    return complete(torch.from_numpy(found.x.reshape(start.shape)))
+
+
+def leading_directions(
+    product: Callable[[Tensor], Tensor], n: int, rank: int, of: str = "precision"
+) -> Tensor:
+    """Return the `U` `(rank, n)` of least KL of `(I + U^T U)^{-+1}` to `N(0, P^{-1})`.
+
+    `product` maps rows `(S, n)` to `P` times them. The exponent is -1 for `of` "precision",
+    with the largest eigenvalues of `P`; 1 for "covariance", with the smallest. Lanczos
+    iterations are deterministic to rounding only where NumPy's BLAS has more threads.
+    """
+    if 2 * rank + 1 >= n:  # ARPACK needs room; then everything is small
+        matrix = product(torch.eye(n, dtype=torch.float64))
+        with one_thread():
+            values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+        return scaled_directions(values.numpy(), vectors.numpy(), rank, of)
+    operator = LinearOperator((n, n), matvec=lambda x: _row(product, x), dtype=np.float64)
+    start = keyed_rng(0, "lanczos").standard_normal(n)
+    which = "LA" if of == "precision" else "SA"
+    values, vectors = eigsh(operator, k=rank, which=which, v0=start, tol=1e-8)
+    return scaled_directions(values, vectors, rank, of)
+
+
+def scaled_directions(values: Array, vectors: Array, rank: int, of: str) -> Tensor:
+    """Return `rank` rows `u v` of eigenvectors `v` of `P` with `(1 + u^2)^2 = value^{+-1}`.
+
+    Largest first; zero where that is not above 1, since such a direction has no gain.
+    """
+    ratios = values if of == "precision" else 1 / values
+    chosen = np.argsort(-ratios, kind="stable")[:rank]
+    lengths = np.sqrt(np.maximum(np.sqrt(np.maximum(ratios[chosen], 1)) - 1, 0))
+    return torch.tensor((vectors[:, chosen] * lengths).T)
+
+
+def _row(product: Callable[[Tensor], Tensor], x: Array) -> Array:
+    row = torch.from_numpy(np.ascontiguousarray(x.reshape(1, -1)))
+    return product(row)[0].numpy()
+
 
 #: Relative change of the divergence at which the fixed point has converged.
 TOLERANCE: Final = 1e-12

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.families.family import Parameters
-from pvi_hpc.families.gaussian.directions_optimum import optimal_directions
 from pvi_hpc.families.gaussian.grid_family import stencil_of
 from pvi_hpc.families.gaussian.low_rank import JOINT_CELLS, LowRank
+from pvi_hpc.families.gaussian.low_rank_optimum import optimal_directions
 from pvi_hpc.families.gaussian.precision import DensePrecision, Precision
 from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.numerics.reproducible import combine, inner_products

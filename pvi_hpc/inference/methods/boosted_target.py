@@ -8,8 +8,7 @@ from torch import Tensor
 
 from pvi_hpc.families.family import Parameters
 from pvi_hpc.families.mixture import LOG_WEIGHTS, Mixture
-from pvi_hpc.inference.target import Target, TargetValue
-from pvi_hpc.problem.likelihood import Shots
+from pvi_hpc.inference.target import Shots, Target, TargetValue
 
 __all__ = ["BoostedTarget"]
 

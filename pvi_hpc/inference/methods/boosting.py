@@ -18,12 +18,12 @@ from torch import Tensor
 from pvi_hpc.config.base import Frozen
 from pvi_hpc.config.inference import Method as MethodSettings
 from pvi_hpc.config.options import read_options
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.mixture import LOG_WEIGHTS, Mixture
-from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.configured import ConfiguredMethod
-from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.methods.boosted_target import BoostedTarget
 from pvi_hpc.inference.methods.component_start import ComponentStart
 from pvi_hpc.inference.methods.mixture_weights import fit_weights

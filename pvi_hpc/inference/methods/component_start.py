@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.mixture import Mixture
-from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.target import Target
 from pvi_hpc.numerics.random import keyed_rng
 

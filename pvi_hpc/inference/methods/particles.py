@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION
 from pvi_hpc.families.gaussian.mean_field import MeanField
-from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.inference.configured import ConfiguredMethod
 from pvi_hpc.inference.finite import check_values
-from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.methods.particle_kernel import by_columns
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.state import State

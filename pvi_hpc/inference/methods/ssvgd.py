@@ -21,7 +21,7 @@ from torch import Tensor
 from pvi_hpc.config.base import Frozen
 from pvi_hpc.config.options import read_options
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.methods.annealing import Annealing
 from pvi_hpc.inference.methods.chain import collect, collected, fresh_chain
 from pvi_hpc.inference.methods.particle_kernel import Kernel
@@ -32,7 +32,7 @@ from pvi_hpc.inference.methods.particles import (
     ParticleMethod,
     Seen,
 )
-from pvi_hpc.inference.optimisers.schedule import DEFAULT_STEP, step_of
+from pvi_hpc.inference.optimisers.optimiser import DEFAULT_STEP, step_of
 from pvi_hpc.inference.state import State
 from pvi_hpc.numerics.random import keyed_rng
 

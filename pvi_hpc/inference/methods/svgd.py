@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pvi_hpc.config.base import Frozen
 from pvi_hpc.config.options import read_options
-from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.methods.annealing import Annealing
 from pvi_hpc.inference.methods.particle_kernel import Kernel, by_columns
 from pvi_hpc.inference.methods.particles import (
@@ -21,8 +21,7 @@ from pvi_hpc.inference.methods.particles import (
     KernelKind,
     ParticleMethod,
 )
-from pvi_hpc.inference.optimisers.optimiser import descend, fresh_memory
-from pvi_hpc.inference.optimisers.schedule import step_of
+from pvi_hpc.inference.optimisers.optimiser import descend, fresh_memory, step_of
 from pvi_hpc.inference.state import State
 
 __all__ = ["Svgd"]

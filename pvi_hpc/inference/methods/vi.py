@@ -16,21 +16,25 @@ from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION, NaturalGradient, Parameters
 from pvi_hpc.inference.configured import ConfiguredMethod
 from pvi_hpc.inference.draws import Draws
-from pvi_hpc.inference.dropped import surviving
 from pvi_hpc.inference.finite import check_values
-from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.methods.control_variate import stick_landing
-from pvi_hpc.inference.optimisers.average import AVERAGE, average, window_start
 from pvi_hpc.inference.optimisers.natural import natural_step
-from pvi_hpc.inference.optimisers.optimiser import fresh_memory
-from pvi_hpc.inference.optimisers.schedule import DEFAULT_STEP, step_of
+from pvi_hpc.inference.optimisers.optimiser import (
+    AVERAGE,
+    DEFAULT_STEP,
+    average,
+    fresh_memory,
+    step_of,
+    window_start,
+)
 from pvi_hpc.inference.optimisers.update import Update
 from pvi_hpc.inference.starts.hessian_start import HessianStart
 from pvi_hpc.inference.starts.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
 from pvi_hpc.inference.starts.map_search import MapSearch
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.stopping import fresh_trace, has_converged
-from pvi_hpc.inference.target import TargetValue
+from pvi_hpc.inference.target import TargetValue, surviving
 
 __all__ = ["VariationalInference"]
 

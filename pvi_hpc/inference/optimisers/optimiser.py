@@ -1,17 +1,119 @@
 """Descent: from gradients to moved parameters, in place."""
 
 from collections.abc import Mapping
+from math import ceil, cos, pi, sqrt
 from typing import Final
 
 import torch
+from torch import Tensor
 
 from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.families.family import Parameters
-from pvi_hpc.inference.optimisers.adam import adam_update
-from pvi_hpc.inference.optimisers.sgd import sgd_update
 from pvi_hpc.inference.state import Memory
+from pvi_hpc.numerics import reproducible
+from pvi_hpc.numerics.update_kernels import AdamStep
 
-__all__ = ["descend", "fresh_memory", "restart"]
+__all__ = [
+    "AVERAGE",
+    "DEFAULT_STEP",
+    "adam_step",
+    "adam_update",
+    "average",
+    "descend",
+    "fresh_memory",
+    "restart",
+    "sgd_update",
+    "step_of",
+    "window_start",
+]
+
+#: Name of the averages in a state's memory.
+AVERAGE = "average"
+
+
+def window_start(settings: Optimiser, n: int) -> int:
+    """Return the first of `n` updates whose result is averaged; `n` where none is."""
+    return n - ceil(settings.average * n)
+
+
+def average(parameters: Parameters, memory: Memory, count: int) -> None:
+    """Take the parameters into the average, in place, as its number `count` = 0, 1, ..."""
+    means = memory[AVERAGE]
+    for name, value in parameters.items():
+        if count == 0:
+            means[name].copy_(value)
+        else:
+            means[name].add_((value - means[name]) * (1 / (count + 1)))
+
+
+#: Where the settings leave it open.
+DEFAULT_STEP: Final = 0.02
+
+
+def step_of(settings: Optimiser, i: int, n: int) -> float:
+    """Return the step of update `i` = 0, 1, ... of `n`.
+
+    Cosine: from `step` down to `step * final`; constant; or `step / sqrt(1 + i)`.
+    """
+    first = settings.step or DEFAULT_STEP
+    if settings.schedule == "constant":
+        return first
+    if settings.schedule == "inverse_sqrt":
+        return first / sqrt(1 + i)
+    progress = i / (n - 1) if n > 1 else 0.0
+    fraction = settings.final + (1 - settings.final) * 0.5 * (1 + cos(pi * progress))
+    return first * fraction
+
+
+def sgd_update(
+    x: Tensor, gradient: Tensor, mean: Tensor, i: int, step: float, settings: Optimiser
+) -> None:
+    """Descend along the running `mean` of the gradient, both changed in place.
+
+    The mean forgets by `beta1` and is corrected for its start at zero in update `i` = 0, 1,
+    ... Only one rounding an operation, none fused, so that the bits do not depend on threads.
+    """
+    beta = settings.beta1
+    mean.mul_(beta).add_(gradient * (1 - beta))
+    x.sub_(mean * (step / (1 - beta ** (i + 1))))
+
+
+EPSILON: Final = 1e-8
+
+
+def adam_step(i: int, step: float, settings: Optimiser) -> AdamStep:
+    """Return the numbers of update `i` = 0, 1, ...; the moments began at zero."""
+    beta1, beta2 = settings.beta1, settings.beta2
+    return AdamStep(
+        decay1=beta1,
+        gain1=1 - beta1,
+        decay2=beta2,
+        gain2=1 - beta2,
+        root_scale=1 / sqrt(1 - beta2 ** (i + 1)),
+        epsilon=EPSILON,
+        scale=step / (1 - beta1 ** (i + 1)),
+    )
+
+
+def adam_update(
+    x: Tensor,
+    gradient: Tensor,
+    moments: tuple[Tensor, Tensor],
+    i: int,
+    step: float,
+    settings: Optimiser,
+) -> None:
+    """Descend: change `x` and its two `moments` in place, by update `i` = 0, 1, ...
+
+    Only one rounding an operation, none fused, so that the bits do not depend on threads.
+    """
+    first, second = moments
+    a = adam_step(i, step, settings)
+    first.mul_(a.decay1).add_(gradient * a.gain1)
+    second.mul_(a.decay2).add_(gradient * gradient * a.gain2)
+    root = reproducible.sqrt(second).mul_(a.root_scale).add_(a.epsilon)
+    x.sub_(first / root * a.scale)
+
 
 #: Running means that each kind keeps, by parameter.
 MOMENTS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -7,9 +7,8 @@ from torch import Tensor
 from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.families.family import Family, NaturalGradient, Parameters
 from pvi_hpc.inference.finite import check_gradients, norm
-from pvi_hpc.inference.optimisers.adam import adam_step
 from pvi_hpc.inference.optimisers.natural import natural_descent
-from pvi_hpc.inference.optimisers.optimiser import descend, restart
+from pvi_hpc.inference.optimisers.optimiser import adam_step, descend, restart
 from pvi_hpc.inference.optimisers.streaming import stream_descent, streams
 from pvi_hpc.inference.state import State
 

@@ -22,7 +22,7 @@ from pvi_hpc.families.gaussian.options import stencil_option
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.inference.finite import check_values
-from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.starts.map_search import start_info
 from pvi_hpc.inference.starts.probes import Columns, Neighbours, Probes, Signs
 from pvi_hpc.inference.state import State

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.inference.finite import check_values
-from pvi_hpc.inference.info import Info
+from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.starts.map_search import start_info
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target

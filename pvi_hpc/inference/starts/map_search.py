@@ -7,9 +7,8 @@ import numpy as np
 from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.families.family import LOCATION
 from pvi_hpc.inference.finite import check_gradients, check_values, norm
-from pvi_hpc.inference.info import Info
-from pvi_hpc.inference.optimisers.optimiser import descend
-from pvi_hpc.inference.optimisers.schedule import step_of
+from pvi_hpc.inference.history import Info
+from pvi_hpc.inference.optimisers.optimiser import descend, step_of
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target, TargetValue
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from pvi_hpc.config import Run
-from pvi_hpc.data.prepare import make_setup, survey_geometry, true_model
+from pvi_hpc.data.prepare import survey_geometry, true_model
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.errors import PviError
 from pvi_hpc.execution.cluster.worker_jobs import BatchExecutor, run_prefix
@@ -18,6 +18,7 @@ from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.executor import Workplace, load_executor
 from pvi_hpc.execution.gang.processes import ProcessId
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.forward.acoustic.from_config import make_setup
 from pvi_hpc.run.workers import workers_of
 from pvi_hpc.selftest.outcome import Outcome, failed, passed
 from pvi_hpc.selftest.site.files import check_bandwidth, check_visibility

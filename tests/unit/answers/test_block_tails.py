@@ -10,7 +10,8 @@ from run_example import make_run
 from pvi_hpc.answers.block_tails import block_k_hats
 from pvi_hpc.checks.resources import cost_of
 from pvi_hpc.checks.run import check_run
-from pvi_hpc.config.inference import Inference, Prior
+from pvi_hpc.config.inference import Inference
+from pvi_hpc.config.prior import Prior
 from pvi_hpc.config.project import BlockTails
 from pvi_hpc.data.prepare import survey_geometry
 from pvi_hpc.families.gaussian.mean_field import MeanField

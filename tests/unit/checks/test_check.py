@@ -9,7 +9,7 @@ from run_example import GOOD, make_run
 
 from pvi_hpc.checks import resources
 from pvi_hpc.checks.controller_cost import controller_cost, free_cells
-from pvi_hpc.checks.finding import Finding
+from pvi_hpc.checks.findings import Finding
 from pvi_hpc.checks.run import check_report, check_run, refuse, render
 from pvi_hpc.config import parse_project
 from pvi_hpc.data.prepare import survey_geometry

@@ -10,8 +10,7 @@ from pvi_hpc.execution.cluster.local import LocalExecutor
 from pvi_hpc.execution.dispatch.batch import make_samples
 from pvi_hpc.execution.dispatch.dispatcher import Dispatcher
 from pvi_hpc.execution.dispatch.pool import WorkerPool
-from pvi_hpc.execution.dispatch.recovery import MAX_LOSSES
-from pvi_hpc.execution.dispatch.retry import Policy
+from pvi_hpc.execution.dispatch.recovery import MAX_LOSSES, Policy
 from pvi_hpc.execution.dispatch.tasks import ChunkResult, Summary
 from pvi_hpc.execution.executor import RESOURCE
 from pvi_hpc.execution.failures import Failure

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pvi_hpc.config.execution import Execution
+from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import (
     ConfigError,
     LedgerError,
@@ -22,9 +23,8 @@ from pvi_hpc.execution.cluster.sge import GridEngineExecutor
 from pvi_hpc.execution.cluster.slurm import SlurmExecutor
 from pvi_hpc.execution.dispatch.batch import make_samples
 from pvi_hpc.execution.dispatch.placement import place
-from pvi_hpc.execution.dispatch.recovery import MAX_LOSSES, Recovery
+from pvi_hpc.execution.dispatch.recovery import MAX_LOSSES, Policy, Recovery
 from pvi_hpc.execution.dispatch.reduction import add_complete_groups, join_chunks
-from pvi_hpc.execution.dispatch.retry import Policy
 from pvi_hpc.execution.dispatch.task_times import TaskTimes
 from pvi_hpc.execution.dispatch.tasks import ChunkResult, ChunkTask, add_up
 from pvi_hpc.execution.executor import Workplace, load_executor
@@ -34,7 +34,6 @@ from pvi_hpc.execution.gang.scratch import DASK, PREFIX, make_scratch, owned, sw
 from pvi_hpc.execution.identity import model_hash, task_identity
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.forward.shots import ShotResult, compare
-from pvi_hpc.forward.simulator import SimulationCount
 from pvi_hpc.survey import Shot
 
 

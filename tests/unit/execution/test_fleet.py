@@ -17,8 +17,7 @@ from pvi_hpc.execution.cluster.slurm import SlurmExecutor
 from pvi_hpc.execution.cluster.worker_jobs import run_prefix
 from pvi_hpc.execution.executor import Workplace
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.run.deadline import job_end, seconds_left
-from pvi_hpc.run.interrupt import StopFlag
+from pvi_hpc.run.interrupt import StopFlag, job_end, seconds_left
 
 
 class Worker:

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from pvi_hpc.forward.simulator import SimulationCount
-from pvi_hpc.inference.dropped import surviving
-from pvi_hpc.inference.target import TargetValue
+from pvi_hpc.cost import SimulationCount
+from pvi_hpc.inference.target import TargetValue, surviving
 
 
 def value(log_likelihood):
@@ -37,7 +36,8 @@ def test_pairs_go_together_unless_nothing_would_be_left(log_likelihood, paired, 
 
 def test_an_iteration_averages_over_the_samples_that_are_left():
     """The same step as with a target that was only asked for those samples."""
-    from pvi_hpc.config.inference import Estimator, Inference, Start
+    from pvi_hpc.config.inference import Estimator, Inference
+    from pvi_hpc.config.prior import Start
     from pvi_hpc.families.gaussian.mean_field import MeanField
     from pvi_hpc.inference.methods.vi import VariationalInference
 

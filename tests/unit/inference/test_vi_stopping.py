@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from pvi_hpc.config.inference import Optimiser, Stop
-from pvi_hpc.inference.optimisers.average import average, window_start
-from pvi_hpc.inference.optimisers.schedule import step_of
+from pvi_hpc.inference.optimisers.optimiser import average, step_of, window_start
 from pvi_hpc.inference.stopping import fresh_trace, growth, has_converged
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import norm, truncnorm, uniform
 
-from pvi_hpc.config.inference import Prior as PriorSettings
+from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.priors import IndependentPrior, load_prior
 from pvi_hpc.priors.normal import Normal

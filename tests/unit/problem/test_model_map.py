@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pvi_hpc.config.inference import Prior as PriorSettings
+from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Grid
 from pvi_hpc.problem.model_map import ModelMap

@@ -6,11 +6,11 @@ import time
 import pytest
 from distributed import Client, LocalCluster
 
-from pvi_hpc.diagnostics.calibration import _collect
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.cluster.local import LocalExecutor
 from pvi_hpc.execution.dispatch.pool import WorkerPool
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.run.calibrate import _collect
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
-"""How forward runs are kept for their gradients."""
+"""Settings of the wave solver."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from pvi_hpc.config.base import Frozen, PathName
 
-__all__ = ["GradientSettings"]
+__all__ = ["GradientSettings", "Solver"]
 
 
 class GradientSettings(Frozen):
@@ -36,3 +36,17 @@ class GradientSettings(Frozen):
                 "set 'storage: decimated'"
             )
         return self
+
+
+class Solver(Frozen):
+    """The acoustic wave solver."""
+
+    steps_per_sample: PositiveInt = Field(1, description="Time steps per data sample.")
+    n_pml: Annotated[int, Field(ge=4, le=40)] = Field(10, description="Absorbing cells.")
+    order: Literal[4, 8, 12] = Field(8, description="Order of accuracy in space.")
+    free_surface: bool = Field(False, description="Pressure-free top instead of absorbing.")
+    precision: Literal["float32", "float64"] = "float32"
+    gradient: GradientSettings = GradientSettings()
+    min_points_per_wavelength: PositiveFloat = Field(
+        3.0, description="Refuse a grid coarser than this at the prior's slowest velocity."
+    )

@@ -1,0 +1,41 @@
+"""The unnormalised posterior of a waveform inversion."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from pvi_hpc.inference.target import Shots, TargetValue
+from pvi_hpc.numerics.standard_normal import log_density
+from pvi_hpc.problem.likelihood import Likelihood
+from pvi_hpc.problem.model_map import ModelMap
+
+__all__ = ["Posterior"]
+
+
+class Posterior:
+    """The posterior of `theta` under a prior that makes `theta ~ N(0, I)`.
+
+    The log prior is `log p(m(theta)) + log |dm/dtheta| = log N(theta; 0, I)`, exactly, so
+    that its gradient is `-theta` however far in a tail.
+    """
+
+    def __init__(self, model_map: ModelMap, likelihood: Likelihood) -> None:
+        self.map, self.likelihood = model_map, likelihood
+
+    def batches(self, iteration: int, n: int) -> Sequence[Shots]:
+        """Return the shots that the `n` samples of an iteration are compared with."""
+        return [self.likelihood.batch(iteration, i) for i in range(n)]
+
+    def value(self, theta: Tensor, batches: Sequence[Shots] | None = None) -> TargetValue:
+        """Evaluate at `theta` `(S, n)`, with a batch each or all shots."""
+        rows = theta.detach().double()
+        gradient = -rows  # Of the prior; backward adds that of the data, in place.
+        leaves = [row.detach().requires_grad_() for row in rows]
+        for leaf, its in zip(leaves, gradient, strict=True):
+            leaf.grad = its
+        models = (self.map.models(leaf[None])[0] for leaf in leaves)
+        fit = self.likelihood.fit(models, batches or [None] * len(leaves))
+        fit.log_likelihood.sum().backward()  # type: ignore[no-untyped-call]
+        return TargetValue(
+            fit.log_likelihood.detach(), log_density(rows), gradient, fit.chi_squared, fit.count
+        )

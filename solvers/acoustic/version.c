@@ -1,5 +1,5 @@
 /* What this library was built from and with. */
-#include "types.h"
+#include "acoustic.h"
 #include <mpi.h>
 #include <string.h>
 

@@ -67,7 +67,11 @@ def _serve(
             channel.send({"error": "start", "message": str(error)})
         return
     if channel:
-        hello = {"ranks": comm.size, "library": library_hash(), "storage": gang.storage}
+        hello = {
+            "ranks": comm.size,
+            "library": library_hash(gang.setup),
+            "storage": gang.storage,
+        }
         channel.send(hello)
     while (request := _next_request(comm, channel)) is not None:
         answer = gang.answer(request)
@@ -164,13 +168,11 @@ def _shared_memory() -> set[str]:
     return {name for name in names if not name.endswith("(deleted)")}
 
 
-def library_hash() -> str:
-    """Return the hash of the sources the native library was built from."""
+def library_hash(setup: SimulationSetup) -> str:
+    """Return the hash of the sources that the native library of a run was built from."""
     from pvi_hpc.forward.acoustic.library import load
 
-    native = load()
-    text: bytes = native.ffi.string(native.lib.pvi_source_hash())
-    return text.decode()
+    return load(setup.precision, setup.order).source_hash()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ PVI_INLINE void ask(const struct stencil *s, const struct row *r, ptrdiff_t x) {
   __builtin_prefetch(r->v + later, 0, 2);
 }
 
-/* What a copy of the loop does beside the step. */
+/* A copy of the loop does one of these: the step, and stores or correlates beside it. */
 enum task { STEP, STORE, CORRELATE };
 
 PVI_INLINE void correlate(const struct row *r, ptrdiff_t x, vector here) {

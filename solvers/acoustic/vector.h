@@ -3,7 +3,7 @@
 #include "real.h"
 #include <stddef.h>
 
-/* PVI_NARROW: half as wide, for layers along x, which are a few vectors. */
+/* Files that define PVI_NARROW get vectors half as wide: layers along x are a few vectors. */
 #if defined(__AVX512F__) && !defined(PVI_NARROW)
 #define PVI_VECTOR_BYTES 64
 #elif defined(__AVX__)

@@ -1,4 +1,4 @@
-/* What this library was built from and with. */
+/* The sources that this library was built from, and the MPI library it runs with. */
 #include "acoustic.h"
 #include <mpi.h>
 #include <string.h>

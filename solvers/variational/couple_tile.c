@@ -1,3 +1,4 @@
+/* Offsets that differ along x only are added in one pass over a row. */
 #include "couple_tile.h"
 
 enum { RUN = 5 }; /* consecutive offsets that differ in x only, added in one pass */

@@ -1,4 +1,4 @@
-"""What the controller needs for the variational update: memory, checkpoint and time."""
+"""Needs of the controller for the variational update: memory, checkpoint and time."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -24,10 +24,10 @@ SECONDS_A_SAMPLE: Final = 3e-8
 
 @dataclass(frozen=True)
 class ControllerCost:
-    """Of a run's variational update.
+    """Cost of the variational update of a run.
 
-    `state` is what a checkpoint holds and `peak` all that the process takes [bytes]; `seconds`
-    an iteration on one core, without simulations.
+    `state` is the size of a checkpoint and `peak` the memory of the whole process [bytes];
+    `seconds` is the time of an iteration on one core, without simulations.
     """
 
     state: float

@@ -14,7 +14,7 @@ __all__ = ["Finding", "check_shot", "check_wells", "error", "ok", "warning"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about a setting: that it is fine, doubtful or impossible."""
+    """Verdict on a setting: it is fine, doubtful or impossible."""
 
     level: Literal["ok", "warning", "error"]
     setting: str

@@ -24,14 +24,15 @@ __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
 ASSUMED_THROUGHPUT: Final = 2.5e8
 #: A misfit and its gradient cost this many forward simulations.
 FORWARDS_PER_GRADIENT: Final = 3.0
-#: Checkpoints kept: the last ones, and those of every so many iterations.
+#: Number of the latest checkpoints that are kept.
 KEEP_LAST: Final = 3
+#: Iterations between the older checkpoints that are kept.
 KEEP_EVERY: Final = 50
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run will cost.
+    """Cost of a run, estimated before it starts.
 
     `simulations` are gradients of one shot, `predictions` simulations without a gradient, after
     the fit; `core_seconds` are those of all ranks and threads together; `wall_seconds` follow

@@ -21,7 +21,7 @@ from pvi_hpc.store.atomic import atomic_path, write_text
 
 __all__ = ["calibrate_problem", "load_problem", "site_execution"]
 
-#: Lines that tell the progress of a calibration.
+#: Number of lines that tell the progress of a calibration.
 LINES: Final = 20
 
 

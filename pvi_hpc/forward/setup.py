@@ -45,7 +45,7 @@ class SimulationSetup:
     density
         Density of the medium [kg/m^3]: the scale of particle velocities.
     storage
-        How runs are kept for their gradients; resolved by the ranks themselves.
+        Storage of runs for their gradients; resolved by the ranks themselves.
     """
 
     survey: str

@@ -1,4 +1,4 @@
-"""What a gang does with shots: simulate, compare with the data, and differentiate."""
+"""Work of a gang on shots: simulate, compare with the data, and differentiate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Solver(Protocol):
 
 @dataclass(frozen=True)
 class ShotResult:
-    """What a chunk of shots gave.
+    """Result of a chunk of shots.
 
     `gradient` is on rank 0 only, and only if it was asked for; `traces` are
     `(n_rec, n_samples)` float32, one a shot, if they were asked for.

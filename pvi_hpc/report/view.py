@@ -21,7 +21,7 @@ from pvi_hpc.store.samples import iter_samples
 
 __all__ = ["N_DRAWS", "RunView", "load_view"]
 
-#: Posterior draws that are shown.
+#: Number of posterior draws that are shown.
 N_DRAWS = 3
 
 #: Parts that a grid is cut into along z, y and x, to compare restarts.
@@ -56,7 +56,7 @@ class RunView:
     config
         The run's configuration as YAML.
     settings
-        Which slices, wells and shot to show.
+        Slices, wells and shot to show.
     """
 
     project: str

@@ -63,7 +63,7 @@ class PosteriorSummary:
     true
         Model that the data were made with, where it is known.
     attributes
-        Where the numbers come from, free text by name.
+        Provenance of the numbers, free text by name.
 
     Raises
     ------

@@ -28,7 +28,7 @@ Traces = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PredictedShot:
-    """What one shot recorded, and what the models say it should have.
+    """Recorded traces of one shot, and those that the models predict.
 
     Parameters
     ----------

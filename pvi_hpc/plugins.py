@@ -1,11 +1,73 @@
-"""Priors, families and executors are found by name through entry points."""
+"""Plug-ins, found by name through entry points, and the settings that each of them reads."""
 
+import os
+import re
+from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    ValidationError,
+)
 
 from pvi_hpc.errors import ConfigError
 
-__all__ = ["load_plugin"]
+__all__ = [
+    "Axes",
+    "Counts",
+    "Depths",
+    "Name",
+    "PathName",
+    "Seed",
+    "Settings",
+    "Values",
+    "load_plugin",
+    "read_options",
+]
+
+
+class Settings(BaseModel):
+    """Reject unknown keys, NaN and infinity; forbid mutation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _expand(path: str) -> str:
+    expanded = str(Path(os.path.expandvars(path)).expanduser())
+    missing = re.search(r"\$\{?(\w+)", expanded)
+    if missing:
+        raise ValueError(f"uses ${missing[1]}, which is not set; export {missing[1]}=...")
+    return expanded
+
+
+#: Path relative to the directory the run is launched in; `$NAME` and `~` are expanded.
+PathName = Annotated[str, AfterValidator(_expand)]
+
+#: Part of file names and Snakemake wildcards.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+
+#: Seed of random numbers.
+Seed = Annotated[int, Field(ge=0)]
+
+#: Positive values, such as velocities [m/s].
+Values = tuple[PositiveFloat, ...]
+
+#: Depths of the nodes of a table [m].
+Depths = Annotated[tuple[float, ...], Field(min_length=1)]
+
+#: One value for each axis `(z, y, x)`.
+Axes = tuple[float, float, float]
+
+#: Number of cells for each axis `(z, y, x)`.
+Counts = tuple[
+    Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]
+]
 
 
 def load_plugin(group: str, name: str, setting: str) -> Any:
@@ -37,4 +99,40 @@ def load_plugin(group: str, name: str, setting: str) -> Any:
         raise ConfigError(
             f"'{setting}: {name}' points to '{found[name].value}', which cannot be imported: "
             f"{error}. Reinstall the package that provides it."
+        ) from error
+
+
+Options = TypeVar("Options", bound=Settings)
+
+
+def read_options(
+    model: type[Options], setting: str, kind: str, options: Mapping[str, Any]
+) -> Options:
+    """Return `options` as `model`.
+
+    Parameters
+    ----------
+    model
+        What the plug-in accepts.
+    setting, kind
+        Where the user wrote the options, and the plug-in's name, for the message.
+    options
+        What the user wrote.
+
+    Raises
+    ------
+    ConfigError
+        If one is unknown or impossible, naming those that exist.
+    """
+    try:
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        faults = "; ".join(
+            f"'{'.'.join(map(str, fault['loc']))}' {fault['msg'].lower()}, "
+            f"got {fault['input']!r}"
+            for fault in error.errors()
+        )
+        raise ConfigError(
+            f"'{setting}' of '{kind}' may be {sorted(model.model_fields)}: {faults}; correct "
+            "or remove them."
         ) from error

@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 import psutil
 
-from pvi_hpc.config.execution import Execution
+from pvi_hpc.data.survey import Shot, Survey, Wavelet
 from pvi_hpc.data.survey_file import file_hash, write_survey
 from pvi_hpc.execution.cluster.local import LocalExecutor
 from pvi_hpc.execution.dask_simulator import DaskSimulator
+from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.forward.acoustic.solver_settings import settings_of
 from pvi_hpc.forward.acoustic.stability import max_time_step
 from pvi_hpc.forward.acoustic.storage_choice import Choice, RunSize, choose_storage
 from pvi_hpc.forward.acoustic.storage_request import StorageWish
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
-from pvi_hpc.survey import Shot, Survey, Wavelet
 
 __all__: list[str] = []
 
@@ -101,7 +101,9 @@ class Case:
 
 def measure(case: Case, setup: SimulationSetup) -> dict[str, float]:
     """Return seconds of a gradient, and peaks of the largest rank and of its worker [GB]."""
-    execution = Execution(workers=1, ranks=case.ranks, threads=setup.threads, timeout_s=1e4)
+    execution = ExecutionSettings(
+        workers=1, ranks=case.ranks, threads=setup.threads, timeout_s=1e4
+    )
     with DaskSimulator(LocalExecutor(), setup, execution) as simulator:
         start = time.perf_counter()
         simulator.misfit_and_gradient(case.model()[None], [[0]])

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.data.survey import Shot, Survey
 from pvi_hpc.store.predictive_file import Misfits, PredictedShot, Predictive
-from pvi_hpc.survey import Shot, Survey
 
 __all__ = ["Models", "SimulateModels", "log_likelihoods", "predict"]
 

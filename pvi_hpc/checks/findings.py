@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from pvi_hpc.config.project import Project
-from pvi_hpc.survey import Survey
+from pvi_hpc.data.survey import Survey
 
 __all__ = ["Finding", "check_shot", "check_wells", "error", "ok", "warning"]
 

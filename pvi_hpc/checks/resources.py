@@ -12,11 +12,11 @@ from dask.utils import parse_bytes
 
 from pvi_hpc.checks.controller_cost import controller_cost
 from pvi_hpc.checks.findings import Finding, error, ok, warning
-from pvi_hpc.config.options import read_options
 from pvi_hpc.config.project import Run
+from pvi_hpc.data.survey import Survey
 from pvi_hpc.errors import ConfigError, PviError
 from pvi_hpc.forward.acoustic.from_config import problem_setup
-from pvi_hpc.survey import Survey
+from pvi_hpc.plugins import read_options
 
 __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
 

@@ -20,8 +20,8 @@ from pvi_hpc.checks.resources import (
 from pvi_hpc.checks.survey import check_data, check_positions
 from pvi_hpc.config.project import Project, Run
 from pvi_hpc.data.prepare import survey_geometry
+from pvi_hpc.data.survey import Survey
 from pvi_hpc.errors import ConfigError, PviError
-from pvi_hpc.survey import Survey
 
 __all__ = ["Finding", "check_report", "check_run", "refuse", "render"]
 

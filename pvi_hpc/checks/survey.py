@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.checks.findings import Finding, error, ok, warning
 from pvi_hpc.config.project import Run
-from pvi_hpc.survey import Survey
+from pvi_hpc.data.survey import Survey
 
 __all__ = ["check_data", "check_positions"]
 

@@ -7,17 +7,19 @@ from typing import Annotated, Any
 
 from pydantic import Field, PositiveInt, field_validator
 
-from pvi_hpc.config.base import Frozen, Name, Seed
-from pvi_hpc.config.execution import Execution
-from pvi_hpc.config.inference import Inference
-from pvi_hpc.config.prior import Prior, Start
-from pvi_hpc.config.solver import Solver
-from pvi_hpc.config.survey import GridSettings, SurveySettings
+from pvi_hpc.config.grid import GridSettings
+from pvi_hpc.data.settings import SurveySettings
+from pvi_hpc.execution.settings import ExecutionSettings
+from pvi_hpc.forward.acoustic.settings import AcousticSettings
+from pvi_hpc.inference.settings import InferenceSettings
+from pvi_hpc.plugins import Name, Seed, Settings
+from pvi_hpc.priors.settings import PriorSettings
+from pvi_hpc.problem.settings import StartingModelSettings
 
-__all__ = ["BlockTails", "Posterior", "Project", "Report", "Run"]
+__all__ = ["BlockTailsSettings", "PosteriorSettings", "Project", "ReportSettings", "Run"]
 
 
-class BlockTails(Frozen):
+class BlockTailsSettings(Settings):
     """Pareto k-hat along the mean of each block of cells, by forward simulations."""
 
     blocks: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
@@ -33,7 +35,7 @@ class BlockTails(Frozen):
         return prod(self.blocks) * self.draws
 
 
-class Posterior(Frozen):
+class PosteriorSettings(Settings):
     """What is drawn from the fitted distribution."""
 
     samples: Annotated[int, Field(ge=2)] = 200
@@ -41,10 +43,10 @@ class Posterior(Frozen):
         tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)
     ] = (0.05, 0.25, 0.5, 0.75, 0.95)
     predictive_draws: Annotated[int, Field(ge=2)] = 8
-    k_hat: BlockTails | None = Field(None, description="null: none; see BlockTails.")
+    k_hat: BlockTailsSettings | None = Field(None, description="null: none; see BlockTails.")
 
 
-class Report(Frozen):
+class ReportSettings(Settings):
     """What the report shows."""
 
     depth_m: float | None = Field(None, description="Depth slice; null: the middle.")
@@ -54,18 +56,18 @@ class Report(Frozen):
     shot: int | None = Field(None, description="Id of the shot drawn; null: the middle one.")
 
 
-class _Shared(Frozen):
+class _Shared(Settings):
     """Sections of one run; in a project, the defaults of all runs."""
 
     seed: Seed = 1
     grid: GridSettings
     survey: SurveySettings
-    solver: Solver = Solver()
-    prior: Prior
-    start: Start = Start()
-    inference: Inference
-    execution: Execution = Execution()
-    posterior: Posterior = Posterior()
+    solver: AcousticSettings = AcousticSettings()
+    prior: PriorSettings
+    start: StartingModelSettings = StartingModelSettings()
+    inference: InferenceSettings
+    execution: ExecutionSettings = ExecutionSettings()
+    posterior: PosteriorSettings = PosteriorSettings()
 
 
 #: Beside the folders of runs, or of their reports.
@@ -114,7 +116,7 @@ class Project(_Shared):
     runs: tuple[dict[str, Any], ...] = Field(
         ({"name": "run"},), min_length=1, description="Name and what differs from above."
     )
-    report: Report = Report()
+    report: ReportSettings = ReportSettings()
 
     @property
     def resolved(self) -> tuple[Run, ...]:

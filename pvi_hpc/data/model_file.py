@@ -9,8 +9,8 @@ import numpy as np
 import segyio
 from numpy.typing import NDArray
 
-from pvi_hpc.config.survey import ModelFile
 from pvi_hpc.data.segy import open_segy
+from pvi_hpc.data.settings import ModelFileSettings
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
 from pvi_hpc.store.atomic import atomic_path
@@ -20,7 +20,7 @@ __all__ = ["read_model", "write_model"]
 Model = NDArray[np.float32]
 
 
-def read_model(settings: ModelFile, grid: Grid) -> Model:
+def read_model(settings: ModelFileSettings, grid: Grid) -> Model:
     """Read a model `(nz, ny, nx)` [m/s] that must lie on `grid`.
 
     HDF5: the dataset's attributes `spacing_m` (one or three values) and `origin_m`, where

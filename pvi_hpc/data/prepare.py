@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.config.project import Run
-from pvi_hpc.config.survey import Generator, SurveySettings
 from pvi_hpc.data.model_file import read_model
+from pvi_hpc.data.settings import GeneratorSettings, SurveySettings
+from pvi_hpc.data.survey import Survey, Wavelet
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.data.synthetic import add_noise, generate_model, geometry
 from pvi_hpc.data.traces import expand_files, import_traces, with_noise_window
 from pvi_hpc.data.wavelets import wavelet_of
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.survey import Survey, Wavelet
 
 __all__ = ["Simulate", "prepare_survey", "survey_geometry", "true_model"]
 
@@ -78,7 +78,7 @@ def true_model(run: Run) -> Model | None:
     """
     grid, synthetic = run.grid.grid, run.survey.synthetic
     source = synthetic.model if synthetic is not None else run.survey.true_model
-    if isinstance(source, Generator):
+    if isinstance(source, GeneratorSettings):
         return generate_model(source, grid)
     return read_model(source, grid) if source is not None else None
 

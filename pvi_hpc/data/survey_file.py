@@ -13,9 +13,9 @@ from typing import Any, Final, get_args
 import h5py
 import numpy as np
 
+from pvi_hpc.data.survey import Component, Shot, Survey, Wavelet
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.store.atomic import atomic_path
-from pvi_hpc.survey import Component, Shot, Survey, Wavelet
 
 __all__ = ["SurveyFile", "file_hash", "read_survey", "write_survey"]
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.config.survey import Ricker, WaveletSettings
+from pvi_hpc.data.settings import RickerSettings, WaveletSettings
+from pvi_hpc.data.survey import Wavelet
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.survey import Wavelet
 
 __all__ = [
     "for_solver",
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 NEGLIGIBLE = 1e-3
 
 
-def ricker(settings: Ricker, dt: float, n: int) -> Wavelet:
+def ricker(settings: RickerSettings, dt: float, n: int) -> Wavelet:
     """Return `n` samples every `dt` [s] of a Ricker wavelet that peaks at `delay_s`.
 
     Raises

@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.dispatch.batch import Sample, make_samples
@@ -20,6 +19,7 @@ from pvi_hpc.execution.executor import Executor
 from pvi_hpc.execution.gang.gang import GangSettings
 from pvi_hpc.execution.gang.worker_plugin import GangPlugin
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.forward.shots import Want
 from pvi_hpc.forward.simulator import BatchResult
@@ -57,7 +57,7 @@ class DaskSimulator:
         self,
         executor: Executor,
         setup: SimulationSetup,
-        execution: Execution,
+        execution: ExecutionSettings,
         ledger: Ledger | None = None,
         *,
         gang_module: str = "pvi_hpc.execution.gang.ranks",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.plugins import load_plugin
 
 __all__ = ["RESOURCE", "SCHEDULER_SETTINGS", "Executor", "Workplace", "load_executor"]
@@ -83,7 +83,7 @@ class Executor(Protocol):
         """End all workers; safe to call twice."""
 
 
-def load_executor(execution: Execution, place: Workplace) -> Executor:
+def load_executor(execution: ExecutionSettings, place: Workplace) -> Executor:
     """Return a new executor of the kind that the configuration names.
 
     Raises

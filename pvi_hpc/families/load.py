@@ -1,13 +1,24 @@
 """The variational family of a configuration."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from pvi_hpc.config.inference import Family as FamilySettings
 from pvi_hpc.families.family import Family
-from pvi_hpc.plugins import load_plugin
+from pvi_hpc.plugins import Settings, load_plugin
 
-__all__ = ["load_family"]
+__all__ = ["FamilySettings", "load_family"]
+
+
+class FamilySettings(Settings):
+    """The variational distribution."""
+
+    kind: str = Field(
+        "mean_field", description="mean_field, structured, or an entry point of families."
+    )
+    options: dict[str, Any] = Field({}, description="e.g. stencil: [3, 3, 3] for structured.")
 
 
 def load_family(settings: FamilySettings, active: NDArray[np.bool_]) -> Family:

@@ -7,11 +7,11 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.data.survey import Component, Shot
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.data.wavelets import for_solver
 from pvi_hpc.errors import NonFiniteError, SurveyError
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.survey import Component, Shot
 
 __all__ = ["ShotResult", "Solver", "Want", "simulate_shots"]
 

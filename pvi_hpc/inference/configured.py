@@ -4,10 +4,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Self
 
-from pvi_hpc.config.inference import Inference
-from pvi_hpc.config.prior import Start
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import Family, NaturalGradient
+from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.hessian_start import probes_of
 from pvi_hpc.inference.target import Target
 
@@ -33,13 +32,18 @@ class ConfiguredMethod(ABC):
 
     family: Family
     target: Target
-    settings: Inference
-    start: Start = field(default_factory=Start)
+    settings: InferenceSettings
+    start: StartSettings = field(default_factory=StartSettings)
     seed: int = 1
 
     @classmethod
     def from_settings(
-        cls, family: Family, target: Target, settings: Inference, start: Start, seed: int
+        cls,
+        family: Family,
+        target: Target,
+        settings: InferenceSettings,
+        start: StartSettings,
+        seed: int,
     ) -> Self:
         """Return the method of a configuration; ConfigError as `check`."""
         method = cls(family, target, settings, start, seed)

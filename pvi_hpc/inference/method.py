@@ -4,10 +4,9 @@ from typing import Protocol, Self
 
 from torch import Tensor
 
-from pvi_hpc.config.inference import Inference
-from pvi_hpc.config.prior import Start
 from pvi_hpc.families.family import Family
 from pvi_hpc.inference.history import Info
+from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.plugins import load_plugin
@@ -20,7 +19,12 @@ class Method(Protocol):
 
     @classmethod
     def from_settings(
-        cls, family: Family, target: Target, settings: Inference, start: Start, seed: int
+        cls,
+        family: Family,
+        target: Target,
+        settings: InferenceSettings,
+        start: StartSettings,
+        seed: int,
     ) -> Self:
         """Return the method of a configuration; particles need no `family`.
 
@@ -64,7 +68,7 @@ class Method(Protocol):
 
 
 def load_method(
-    family: Family, target: Target, settings: Inference, start: Start, seed: int
+    family: Family, target: Target, settings: InferenceSettings, start: StartSettings, seed: int
 ) -> Method:
     """Return the method that `settings.method` names.
 

@@ -11,8 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from pvi_hpc.config.inference import Inference
-from pvi_hpc.config.prior import Start
 from pvi_hpc.errors import ConfigError, NonFiniteError
 from pvi_hpc.families.load import load_family
 from pvi_hpc.inference.elbo import ElboEstimate, estimate_elbo
@@ -20,6 +18,7 @@ from pvi_hpc.inference.history import History
 from pvi_hpc.inference.log_prob_target import LogProb, LogProbTarget
 from pvi_hpc.inference.method import Method, load_method
 from pvi_hpc.inference.posterior_moments import posterior_moments
+from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.given_curvature import Curvature, Products
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import NoTarget, Target
@@ -51,8 +50,8 @@ class Fit:
     """
 
     shape: tuple[int, ...]
-    settings: Inference
-    start: Start
+    settings: InferenceSettings
+    start: StartSettings
     seed: int
     state: State
     history: History
@@ -131,7 +130,7 @@ def fit(
     n: int | Sequence[int],
     *,
     mean: ArrayLike | None = None,
-    start: Start | Mapping[str, Any] | None = None,
+    start: StartSettings | Mapping[str, Any] | None = None,
     precision: ArrayLike | Literal["double", "single"] | None = None,
     hvp: Products | Literal["autograd"] | None = None,
     seed: int = 1,
@@ -225,8 +224,8 @@ def load_fit(path: str | Path, log_prob: LogProb | None = None) -> Fit:
         raise ConfigError(f"'{path}' must have been written by 'Fit.save', got a '{kind}'.")
     return Fit(
         tuple(int(k) for k in tree["shape"]),
-        Inference.model_validate_json(tree["settings"]),
-        Start.model_validate_json(tree["start"]),
+        InferenceSettings.model_validate_json(tree["settings"]),
+        StartSettings.model_validate_json(tree["start"]),
         tree["seed"],
         State.from_tree(tree["state"]),
         History.from_tree(tree["history"]),
@@ -235,7 +234,11 @@ def load_fit(path: str | Path, log_prob: LogProb | None = None) -> Fit:
 
 
 def _method(
-    shape: tuple[int, ...], settings: Inference, start: Start, seed: int, target: Target | None
+    shape: tuple[int, ...],
+    settings: InferenceSettings,
+    start: StartSettings,
+    seed: int,
+    target: Target | None,
 ) -> Method:
     family = load_family(settings.family, _grid(shape))
     return load_method(family, target or NoTarget(), settings, start, seed)

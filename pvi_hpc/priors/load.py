@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.plugins import load_plugin
 from pvi_hpc.priors.prior import Prior
+from pvi_hpc.priors.settings import PriorSettings
 
 __all__ = ["load_prior"]
 

@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_ndtr, ndtri_exp
 from torch import Tensor
 
-from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
 from pvi_hpc.priors.prior import IndependentPrior
+from pvi_hpc.priors.settings import PriorSettings
 
 __all__ = ["Normal"]
 

@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from torch import Tensor
 
-from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.numerics.reproducible import exp
+from pvi_hpc.priors.settings import PriorSettings
 
 __all__ = ["THETA_MAX", "IndependentPrior", "Prior"]
 

@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 from torch import Tensor
 
-from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
 from pvi_hpc.priors.prior import IndependentPrior
+from pvi_hpc.priors.settings import PriorSettings
 
 __all__ = ["Uniform"]
 

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Grid
 from pvi_hpc.priors.load import load_prior
 from pvi_hpc.priors.prior import Prior
+from pvi_hpc.priors.settings import PriorSettings
 
 __all__ = ["ModelMap"]
 

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from pvi_hpc.config import Run
-from pvi_hpc.config.prior import Profile
 from pvi_hpc.data.model_file import read_model
+from pvi_hpc.data.settings import ProfileSettings
 from pvi_hpc.priors.load import load_prior
 
 __all__ = ["starting_model"]
@@ -32,7 +32,7 @@ def starting_model(run: Run) -> NDArray[np.float64]:
             0
         ].numpy()
         values = np.broadcast_to(values[:, None, None], grid.shape)
-    elif isinstance(model, Profile):
+    elif isinstance(model, ProfileSettings):
         depths = np.interp(grid.axis(0), model.depth_m, model.velocity_m_s)
         values = np.broadcast_to(depths[:, None, None], grid.shape)
     else:

@@ -11,7 +11,7 @@ import yaml
 from numpy.typing import NDArray
 
 from pvi_hpc.config import Project, Run
-from pvi_hpc.config.project import Report
+from pvi_hpc.config.project import ReportSettings
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import PviError
 from pvi_hpc.store.layout import RunPaths
@@ -70,7 +70,7 @@ class RunView:
     history: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     config: str = ""
-    settings: Report = field(default_factory=Report)
+    settings: ReportSettings = field(default_factory=ReportSettings)
 
 
 def load_view(

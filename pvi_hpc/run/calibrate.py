@@ -9,12 +9,12 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]
 from distributed import as_completed
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.diagnostics.calibration import BINS, TICK_S, Array, Calibration, CalibrationProblem
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.dispatch.pool import WorkerPool
 from pvi_hpc.execution.executor import RESOURCE, Workplace, load_executor
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.execution.settings import ExecutionSettings
 
 __all__ = ["calibrate"]
 
@@ -22,7 +22,7 @@ __all__ = ["calibrate"]
 def calibrate(
     problem: CalibrationProblem,
     n: int,
-    execution: Execution,
+    execution: ExecutionSettings,
     folder: Path,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Calibration:

@@ -20,6 +20,7 @@ from pvi_hpc.answers.predictive_check import (
     predict,
 )
 from pvi_hpc.config import Project, Run
+from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.forward.acoustic.from_config import make_setup
@@ -36,7 +37,6 @@ from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
 from pvi_hpc.store.posterior_file import read_posterior
 from pvi_hpc.store.predictive_file import Predictive, write_predictive
-from pvi_hpc.survey import Survey
 
 __all__ = ["conclude_run", "write_project_report"]
 

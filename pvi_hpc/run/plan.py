@@ -8,7 +8,7 @@ import psutil
 import yaml
 
 from pvi_hpc.config import Project, Run
-from pvi_hpc.config.survey import ModelFile
+from pvi_hpc.data.settings import ModelFileSettings
 from pvi_hpc.data.traces import expand_files
 from pvi_hpc.errors import CheckpointError
 from pvi_hpc.store.atomic import write_text
@@ -108,7 +108,7 @@ def survey_inputs(project: Project) -> list[str]:
     if survey.wavelet is not None and survey.wavelet.file is not None:
         files.append(survey.wavelet.file)
     model = survey.synthetic.model if survey.synthetic is not None else None
-    if isinstance(model, ModelFile):
+    if isinstance(model, ModelFileSettings):
         files.append(model.file)
     return files
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.config import Project, Run
+from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.cluster.worker_jobs import BatchExecutor
@@ -20,7 +21,6 @@ from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.forward.acoustic.from_config import make_setup
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
-from pvi_hpc.survey import Survey
 
 __all__ = ["end_jobs", "simulate_survey", "workers_of"]
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pvi_hpc.config.execution import Execution
+from pvi_hpc.data.survey import Shot, Survey, Wavelet
 from pvi_hpc.data.survey_file import file_hash, write_survey
+from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
-from pvi_hpc.survey import Shot, Survey, Wavelet
 
 GRID = Grid((12, 14, 16), (10.0, 10.0, 10.0), (0.0, 100.0, 200.0))
 N_SAMPLES = 21
@@ -57,4 +57,4 @@ def make_models(n):
 
 def make_execution(**changes):
     settings = {"workers": 2, "shots_per_task": 2, "timeout_s": 20.0}
-    return Execution(**{**settings, **changes})
+    return ExecutionSettings(**{**settings, **changes})

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.diagnostics.calibration import Calibration
 from pvi_hpc.diagnostics.convergence import effective_sample_size, r_hat
 from pvi_hpc.diagnostics.pareto import k_hat_along, pareto_k
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.report.calibration import draw_calibration
 from pvi_hpc.report.style import png
@@ -65,7 +65,7 @@ def test_a_shifted_posterior_is_found():
 @pytest.mark.slow
 def test_inversions_run_on_the_workers_of_an_executor(tmp_path):
     problem = LinearGaussian(draws=50)
-    told, two = [], Execution(executor="local", workers=2)
+    told, two = [], ExecutionSettings(executor="local", workers=2)
     found = calibrate(problem, 60, two, tmp_path, told.append)
     assert told == list(range(1, 61))
     alone = calibration(problem, 60)
@@ -74,7 +74,7 @@ def test_inversions_run_on_the_workers_of_an_executor(tmp_path):
 
 def test_too_few_inversions_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="at least 50"):
-        calibrate(LinearGaussian(), 10, Execution(), tmp_path)
+        calibrate(LinearGaussian(), 10, ExecutionSettings(), tmp_path)
 
 
 def test_the_figure_can_be_drawn():

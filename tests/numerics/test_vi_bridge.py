@@ -5,10 +5,10 @@ import pytest
 import torch
 from vi_targets import QuadraticSimulator
 
-from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Grid
 from pvi_hpc.inference.starts.given_curvature import hessian_products
+from pvi_hpc.priors.settings import PriorSettings
 from pvi_hpc.problem.bridge import Bridge
 from pvi_hpc.problem.likelihood import GaussianLikelihood, NoData
 from pvi_hpc.problem.model_map import ModelMap

@@ -8,9 +8,9 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS, Workplace
 from pvi_hpc.execution.gang.scratch import DASK, owned
+from pvi_hpc.execution.settings import ExecutionSettings
 
 __all__ = ["LocalExecutor"]
 
@@ -25,7 +25,7 @@ class LocalExecutor:
     walltime_s = math.inf
 
     def __init__(
-        self, execution: Execution | None = None, place: Workplace | None = None
+        self, execution: ExecutionSettings | None = None, place: Workplace | None = None
     ) -> None:
         self._cluster: Any = None
         self._client: Any = None

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.errors import LedgerError, SimulationError, StopRequestedError
 from pvi_hpc.execution.cluster.encryption import make_security, start_scheduler
 from pvi_hpc.execution.cluster.fleet import Fleet, FleetSettings
 from pvi_hpc.execution.cluster.queues import Queue
 from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS, Workplace
+from pvi_hpc.execution.settings import ExecutionSettings
 
 __all__ = ["BatchExecutor", "JobSettings", "run_prefix"]
 
@@ -55,7 +55,7 @@ class BatchExecutor(ABC):
 
     queue: Queue
 
-    def __init__(self, execution: Execution, place: Workplace) -> None:
+    def __init__(self, execution: ExecutionSettings, place: Workplace) -> None:
         self.execution, self.place = execution, place
         self.patience_s = execution.cluster.queue_wait_s
         self.walltime_s = float(execution.cluster.walltime_s)

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from pvi_hpc.config.execution import Launcher
 from pvi_hpc.execution.failures import GangError
+from pvi_hpc.execution.settings import Launcher
 
 __all__ = ["gang_environment", "launch_command"]
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.config.execution import Launcher
 from pvi_hpc.execution.failures import GangError
 from pvi_hpc.execution.gang.channel import Channel, Message, listen
 from pvi_hpc.execution.gang.launchers import gang_environment, launch_command
 from pvi_hpc.execution.gang.scratch import make_scratch, remove_scratch
+from pvi_hpc.execution.settings import Launcher
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.forward.shots import ShotResult, Want
 

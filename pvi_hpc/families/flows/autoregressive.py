@@ -15,7 +15,6 @@ from torch import nn
 from zuko.flows.autoregressive import MaskedAutoregressiveTransform
 from zuko.lazy import LazyTransform
 
-from pvi_hpc.config.options import read_options
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.layers import normalisation, permutation
@@ -25,6 +24,7 @@ from pvi_hpc.families.flows.options import (
     NetworkOptions,
     check_size,
 )
+from pvi_hpc.plugins import read_options
 
 __all__ = ["InverseAutoregressive", "MaskedAutoregressive"]
 

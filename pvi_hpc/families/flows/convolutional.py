@@ -17,10 +17,10 @@ from torch.distributions import Transform
 from zuko.lazy import LazyTransform
 from zuko.transforms import CouplingTransform, DependentTransform, MonotonicAffineTransform
 
-from pvi_hpc.config.options import read_options
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.options import SETTING, FieldOptions
+from pvi_hpc.plugins import read_options
 
 __all__ = ["Convolutional"]
 

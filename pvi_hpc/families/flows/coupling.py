@@ -15,7 +15,6 @@ from zuko.flows.coupling import GeneralCouplingTransform
 from zuko.lazy import LazyTransform
 from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 
-from pvi_hpc.config.options import read_options
 from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.layers import normalisation, permutation
 from pvi_hpc.families.flows.options import (
@@ -25,6 +24,7 @@ from pvi_hpc.families.flows.options import (
     SplineOptions,
     check_size,
 )
+from pvi_hpc.plugins import read_options
 
 __all__ = ["AffineCoupling", "SplineCoupling"]
 

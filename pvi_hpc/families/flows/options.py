@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import Field, PositiveInt
 
-from pvi_hpc.config.base import Frozen, Seed
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.plugins import Seed, Settings
 
 __all__ = [
     "MAX_AUTOREGRESSIVE",
@@ -32,7 +32,7 @@ MAX_AUTOREGRESSIVE: Final = 4096
 Hidden = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
-class LayerOptions(Frozen):
+class LayerOptions(Settings):
     """Planar and radial flows."""
 
     layers: PositiveInt = Field(16, description="Number of layers.")
@@ -58,7 +58,7 @@ class SplineOptions(NetworkOptions):
     bins: Annotated[int, Field(ge=2)] = Field(8, description="Pieces of a spline.")
 
 
-class FieldOptions(Frozen):
+class FieldOptions(Settings):
     """Coupling with convolutions on the grid."""
 
     blocks: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = Field(

@@ -11,11 +11,11 @@ from torch.distributions import Transform
 from torch.nn.functional import softplus
 from zuko.lazy import LazyTransform
 
-from pvi_hpc.config.options import read_options
 from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.layer_transform import LayerTransform
 from pvi_hpc.families.flows.options import SETTING, LayerOptions
 from pvi_hpc.numerics.random import keyed_rng
+from pvi_hpc.plugins import read_options
 
 __all__ = ["Radial", "RadialTransform"]
 

@@ -8,6 +8,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
+from pvi_hpc.data.survey import Component
 from pvi_hpc.errors import SolverError
 from pvi_hpc.forward.acoustic.component import integrate, integrate_adjoint
 from pvi_hpc.forward.acoustic.library import load, raise_for
@@ -19,7 +20,6 @@ from pvi_hpc.forward.acoustic.solver_settings import (
 )
 from pvi_hpc.forward.acoustic.storage import Storage, native_storage
 from pvi_hpc.forward.collective import on_every_rank
-from pvi_hpc.survey import Component
 
 __all__ = ["AcousticSolver", "BornTraces", "SolverSettings", "Timers", "decomposition"]
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.prepare import NEGLIGIBLE_AMPLITUDE
+from pvi_hpc.data.survey import Survey, Wavelet
 from pvi_hpc.data.survey_file import SurveyFile, file_hash
 from pvi_hpc.data.wavelets import max_frequency, peak_frequency
 from pvi_hpc.forward.acoustic.storage_request import StorageWish
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.survey import Survey, Wavelet
 
 __all__ = ["make_setup", "problem_setup", "storage_wish"]
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.data.survey import Component
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.forward.acoustic.component import AXIS
-from pvi_hpc.survey import Component
 
 __all__ = ["N_WEIGHTS", "point_weights", "slope_weights"]
 

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.data.survey import Component
 from pvi_hpc.errors import ConfigError, NonFiniteError
 from pvi_hpc.forward.acoustic.hicks import point_weights
 from pvi_hpc.forward.acoustic.library import Native
 from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
-from pvi_hpc.survey import Component
 
 __all__ = ["NativeArrays", "Run"]
 

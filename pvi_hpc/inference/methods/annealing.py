@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from pvi_hpc.config.base import Frozen
+from pvi_hpc.plugins import Settings
 
 __all__ = ["Annealing"]
 
 
-class Annealing(Frozen):
+class Annealing(Settings):
     """The weight of the gradient by iteration; 1 after `share` of them."""
 
     kind: Literal["none", "linear", "cyclic"] = "none"

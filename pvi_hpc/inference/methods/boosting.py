@@ -15,9 +15,6 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
-from pvi_hpc.config.base import Frozen
-from pvi_hpc.config.inference import Method as MethodSettings
-from pvi_hpc.config.options import read_options
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION, Parameters
@@ -29,14 +26,16 @@ from pvi_hpc.inference.methods.component_start import ComponentStart
 from pvi_hpc.inference.methods.mixture_weights import fit_weights
 from pvi_hpc.inference.methods.particles import SETTING
 from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.inference.settings import MethodSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.numerics.random import keyed_rng
+from pvi_hpc.plugins import Settings, read_options
 
 __all__ = ["Boosting", "BoostingOptions"]
 
 
-class BoostingOptions(Frozen):
+class BoostingOptions(Settings):
     """Options of `boosting`."""
 
     components: PositiveInt = 4

@@ -18,8 +18,6 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from pvi_hpc.config.base import Frozen
-from pvi_hpc.config.options import read_options
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.methods.annealing import Annealing
@@ -35,6 +33,7 @@ from pvi_hpc.inference.methods.particles import (
 from pvi_hpc.inference.optimisers.optimiser import DEFAULT_STEP, step_of
 from pvi_hpc.inference.state import State
 from pvi_hpc.numerics.random import keyed_rng
+from pvi_hpc.plugins import Settings, read_options
 
 __all__ = ["StochasticSvgd"]
 
@@ -43,7 +42,7 @@ __all__ = ["StochasticSvgd"]
 ACCEPTANCE: Final = 0.574
 
 
-class StochasticOptions(Frozen):
+class StochasticOptions(Settings):
     """Options of `ssvgd`."""
 
     kernel: KernelKind = "rbf"

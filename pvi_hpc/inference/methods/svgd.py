@@ -10,8 +10,6 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pvi_hpc.config.base import Frozen
-from pvi_hpc.config.options import read_options
 from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.methods.annealing import Annealing
 from pvi_hpc.inference.methods.particle_kernel import Kernel, by_columns
@@ -23,11 +21,12 @@ from pvi_hpc.inference.methods.particles import (
 )
 from pvi_hpc.inference.optimisers.optimiser import descend, fresh_memory, step_of
 from pvi_hpc.inference.state import State
+from pvi_hpc.plugins import Settings, read_options
 
 __all__ = ["Svgd"]
 
 
-class SvgdOptions(Frozen):
+class SvgdOptions(Settings):
     """Options of `svgd`."""
 
     kernel: KernelKind = "rbf"

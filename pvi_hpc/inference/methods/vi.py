@@ -11,7 +11,6 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION, NaturalGradient, Parameters
 from pvi_hpc.inference.configured import ConfiguredMethod
@@ -29,6 +28,7 @@ from pvi_hpc.inference.optimisers.optimiser import (
     window_start,
 )
 from pvi_hpc.inference.optimisers.update import Update
+from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.inference.starts.hessian_start import HessianStart
 from pvi_hpc.inference.starts.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
 from pvi_hpc.inference.starts.map_search import MapSearch
@@ -140,7 +140,7 @@ class VariationalInference(ConfiguredMethod):
         return MapSearch(self.target, settings, n)
 
     @cached_property
-    def _optimiser(self) -> Optimiser:
+    def _optimiser(self) -> OptimiserSettings:
         """The settings, with the step that natural gradients take where none is given."""
         settings, family = self.settings.optimiser, self.family
         if settings.kind != "natural" or settings.step is not None:

@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from torch import Tensor
 
-from pvi_hpc.config.inference import Estimator
 from pvi_hpc.families.family import LOCATION, NaturalGradient, Parameters
 from pvi_hpc.inference.finite import norm
+from pvi_hpc.inference.settings import EstimatorSettings
 from pvi_hpc.numerics.reproducible import inner_products
 
 __all__ = ["natural_descent", "natural_step"]
@@ -29,7 +29,7 @@ CHANGE: Final = 0.5
 POWERS: Final = 4
 
 
-def natural_step(family: NaturalGradient, estimator: Estimator, samples: int) -> float:
+def natural_step(family: NaturalGradient, estimator: EstimatorSettings, samples: int) -> float:
     """Return the step at which errors of `family` shrink fastest; pairs count as one sample."""
     independent = samples / 2 if estimator.draws == "pairs" else samples
     return independent / (independent + family.column_size + 1)

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pvi_hpc.config.inference import Hessian
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION, Family, Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
@@ -23,6 +22,7 @@ from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.history import Info
+from pvi_hpc.inference.settings import HessianSettings
 from pvi_hpc.inference.starts.map_search import start_info
 from pvi_hpc.inference.starts.probes import Columns, Neighbours, Probes, Signs
 from pvi_hpc.inference.state import State
@@ -53,7 +53,7 @@ class HessianStart:
 
     family: Family
     target: Target
-    settings: Hessian
+    settings: HessianSettings
     first: int
     seed: int
 
@@ -91,7 +91,7 @@ class HessianStart:
         return replace(state, memory=memory)
 
 
-def probes_of(family: Family, settings: Hessian, seed: int) -> Probes:
+def probes_of(family: Family, settings: HessianSettings, seed: int) -> Probes:
     """Return the probes that the settings ask for: random ones, of neighbours, or all columns.
 
     Raises

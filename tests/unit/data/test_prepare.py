@@ -13,11 +13,11 @@ from pvi_hpc.config import Run
 from pvi_hpc.data.model_file import write_model
 from pvi_hpc.data.prepare import prepare_survey, survey_geometry, true_model
 from pvi_hpc.data.segy import write_segy
+from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile, file_hash, write_survey
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.forward.acoustic.from_config import make_setup
 from pvi_hpc.grid import Grid
-from pvi_hpc.survey import Survey
 
 DATA = Path(os.environ.get("PVI_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
 

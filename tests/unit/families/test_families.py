@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from pvi_hpc.config.inference import Family as FamilySettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families import load_family
+from pvi_hpc.families.load import FamilySettings
 
 ACTIVE = np.ones((4, 5, 7), bool)
 

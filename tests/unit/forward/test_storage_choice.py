@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from pvi_hpc.config.solver import GradientSettings
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.forward.acoustic.settings import GradientSettings
 from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
 from pvi_hpc.forward.acoustic.storage import Storage, estimate_memory
 from pvi_hpc.forward.acoustic.storage_choice import RunSize, choose_storage, longest_rule

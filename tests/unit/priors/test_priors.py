@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy.stats import norm, truncnorm, uniform
 
-from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.priors import IndependentPrior, load_prior
 from pvi_hpc.priors.normal import Normal
+from pvi_hpc.priors.settings import PriorSettings
 from pvi_hpc.priors.uniform import Uniform
 
 LOWER, UPPER = np.array([1500.0, 1800.0, 2000.0]), np.array([2500.0, 5000.0, 6000.0])

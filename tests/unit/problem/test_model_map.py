@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from pvi_hpc.config.prior import Prior as PriorSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Grid
+from pvi_hpc.priors.settings import PriorSettings
 from pvi_hpc.problem.model_map import ModelMap
 
 GRID = Grid((5, 3, 4), (50.0, 40.0, 30.0), (25.0, 0.0, 0.0))

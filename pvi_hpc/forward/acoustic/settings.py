@@ -4,12 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pvi_hpc.config.base import Frozen, PathName
+from pvi_hpc.plugins import PathName, Settings
 
-__all__ = ["GradientSettings", "Solver"]
+__all__ = ["AcousticSettings", "GradientSettings"]
 
 
-class GradientSettings(Frozen):
+class GradientSettings(Settings):
     """Memory, time and exactness of the gradient of a shot; see docs/solver.md."""
 
     storage: Literal["auto", "full", "decimated", "checkpointed"] = Field(
@@ -38,7 +38,7 @@ class GradientSettings(Frozen):
         return self
 
 
-class Solver(Frozen):
+class AcousticSettings(Settings):
     """The acoustic wave solver."""
 
     steps_per_sample: PositiveInt = Field(1, description="Time steps per data sample.")

@@ -4,15 +4,21 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pvi_hpc.config.base import Frozen
+from pvi_hpc.families.load import FamilySettings
+from pvi_hpc.plugins import Settings
 
-__all__ = ["Estimator", "Family", "Hessian", "Inference", "Method", "Optimiser", "Stop"]
+__all__ = [
+    "EstimatorSettings",
+    "HessianSettings",
+    "InferenceSettings",
+    "MethodSettings",
+    "OptimiserSettings",
+    "StartSettings",
+    "StopSettings",
+]
 
-Values = tuple[PositiveFloat, ...]
-Depths = Annotated[tuple[float, ...], Field(min_length=1)]
 
-
-class Hessian(Frozen):
+class HessianSettings(Settings):
     """The start from the curvature at its mean: differences of gradients."""
 
     probes: PositiveInt | None = Field(
@@ -41,23 +47,14 @@ class Hessian(Frozen):
         return (self.probes or 1) * kz * ky * kx
 
 
-class Family(Frozen):
-    """The variational distribution."""
-
-    kind: str = Field(
-        "mean_field", description="mean_field, structured, or an entry point of families."
-    )
-    options: dict[str, Any] = Field({}, description="e.g. stencil: [3, 3, 3] for structured.")
-
-
-class Method(Frozen):
+class MethodSettings(Settings):
     """How the posterior is approximated."""
 
     kind: str = Field("vi", description="vi, or an entry point of pvi_hpc.methods.")
     options: dict[str, Any] = Field({}, description="Those of the method; none for vi.")
 
 
-class Estimator(Frozen):
+class EstimatorSettings(Settings):
     """How the gradient of the ELBO is estimated from samples; see docs/inference.md."""
 
     draws: Literal["pairs", "independent", "sobol"] = Field(
@@ -71,7 +68,7 @@ class Estimator(Frozen):
     )
 
 
-class Optimiser(Frozen):
+class OptimiserSettings(Settings):
     """How the parameters move; the step falls from `step` to `step * final`."""
 
     kind: Literal["adam", "sgd", "natural"] = Field(
@@ -92,7 +89,7 @@ class Optimiser(Frozen):
     )
 
 
-class Stop(Frozen):
+class StopSettings(Settings):
     """Stop early where the ELBO has stopped to grow."""
 
     window: Annotated[int, Field(ge=2)] = Field(
@@ -103,17 +100,17 @@ class Stop(Frozen):
     )
 
 
-class Inference(Frozen):
+class InferenceSettings(Settings):
     """Variational inference: method, family, estimator, optimiser and length."""
 
-    method: Method = Method()
-    family: Family = Family()
+    method: MethodSettings = MethodSettings()
+    family: FamilySettings = FamilySettings()
     iterations: PositiveInt
     samples: PositiveInt = Field(2, description="Models per iteration.")
     shots_per_sample: PositiveInt | None = Field(None, description="Minibatch; null: all.")
-    estimator: Estimator = Estimator()
-    optimiser: Optimiser = Optimiser()
-    stop: Stop | None = Field(None, description="null: all iterations are done.")
+    estimator: EstimatorSettings = EstimatorSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    stop: StopSettings | None = Field(None, description="null: all iterations are done.")
     precision: Literal["double", "single"] = Field(
         "double", description="Of the variational parameters."
     )
@@ -133,3 +130,27 @@ class Inference(Frozen):
                 f"got {n}; choose 2, 4, 8, ..."
             )
         return self
+
+
+class StartSettings(Settings):
+    """Where the variational distribution starts."""
+
+    sd: PositiveFloat = Field(0.3, description="Sd in units of the prior's sd.")
+    map_iterations: Annotated[int, Field(ge=0)] = Field(
+        0, description="Iterations of deterministic FWI before the variational ones."
+    )
+    map_optimiser: Literal["adam", "lbfgs"] = Field(
+        "adam", description="Of the deterministic FWI; lbfgs uses all shots."
+    )
+    map_step: PositiveFloat | None = Field(
+        None, description="Step of adam; null: that of `inference.optimiser`."
+    )
+    hessian: HessianSettings | None = Field(
+        None, description="null: every cell starts with `sd`; otherwise see Hessian."
+    )
+
+    @property
+    def iterations(self) -> int:
+        """Iterations before the variational ones."""
+        probing = 0 if self.hessian is None else 1 + self.hessian.products
+        return self.map_iterations + probing

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from pvi_hpc.config.base import Frozen, PathName
+from pvi_hpc.plugins import PathName, Settings
 
-__all__ = ["Cluster", "Execution", "Launcher"]
+__all__ = ["ClusterSettings", "ExecutionSettings", "Launcher"]
 
 #: What starts the ranks of a gang.
 Launcher = Literal["fork", "srun", "mpirun", "qrsh"]
@@ -36,7 +36,7 @@ Line = Annotated[str, AfterValidator(_directive)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@,:-]*$")]
 
 
-class Cluster(Frozen):
+class ClusterSettings(Settings):
     """The worker jobs of a site; a profile's `dask.yaml` holds it (docs/clusters.md)."""
 
     queue: Word | None = Field(
@@ -104,7 +104,7 @@ class Cluster(Frozen):
         return 3600 * hours + 60 * minutes + seconds
 
 
-class Execution(Frozen):
+class ExecutionSettings(Settings):
     """Workers, the MPI ranks and threads of their gangs, and what to do on failure."""
 
     executor: str = Field("local", description="An entry point of pvi_hpc.executors.")
@@ -129,7 +129,7 @@ class Execution(Frozen):
         description="Good samples with which an iteration goes on where others fail for good; "
         "null: a sample that fails stops the run.",
     )
-    cluster: Cluster = Cluster()
+    cluster: ClusterSettings = ClusterSettings()
 
     @model_validator(mode="after")
     def _workers_suffice(self) -> Self:

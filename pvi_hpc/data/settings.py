@@ -3,47 +3,25 @@
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pvi_hpc.config.base import Axes, Counts, Frozen, PathName, Seed
-from pvi_hpc.grid import Grid
-from pvi_hpc.survey import Component
+from pvi_hpc.data.survey import Component
+from pvi_hpc.plugins import Depths, PathName, Seed, Settings, Values
 
 __all__ = [
-    "Generator",
-    "GridSettings",
-    "Line",
-    "ModelFile",
-    "Positions",
-    "Ricker",
+    "GeneratorSettings",
+    "LineSettings",
+    "ModelFileSettings",
+    "PositionsSettings",
+    "ProfileSettings",
+    "RickerSettings",
     "SurveySettings",
-    "Synthetic",
+    "SyntheticSettings",
     "WaveletSettings",
 ]
 
 
-class GridSettings(Frozen):
-    """The grid of the inversion."""
-
-    shape: Counts = Field(description="Cells (nz, ny, nx).")
-    spacing_m: PositiveFloat | Axes = Field(description="Cell size, one or (dz, dy, dx).")
-    origin_m: Axes = Field((0.0, 0.0, 0.0), description="Coordinates (z, y, x) of cell 0.")
-
-    @field_validator("spacing_m")
-    @classmethod
-    def _positive(cls, value: float | Axes) -> float | Axes:
-        if np.min(value) <= 0:
-            raise ValueError(f"must be positive on every axis, got {value}")
-        return value
-
-    @property
-    def grid(self) -> Grid:
-        """The grid these settings describe."""
-        h = self.spacing_m
-        return Grid(self.shape, h if isinstance(h, tuple) else (h, h, h), self.origin_m)
-
-
-class Ricker(Frozen):
+class RickerSettings(Settings):
     """Ricker wavelet ``a (1 - 2 u) exp(-u)``, ``u = (pi f (t - delay))**2``."""
 
     peak_hz: PositiveFloat
@@ -51,11 +29,11 @@ class Ricker(Frozen):
     amplitude: float = 1.0
 
 
-class WaveletSettings(Frozen):
+class WaveletSettings(Settings):
     """The source term: a file (columns time [s] and value) or a Ricker wavelet."""
 
     file: PathName | None = None
-    ricker: Ricker | None = None
+    ricker: RickerSettings | None = None
     resample: bool = Field(
         False, description="Resample a file whose interval is not the solver's time step."
     )
@@ -67,7 +45,7 @@ class WaveletSettings(Frozen):
         return self
 
 
-class Line(Frozen):
+class LineSettings(Settings):
     """`n` equally spaced positions from `first_m` to `last_m`."""
 
     first_m: float
@@ -80,15 +58,15 @@ class Line(Frozen):
         return [float(x) for x in np.linspace(self.first_m, self.last_m, self.n)]
 
 
-class Positions(Frozen):
+class PositionsSettings(Settings):
     """A rectangular array at one depth."""
 
     depth_m: float
-    y: Line
-    x: Line
+    y: LineSettings
+    x: LineSettings
 
 
-class Generator(Frozen):
+class GeneratorSettings(Settings):
     """A seedable, geologically plausible model: layers, folds, faults, channels."""
 
     seed: Seed = 1
@@ -103,19 +81,19 @@ class Generator(Frozen):
     water_m: Annotated[float, Field(ge=0)] = Field(0.0, description="Depth of the sea bed.")
 
 
-class ModelFile(Frozen):
+class ModelFileSettings(Settings):
     """A velocity model [m/s] in HDF5, .npy or SEG-Y, axes (z, y, x), on the run's grid."""
 
     file: PathName
     dataset: str = Field("vp", description="Name of the HDF5 dataset.")
 
 
-class Synthetic(Frozen):
+class SyntheticSettings(Settings):
     """A survey made by our own solver."""
 
-    model: ModelFile | Generator
-    sources: Positions
-    receivers: Positions
+    model: ModelFileSettings | GeneratorSettings
+    sources: PositionsSettings
+    receivers: PositionsSettings
     n_samples: PositiveInt
     dt_s: PositiveFloat
     noise_level: Annotated[float, Field(ge=0)] = Field(
@@ -124,12 +102,12 @@ class Synthetic(Frozen):
     seed: Seed = 1
 
 
-class SurveySettings(Frozen):
+class SurveySettings(Settings):
     """Where the data come from."""
 
     format: Literal["segy", "su", "hdf5", "synthetic"]
     files: tuple[PathName, ...] = Field((), description="One file a survey or a shot; globs.")
-    synthetic: Synthetic | None = None
+    synthetic: SyntheticSettings | None = None
     wavelet: WaveletSettings | None = Field(None, description="HDF5 surveys bring their own.")
     noise_sd: PositiveFloat | None = Field(
         None, description="Noise sd of every trace, in units of the data."
@@ -144,7 +122,7 @@ class SurveySettings(Frozen):
     density_kg_m3: PositiveFloat = Field(
         1000.0, description="Of the medium; the scale of particle velocities."
     )
-    true_model: ModelFile | None = Field(None, description="Only drawn and scored.")
+    true_model: ModelFileSettings | None = Field(None, description="Only drawn and scored.")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -185,3 +163,18 @@ class SurveySettings(Frozen):
                     f"'{name}' has no effect with 'format: synthetic', got {value}; remove "
                     f"it and set '{other}'"
                 )
+
+
+class ProfileSettings(Settings):
+    """A velocity by depth, linear between the nodes and constant beyond them."""
+
+    depth_m: Depths
+    velocity_m_s: Values
+
+    @model_validator(mode="after")
+    def _increasing(self) -> Self:
+        if len(self.depth_m) != len(self.velocity_m_s):
+            raise ValueError("'depth_m' and 'velocity_m_s' must have the same length")
+        if any(b <= a for a, b in zip(self.depth_m, self.depth_m[1:], strict=False)):
+            raise ValueError(f"'depth_m' must increase, got {self.depth_m}")
+        return self

@@ -17,7 +17,8 @@ INTERPRETER: Final = 0.35e9
 DOUBLE_FIELDS: Final = 8
 #: Arrays `(S, n)` in the precision of the parameters: eps, theta, score, cotangent, two sums.
 FIELDS: Final = 6
-#: CPU time of an update by each number, and by each sample and cell [s]; docs/scale.md.
+#: CPU time of an update by each number, and by each sample and cell [s]; measured in
+#: docs/evidence/update-at-scale.md.
 SECONDS_A_NUMBER: Final = 5e-9
 SECONDS_A_SAMPLE: Final = 3e-8
 

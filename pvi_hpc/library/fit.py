@@ -160,7 +160,7 @@ def fit(
         Or products with it: a function of `theta` `(n,)` and rows `(S, n)` that returns the
         precision at `theta` times each row, negative Hessian or Gauss-Newton part and prior;
         "autograd": by differentiating `log_prob` twice. As many are taken as the family can
-        use: see `docs/families.md`.
+        use: see `docs/theory/gaussian-families.md`.
     seed
         Seed of all random numbers: the same seed gives the same bits.
     path

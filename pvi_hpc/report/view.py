@@ -50,9 +50,9 @@ class RunView:
         Observed and simulated data.
     history
         One value per iteration by name: `iteration`, `elbo`, `chi_squared`, `log_prior`,
-        `log_q`, `log_likelihood`, `seconds`, `n_simulations`, `phase` (0 MAP, 1 VI).
+        `log_q`, `log_likelihood`, `seconds`, `done` (simulations), `phase` (0 MAP, 1 VI).
     facts
-        Final figures of the run, as in summary.json; see docs/results.md.
+        Final figures of the run, as in summary.json; see docs/reference/files-of-a-report.md.
     config
         The run's configuration as YAML.
     settings

@@ -25,7 +25,7 @@ __all__ = ["check_loss", "check_ranks"]
 TOLERANCE: Final = 1e-3
 MPI_REMEDY: Final = (
     "load the MPI that mpi4py was built with (prologue), or choose another 'launcher'; "
-    "see docs/clusters.md"
+    "see docs/guide/clusters.md"
 )
 
 

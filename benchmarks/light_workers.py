@@ -60,7 +60,7 @@ def gradient(shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 class LightExecutor:
-    """The scheduler in this process, as in a run; workers in as few others as will do."""
+    """The scheduler in this process, as in a run; workers in the fewest other processes."""
 
     patience_s = 120.0
     walltime_s = math.inf

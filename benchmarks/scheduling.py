@@ -1,4 +1,4 @@
-"""What controller and scheduler cost beside simulations of a given duration and model size.
+"""Cost of controller and scheduler beside simulations of a given duration and model size.
 
     python benchmarks/scheduling.py --workers 64 --seconds 10 --cells 1000000
 

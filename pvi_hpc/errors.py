@@ -50,7 +50,7 @@ class SimulationError(PviError, RuntimeError):
 
 
 class LedgerError(SimulationError):
-    """What happened to the simulations of a run cannot be written down."""
+    """The ledger, the record of the simulations of a run, cannot be written."""
 
 
 class StopRequestedError(PviError, RuntimeError):

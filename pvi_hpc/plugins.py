@@ -87,9 +87,9 @@ def load_plugin(group: str, name: str, setting: str) -> Any:
     group
         Group of entry points, such as `pvi_hpc.priors`.
     name
-        What the user wrote.
+        Name that the user wrote.
     setting
-        Where the user wrote it, for the message.
+        Setting in which the user wrote it, for the message.
 
     Raises
     ------

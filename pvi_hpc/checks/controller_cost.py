@@ -1,4 +1,4 @@
-"""What the controller needs for the variational update: memory, checkpoint and time."""
+"""Needs of the controller for the variational update: memory, checkpoint and time."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,17 +17,18 @@ INTERPRETER: Final = 0.35e9
 DOUBLE_FIELDS: Final = 8
 #: Arrays `(S, n)` in the precision of the parameters: eps, theta, score, cotangent, two sums.
 FIELDS: Final = 6
-#: CPU time of an update by each number, and by each sample and cell [s]; docs/scale.md.
+#: CPU time of an update by each number, and by each sample and cell [s]; measured in
+#: docs/evidence/update-at-scale.md.
 SECONDS_A_NUMBER: Final = 5e-9
 SECONDS_A_SAMPLE: Final = 3e-8
 
 
 @dataclass(frozen=True)
 class ControllerCost:
-    """Of a run's variational update.
+    """Cost of the variational update of a run.
 
-    `state` is what a checkpoint holds and `peak` all that the process takes [bytes]; `seconds`
-    an iteration on one core, without simulations.
+    `state` is the size of a checkpoint and `peak` the memory of the whole process [bytes];
+    `seconds` is the time of an iteration on one core, without simulations.
     """
 
     state: float

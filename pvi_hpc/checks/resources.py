@@ -19,14 +19,15 @@ from pvi_hpc.plugins import read_options
 
 __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
 
-#: Checkpoints kept: the last ones, and those of every so many iterations.
+#: Number of the latest checkpoints that are kept.
 KEEP_LAST: Final = 3
+#: Iterations between the older checkpoints that are kept.
 KEEP_EVERY: Final = 50
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run will cost.
+    """Cost of a run, estimated before it starts.
 
     `simulations` are gradients of one shot, `predictions` simulations without a gradient, after
     the fit; `core_seconds` are those of all ranks and threads together; `wall_seconds` follow

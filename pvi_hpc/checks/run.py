@@ -1,4 +1,4 @@
-"""What is wrong with a run, whether it fits and what it costs, before anything runs.
+"""Check of a run before anything runs: its faults, its resources and its cost.
 
 Nothing is written. Every fault is one finding that names the setting, its value, the
 bound and the remedy; all of them are found at once.

@@ -1,4 +1,4 @@
-"""What the rules of the workflow call: each reads files, does one step, writes files."""
+"""Commands of the workflow's rules: each reads files, does one step, writes files."""
 
 import logging
 import sys

@@ -22,7 +22,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-#: A wavelet may lose samples this small, relative to its largest, when it is cut.
+#: Largest sample that a wavelet may lose when it is cut, relative to its largest sample.
 NEGLIGIBLE = 1e-3
 
 

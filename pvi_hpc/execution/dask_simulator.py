@@ -40,17 +40,17 @@ class DaskSimulator:
     Parameters
     ----------
     executor
-        Where workers come from; started and closed by this object.
+        Source of workers; started and closed by this object.
     setup
         The forward problem.
     execution
         Workers, ranks, threads, chunk size, retries and time limit.
     ledger
-        Where failures are noted.
+        Ledger in which failures are noted.
     gang_module
-        What the ranks of a gang run, if not the native solver.
+        Module that the ranks of a gang run, if not the native solver.
     patience_s
-        How long to wait for a worker when all are gone [s]; None: the executor says.
+        Time to wait for a worker when all are gone [s]; None: the executor says.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-r"""What every prior can do, and what priors of independent cells have in common.
+r"""Protocol of every prior, and the common base of priors of independent cells.
 
 With :math:`F` the distribution function of a cell and :math:`\Phi` that of the standard
 normal, :math:`m = F^{-1}(\Phi(\theta))` is a velocity inside the bounds, and the prior of
@@ -23,7 +23,7 @@ __all__ = ["THETA_MAX", "IndependentPrior", "Prior"]
 Array = NDArray[np.float64]
 
 
-#: `to_normal` returns no larger values: in float64 the bounds themselves lie just beyond.
+#: Largest value of `to_normal`: in float64 the bounds themselves lie just beyond it.
 THETA_MAX: Final = 8.0
 
 

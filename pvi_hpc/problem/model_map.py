@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 #: A start on a bound of the prior is moved inside, to this many prior sds of `theta`.
 START_THETA_MAX: Final = 3.0
 
-#: How far a starting model may be outside the bounds and count as rounding [m/s].
+#: Distance of a starting model outside the bounds that still counts as rounding [m/s].
 ROUNDING: Final = 1e-3
 
 

@@ -1,4 +1,4 @@
-"""How a project is cut into segments, and what is refused before anything runs."""
+"""Division of a project into segments, and the settings refused before anything runs."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""What the controller knows about the samples and chunks of one batch."""
+"""Record that the controller keeps of the samples and chunks of one batch."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class Chunk:
 
     @property
     def waiting(self) -> bool:
-        """Whether it must be sent."""
+        """True if the chunk must be sent to a worker."""
         return self.result is None
 
     def forget(self) -> None:

@@ -53,7 +53,7 @@ class Dispatcher:
 
     @property
     def count(self) -> SimulationCount:
-        """What the batch has cost so far."""
+        """Cost of the batch so far."""
         return self.recovery.count
 
     def run(

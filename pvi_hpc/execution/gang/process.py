@@ -28,7 +28,7 @@ LOG_LINES: Final = 15
 
 @dataclass(frozen=True)
 class GangSettings:
-    """How gangs are run.
+    """Settings of the gangs.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class GangSettings:
     timeout_s
         A request that takes longer has hung.
     module
-        What the ranks run; another one may make another solver.
+        Module that the ranks run; another module may make another solver.
     launcher
-        What starts the ranks, see `pvi_hpc.execution.gang.launchers`.
+        Launcher of the ranks, see `pvi_hpc.execution.gang.launchers`.
     command
         Takes `-n RANKS PROGRAM` in place of the launcher's own command.
     """

@@ -10,7 +10,7 @@ __all__ = ["AcousticSettings", "GradientSettings"]
 
 
 class GradientSettings(Settings):
-    """Memory, time and exactness of the gradient of a shot; see docs/solver.md."""
+    """Memory, time and exactness of the gradient of a shot; see docs/theory/gradient.md."""
 
     storage: Literal["auto", "full", "decimated", "checkpointed"] = Field(
         "auto", description="How time steps are kept; auto: the fastest that fits."

@@ -1,4 +1,4 @@
-"""What stays the same for the life of a wave solver, and how it is cut into blocks."""
+"""Settings for the life of a wave solver, and its division into blocks."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["SolverSettings", "decomposition", "native_config"]
 
 @dataclass(frozen=True)
 class SolverSettings:
-    """What stays the same for the life of a solver.
+    """Settings that stay the same for the life of a solver.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class SolverSettings:
     order
         Order of accuracy in space: 4, 8 or 12.
     free_surface
-        Whether p = 0 at z = 0, with no layer above it.
+        True if p = 0 at z = 0, with no layer above it.
     dtype
         'float32' or 'float64'.
     threads

@@ -28,9 +28,9 @@ from pvi_hpc.store.layout import RunPaths
 
 __all__ = ["examine"]
 
-#: How long a worker that was killed may take to be replaced [s].
+#: Longest time to replace a worker that was killed [s].
 REPLACEMENT_S: Final = 180.0
-#: How long the end of everything may take [s].
+#: Longest time for all workers and gangs to end [s].
 END_S: Final = 15.0
 
 

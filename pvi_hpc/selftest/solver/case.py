@@ -19,7 +19,7 @@ from pvi_hpc.problem.forward import RunDomain, survey_geometry
 __all__ = ["DELAY", "VerifyCase"]
 
 Array = NDArray[np.float64]
-#: Fewer cells than this beside a source leave no room for a test.
+#: Fewest cells beside a source that leave room for a test.
 FEWEST: Final = 24
 #: The wavelet peaks after this many periods: its start is then below 1e-7 of its peak, and
 #: radiates nothing that the grid cannot carry.

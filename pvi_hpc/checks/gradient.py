@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from pvi_hpc.checks.findings import Finding, error, ok
 from pvi_hpc.checks.prior import velocity_range
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.wavelets import for_solver
+from pvi_hpc.findings import Finding, error, ok
 from pvi_hpc.forward.acoustic.from_config import problem_setup
 
 __all__ = ["check_gradient"]

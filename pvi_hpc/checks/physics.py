@@ -6,13 +6,13 @@ from math import ceil
 
 import numpy as np
 
-from pvi_hpc.checks.findings import Finding, error, ok, warning
 from pvi_hpc.checks.prior import velocity_range
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.prepare import true_model
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.wavelets import for_solver, max_frequency
 from pvi_hpc.errors import PviError
+from pvi_hpc.findings import Finding, error, ok, warning
 from pvi_hpc.forward.acoustic.stability import GOOD_POINTS, max_time_step, points_per_wavelength
 
 __all__ = ["check_sampling", "check_time_step", "check_wavelet"]

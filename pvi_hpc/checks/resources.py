@@ -11,10 +11,10 @@ import psutil
 from dask.utils import parse_bytes
 
 from pvi_hpc.checks.controller_cost import controller_cost
-from pvi_hpc.checks.findings import Finding, error, ok, warning
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.errors import ConfigError, PviError
+from pvi_hpc.findings import Finding, error, ok, warning
 from pvi_hpc.forward.acoustic.from_config import problem_setup
 from pvi_hpc.plugins import read_options
 

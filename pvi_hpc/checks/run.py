@@ -6,10 +6,10 @@ bound and the remedy; all of them are found at once.
 
 from collections.abc import Iterator, Sequence
 
-from pvi_hpc.checks.findings import Finding, check_shot, check_wells, error, ok
 from pvi_hpc.checks.parts import check_executor, check_family, check_model_map
 from pvi_hpc.checks.physics import check_sampling, check_time_step, check_wavelet
 from pvi_hpc.checks.prior import check_prior, check_start, check_true_model
+from pvi_hpc.checks.report import check_shot, check_wells
 from pvi_hpc.checks.resources import (
     ASSUMED_THROUGHPUT,
     check_disk,
@@ -22,6 +22,7 @@ from pvi_hpc.config.project import Project, Run
 from pvi_hpc.data.prepare import survey_geometry
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.errors import ConfigError, PviError
+from pvi_hpc.findings import Finding, error, ok
 
 __all__ = ["Finding", "check_report", "check_run", "refuse", "render"]
 

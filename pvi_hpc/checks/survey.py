@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.checks.findings import Finding, error, ok, warning
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.survey import Survey
+from pvi_hpc.findings import Finding, error, ok, warning
 
 __all__ = ["check_data", "check_positions"]
 

@@ -5,15 +5,16 @@ import json
 from math import prod
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, SerializeAsAny, field_validator
 
 from pvi_hpc.config.grid import GridSettings
 from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.forward.acoustic.settings import AcousticSettings
+from pvi_hpc.grid import Cells
 from pvi_hpc.inference.settings import InferenceSettings
 from pvi_hpc.plugins import Name, Seed, Settings
-from pvi_hpc.priors.settings import PriorSettings
+from pvi_hpc.priors.settings import PriorSettings, keys_of_kind
 from pvi_hpc.problem.settings import StartingModelSettings
 
 __all__ = ["BlockTailsSettings", "PosteriorSettings", "Project", "ReportSettings", "Run"]
@@ -63,7 +64,7 @@ class _Shared(Settings):
     grid: GridSettings
     survey: SurveySettings
     solver: AcousticSettings = AcousticSettings()
-    prior: PriorSettings
+    prior: SerializeAsAny[PriorSettings]
     start: StartingModelSettings = StartingModelSettings()
     inference: InferenceSettings
     execution: ExecutionSettings = ExecutionSettings()
@@ -89,6 +90,11 @@ class Run(_Shared):
             )
         return name
 
+    @property
+    def cells(self) -> Cells:
+        """The grid, and the cells of it that are unknown."""
+        return self.prior.cells(self.grid.grid)
+
     def fingerprint(self) -> str:
         """Return the hash of all settings that change the result.
 
@@ -104,6 +110,8 @@ class Run(_Shared):
         tree = self.model_dump(mode="json", exclude={"execution", "posterior"})
         for name in ("max_error", "scratch"):  # a bound and a place change no bit
             del tree["solver"]["gradient"][name]
+        # Runs begun by earlier versions have these, whatever their prior.
+        tree["prior"] = {"mean_m_s": None, "sd_m_s": None, **tree["prior"]}
         execution = self.execution.model_dump(include={"ranks", "shots_per_task"})
         return {**tree, "execution": execution}
 
@@ -141,22 +149,16 @@ class Project(_Shared):
 #: Settings that a run replaces as a whole: half of one family is no other family.
 WHOLE = ("family", "method", "model")
 
-#: Settings of one `kind` of prior, which a run with another kind does not take over.
-OF_KIND = ("mean_m_s", "sd_m_s")
-
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
-        both = (
-            isinstance(merged.get(key), dict) and isinstance(value, dict) and key not in WHOLE
-        )
-        merged[key] = _merge(_same_kind(merged[key], value), value) if both else value
+        both = isinstance(merged.get(key), dict) and isinstance(value, dict)
+        if not both or key in WHOLE:
+            merged[key] = value
+            continue
+        old = merged[key]
+        if key == "prior" and value.get("kind", old["kind"]) != old["kind"]:
+            old = keys_of_kind(old, value["kind"])
+        merged[key] = _merge(old, value)
     return merged
-
-
-def _same_kind(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Return what `over` takes over from `base`, if that may be of another kind."""
-    if over.get("kind", base.get("kind")) == base.get("kind"):
-        return base
-    return {key: value for key, value in base.items() if key not in OF_KIND}

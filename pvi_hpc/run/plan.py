@@ -11,6 +11,7 @@ from pvi_hpc.config import Project, Run
 from pvi_hpc.data.settings import ModelFileSettings
 from pvi_hpc.data.traces import expand_files
 from pvi_hpc.errors import CheckpointError
+from pvi_hpc.priors import prior_bounds
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
 
@@ -91,7 +92,7 @@ def survey_settings(project: Project) -> str:
     tree = run.model_dump(mode="json", include={"grid", "survey", "solver"})
     if run.survey.synthetic is not None:
         # The absorbing layers of the simulation are tuned to it.
-        tree["prior"] = {"upper_m_s": max(run.prior.upper_m_s)}
+        tree["prior"] = {"upper_m_s": prior_bounds(run.prior, run.cells)[1]}
     return json.dumps(tree, sort_keys=True)
 
 

@@ -9,6 +9,7 @@ from pvi_hpc.data.survey_file import SurveyFile, file_hash
 from pvi_hpc.data.wavelets import max_frequency, peak_frequency
 from pvi_hpc.forward.acoustic.storage_request import StorageWish
 from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.priors import prior_bounds
 
 __all__ = ["make_setup", "problem_setup", "storage_wish"]
 
@@ -41,7 +42,7 @@ def problem_setup(
         n_pml=run.solver.n_pml,
         free_surface=run.solver.free_surface,
         precision=run.solver.precision,
-        pml_velocity=max(run.prior.upper_m_s),
+        pml_velocity=prior_bounds(run.prior, run.cells)[1],
         pml_frequency=peak_frequency(survey.wavelet),
         threads=run.execution.threads,
         density=run.survey.density_kg_m3,

@@ -13,6 +13,7 @@ from pvi_hpc.data.prepare import survey_geometry
 from pvi_hpc.data.wavelets import peak_frequency
 from pvi_hpc.forward.acoustic.acoustic_solver import SolverSettings
 from pvi_hpc.forward.acoustic.stability import max_time_step
+from pvi_hpc.priors import prior_bounds
 
 __all__ = ["DELAY", "VerifyCase"]
 
@@ -74,19 +75,20 @@ class VerifyCase:
         survey = survey_geometry(run)
         refuse(list(check_time_step(run, survey)), "a test of the solver")
         peak = peak_frequency(survey.wavelet)
+        slowest, fastest = prior_bounds(run.prior, run.cells)
         shape = tuple(min(n, max(cells, FEWEST)) for n in run.grid.shape)
         settings = SolverSettings(
             shape=(shape[0], shape[1], shape[2]),
             spacing=run.grid.grid.spacing,
             dt=survey.dt / run.solver.steps_per_sample,
-            pml_velocity=max(run.prior.upper_m_s),
+            pml_velocity=fastest,
             pml_frequency=peak,
             n_pml=run.solver.n_pml,
             order=run.solver.order,
             free_surface=run.solver.free_surface,
             dtype="float64",
         )
-        return cls(settings, min(run.prior.lower_m_s), max(run.prior.upper_m_s), peak, steps)
+        return cls(settings, slowest, fastest, peak, steps)
 
     def homogeneous(self) -> "VerifyCase":
         """Return the case without a free surface, for comparison with the whole space."""

@@ -100,7 +100,10 @@ def refuse(findings: Sequence[Finding], name: str) -> None:
 
 
 def _cost(run: Run, survey: Survey, throughput: float | None) -> Iterator[Finding]:
-    cost = cost_of(run, survey, throughput or ASSUMED_THROUGHPUT)
+    try:
+        cost = cost_of(run, survey, throughput or ASSUMED_THROUGHPUT)
+    except ConfigError:
+        return  # `check_family` says why
     origin = "measured" if throughput else "assumed"
     yield ok(
         "cost",

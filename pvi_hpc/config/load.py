@@ -1,6 +1,5 @@
 """Reading a configuration file, with one message for each fault."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pvi_hpc.config.project import Project, Run
 from pvi_hpc.config.site import at_site, read_tree
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.plugins import describe_fault
 
 __all__ = ["load_project", "parse_project", "parse_settings"]
 
@@ -65,19 +65,5 @@ def parse_settings(
 
 
 def _report(source: str, faults: Sequence[Any], prefix: str) -> str:
-    lines = dict.fromkeys(f"  {_describe(fault, prefix)}" for fault in faults)
+    lines = dict.fromkeys(f"  {describe_fault(fault, prefix)}" for fault in faults)
     return "\n".join([f"{source}:", *lines])
-
-
-def _describe(fault: Any, prefix: str) -> str:
-    # Branches of a union ("constrained-float", "tuple[...]") are not names of settings.
-    parts = [str(p) for p in fault["loc"] if re.fullmatch(r"[a-z_0-9]+", str(p))]
-    where = prefix + ".".join(parts) or "(top level)"
-    value = fault.get("input")
-    if fault["type"] == "extra_forbidden":
-        return f"'{where}' is unknown (got {value!r}); correct the spelling or remove it."
-    if fault["type"] == "missing":
-        return f"'{where}' is missing; add it (see config/README.md)."
-    message = fault["msg"].removeprefix("Value error, ").removesuffix(".")
-    shown = f", got {value!r}" if not isinstance(value, dict) and "got" not in message else ""
-    return f"'{where}': {message[:1].lower() + message[1:]}{shown}."

@@ -11,10 +11,11 @@ from pvi_hpc.config.grid import GridSettings
 from pvi_hpc.config.start import StartingModelSettings
 from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.execution.settings import ExecutionSettings
+from pvi_hpc.forward.settings import ForwardSettings
 from pvi_hpc.grid import Cells
 from pvi_hpc.inference.settings import InferenceSettings
-from pvi_hpc.plugins import KindSettings, Name, Seed, Settings, plugin_section
-from pvi_hpc.priors.settings import PriorSettings, keys_of_kind
+from pvi_hpc.plugins import Name, Seed, Settings
+from pvi_hpc.priors.settings import PriorSettings
 
 __all__ = ["BlockTailsSettings", "PosteriorSettings", "Project", "ReportSettings", "Run"]
 
@@ -59,11 +60,6 @@ class ReportSettings(Settings):
 #: The kind of forward problem that a configuration without `forward` has.
 ACOUSTIC = "acoustic"
 
-Forward = Annotated[
-    SerializeAsAny[KindSettings],
-    plugin_section("pvi_hpc.forward_problems", "forward", ACOUSTIC),
-]
-
 
 class _Shared(Settings):
     """Sections of one run; in a project, the defaults of all runs."""
@@ -73,8 +69,8 @@ class _Shared(Settings):
     survey: SurveySettings | None = Field(
         None, description="Where the data come from; null where `forward` itself says so."
     )
-    forward: Forward = Field(
-        {"kind": ACOUSTIC}, validate_default=True, description="What is simulated."
+    forward: SerializeAsAny[ForwardSettings] = Field(
+        {"kind": ACOUSTIC}, validate_default=True, description="Forward problem."
     )
     prior: SerializeAsAny[PriorSettings]
     start: StartingModelSettings = StartingModelSettings()
@@ -209,7 +205,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
             continue
         old = merged[key]
         if key == "prior" and value.get("kind", old["kind"]) != old["kind"]:
-            old = keys_of_kind(old, value["kind"])
+            old = PriorSettings.keys_of_kind(old, value["kind"])
         if key == "forward" and value.get("kind", old["kind"]) != old["kind"]:
             old = {}
         merged[key] = _merge(old, value)

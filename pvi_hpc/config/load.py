@@ -3,17 +3,22 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from reprlib import Repr
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from pvi_hpc.config.project import Project, Run
-from pvi_hpc.config.site import at_site, read_tree
+from pvi_hpc.config.site import at_site
+from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.errors import ConfigError
 
 __all__ = ["load_project", "parse_project", "parse_settings"]
 
 Settings = TypeVar("Settings", bound=BaseModel)
+
+#: Characters of a wrong value that are shown: enough to find it by.
+SHOWN: Final = 200
 
 
 def load_project(path: str | Path, *, site: str | Path | None = None) -> Project:
@@ -74,10 +79,18 @@ def _describe(fault: Any, prefix: str) -> str:
     parts = [str(p) for p in fault["loc"] if re.fullmatch(r"[a-z_0-9]+", str(p))]
     where = prefix + ".".join(parts) or "(top level)"
     value = fault.get("input")
+    written = _shown(value)
     if fault["type"] == "extra_forbidden":
-        return f"'{where}' is unknown (got {value!r}); correct the spelling or remove it."
+        return f"'{where}' is unknown (got {written}); correct the spelling or remove it."
     if fault["type"] == "missing":
         return f"'{where}' is missing; add it (see config/README.md)."
     message = fault["msg"].removeprefix("Value error, ")
-    shown = f", got {value!r}" if not isinstance(value, dict) and "got" not in message else ""
+    shown = f", got {written}" if not isinstance(value, dict) and "got" not in message else ""
     return f"'{where}': {message[:1].lower() + message[1:]}{shown}."
+
+
+def _shown(value: object) -> str:
+    short = Repr()
+    short.maxstring = short.maxother = SHOWN
+    text = short.repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

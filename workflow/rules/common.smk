@@ -3,6 +3,7 @@
 from snakemake.exceptions import WorkflowError
 
 from pvi_hpc.config import parse_project
+from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.errors import PviError
 from pvi_hpc.run.plan import (
     refuse_changed_runs,
@@ -19,6 +20,9 @@ if not config:
 # The site's file comes with the profile; its keys win over those of `execution`.
 SITE = config.get("site")
 try:
+    # Snakemake has lost the first of two equal keys; here they are refused.
+    for path in workflow.configfiles:
+        read_tree(path, "'grid' and 'prior'")
     PROJECT = parse_project({k: v for k, v in config.items() if k != "site"}, site=SITE)
     refuse_changed_runs(PROJECT)
 except PviError as error:

@@ -216,3 +216,8 @@ def test_a_survey_of_our_own_takes_one_noise_setting_at_most(tree):
     assert parse_project(tree)
     tree["survey"]["noise_window_s"] = 0.1
     assert "at most one of 'noise_sd' and 'noise_window_s'" in fault(tree)
+
+
+def test_a_wrong_value_is_shown_in_short(tree):
+    tree["seed"] = [["lol" * 1000] * 1000] * 1000
+    assert len(fault(tree)) < 2000

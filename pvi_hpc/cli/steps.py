@@ -31,9 +31,7 @@ def check_config(config: str | None, name: str | None, only: str | None) -> None
     project = load_project(config) if config is not None else find_project(str(name))
     refuse_changed_runs(project)
     survey = read_survey(ProjectPaths.of(project.name).survey) if name is not None else None
-    runs = [run for run in project.resolved if only in (None, run.name)]
-    if not runs:
-        raise ConfigError(f"'{project.name}' has no run called '{only}'.")
+    runs = project.resolved if only is None else (project.run(only),)
     results = {f"Run '{run.name}'": check_run(run, survey) for run in runs}
     if shown := check_report(project, survey):
         results["The report"] = shown

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cached_property
 from math import prod
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from pydantic import Field, PositiveInt, field_validator
 
 from pvi_hpc.config.grid import GridSettings
 from pvi_hpc.data.settings import SurveySettings
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.forward.acoustic.settings import AcousticSettings
 from pvi_hpc.inference.settings import InferenceSettings
@@ -70,8 +72,8 @@ class _Shared(Settings):
     posterior: PosteriorSettings = PosteriorSettings()
 
 
-#: Beside the folders of runs, or of their reports.
-RESERVED = ("benchmarks", "comparison", "index", "logs", "report")
+#: Names of files and folders of a project, beside the folders of runs or of their reports.
+RESERVED = ("benchmarks", "comparison", "index", "logs", "report", "stop")
 
 
 class Run(_Shared):
@@ -118,7 +120,7 @@ class Project(_Shared):
     )
     report: ReportSettings = ReportSettings()
 
-    @property
+    @cached_property
     def resolved(self) -> tuple[Run, ...]:
         """Every run with the defaults filled in."""
         return tuple(Run.model_validate(self.merged(dict(run))) for run in self.runs)
@@ -134,8 +136,16 @@ class Project(_Shared):
         return _merge(shared, run)
 
     def run(self, name: str) -> Run:
-        """Return the run called `name`."""
-        return next(run for run in self.resolved if run.name == name)
+        """Return the run called `name`; ConfigError if there is none."""
+        if name not in self._by_name:
+            raise ConfigError(
+                f"'{self.name}' has no run called '{name}', only {', '.join(self._by_name)}."
+            )
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Run]:
+        return {run.name: run for run in self.resolved}
 
 
 #: Settings that a run replaces as a whole: half of one family is no other family.

@@ -45,9 +45,7 @@ def read_tree(path: str | Path, keys: str) -> Mapping[str, Any]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"Cannot read the configuration '{path}': {error}") from error
     if not isinstance(tree, Mapping):
-        raise ConfigError(
-            f"'{path}' must hold keys such as {keys}, got {type(tree).__name__}."
-        )
+        raise ConfigError(f"'{path}' must hold keys such as {keys}, got {type(tree).__name__}.")
     return tree
 
 
@@ -60,7 +58,7 @@ def _parse(text: str) -> Any:
         _count(node, {}, set())
         return loader.construct_document(node)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _count(node: yaml.Node, known: dict[int, int], above: set[int]) -> int:

@@ -68,7 +68,7 @@ def _statistics(
     depths = max(1, SLAB_BYTES // (4 * n * shape[1] * shape[2]))
     for top in range(0, shape[0], depths):
         part = slice(top, top + depths)
-        slab = np.stack([sample[part] for sample in iter_samples(paths.samples)])
+        slab = np.stack(list(iter_samples(paths.samples, depths=part)))
         mean[part] = slab.mean(axis=0, dtype=np.float64)
         sd[part] = slab.std(axis=0, dtype=np.float64, ddof=1)
         for q, values in zip(levels, np.quantile(slab, levels, axis=0), strict=True):

@@ -24,6 +24,9 @@ SCHEMA_VERSION: Final = 1
 #: Cells of one HDF5 chunk; 16 MiB of float32.
 CHUNK_CELLS: Final = 4 * 1024**2
 
+#: All planes of a model.
+WHOLE: Final = slice(None)
+
 Sample = NDArray[np.float32]
 
 
@@ -67,14 +70,18 @@ def count_samples(path: str | Path) -> int:
 
 
 def iter_samples(
-    path: str | Path, *, start: int = 0, stop: int | None = None
+    path: str | Path, *, start: int = 0, stop: int | None = None, depths: slice = WHOLE
 ) -> Iterator[Sample]:
-    """Yield the samples `start` to `stop` of a file, `(nz, ny, nx)` float32 [m/s] each."""
+    """Yield the samples `start` to `stop` of a file, `(nz, ny, nx)` float32 [m/s] each.
+
+    Of each, only the planes `depths` are read.
+    """
     n_draws = count_samples(path)
-    with h5netcdf.File(path, "r") as file:
+    # A chunk that fits into HDF5's cache would be read whole for a few of its planes.
+    with h5netcdf.File(path, "r", rdcc_nbytes=0) as file:
         velocity = file["posterior"].variables["velocity"]
         for i in range(start, n_draws if stop is None else min(stop, n_draws)):
-            yield np.asarray(velocity[0, i], dtype=np.float32)
+            yield np.asarray(velocity[0, i, depths], dtype=np.float32)
 
 
 def _create(group: Any, grid: Grid, n_draws: int, attributes: Mapping[str, str]) -> Any:

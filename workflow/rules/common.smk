@@ -7,7 +7,7 @@ from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.errors import PviError
 from pvi_hpc.run.plan import (
     refuse_changed_runs,
-    segment_ends,
+    segment_end,
     survey_inputs,
     survey_settings,
     write_owner,
@@ -29,6 +29,7 @@ except PviError as error:
     raise WorkflowError(str(error)) from None
 
 RUNS = [run.name for run in PROJECT.resolved]
+FINGERPRINTS = {run.name: run.fingerprint() for run in PROJECT.resolved}
 LAST_SEGMENT = PROJECT.segments - 1
 
 
@@ -52,7 +53,7 @@ def prepare_inputs(wildcards):
 
 def run_settings(wildcards):
     """Settings that change a run's result, as a short hash."""
-    return PROJECT.run(wildcards.run).fingerprint()
+    return FINGERPRINTS[wildcards.run]
 
 
 def posterior_settings(wildcards):
@@ -92,4 +93,4 @@ def previous_segment(wildcards):
 
 def last_iteration(wildcards):
     """Iteration that a segment ends at."""
-    return segment_ends(PROJECT, PROJECT.run(wildcards.run))[int(wildcards.segment)]
+    return segment_end(PROJECT, PROJECT.run(wildcards.run), int(wildcards.segment))

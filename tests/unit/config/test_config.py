@@ -221,3 +221,11 @@ def test_a_survey_of_our_own_takes_one_noise_setting_at_most(tree):
 def test_a_wrong_value_is_shown_in_short(tree):
     tree["seed"] = [["lol" * 1000] * 1000] * 1000
     assert len(fault(tree)) < 2000
+
+
+def test_runs_are_checked_once_however_often_they_are_asked_for(tree):
+    tree["runs"] = [{"name": f"r{i}"} for i in range(3)]
+    project = parse_project(tree)
+    assert project.run("r2") is project.run("r2") is project.resolved[2]
+    with pytest.raises(ConfigError, match="no run called 'absent', only r0, r1, r2"):
+        project.run("absent")

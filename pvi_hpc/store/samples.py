@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.grid import Grid
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.result_schema import ResultFileError, check_schema, stamp
 
 __all__ = ["SCHEMA_VERSION", "count_samples", "iter_samples", "write_samples"]
@@ -47,7 +47,7 @@ def write_samples(
         If `samples` yields fewer or more models, or one of another shape; nothing is
         written then.
     """
-    with atomic_path(path) as temporary, h5netcdf.File(temporary, "w") as file:
+    with new_hdf5(path) as stream, h5netcdf.File(stream, "w") as file:
         stamp(file, SCHEMA, SCHEMA_VERSION, {})
         velocity = _create(file.create_group("posterior"), grid, n_draws, attributes or {})
         written = 0
@@ -58,6 +58,7 @@ def write_samples(
                     f"number {written} of shape {np.shape(model)}."
                 )
             velocity[0, written - 1] = np.asarray(model, dtype=np.float32)
+            stream.check()
         if written < n_draws:
             raise ResultFileError(f"'samples' must yield {n_draws} models, got {written}.")
 

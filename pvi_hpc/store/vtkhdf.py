@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.grid import Grid
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.posterior_file import PosteriorSummary
 from pvi_hpc.store.result_schema import ResultFileError
 
@@ -43,7 +43,7 @@ def write_vtkhdf(path: str | Path, grid: Grid, fields: Mapping[str, NDArray[Any]
             raise ResultFileError(
                 f"'{name}' must have the grid's shape {grid.shape}, got {value.shape}."
             )
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
         root = file.create_group("VTKHDF")
         _describe(root, grid)
         points = root.create_group("PointData")

@@ -16,7 +16,13 @@ from pvi_hpc.grid import Grid
 from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.result_schema import ResultFileError, check_schema, stamp
 
-__all__ = ["SCHEMA_VERSION", "count_samples", "iter_samples", "write_samples"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "count_samples",
+    "iter_samples",
+    "sample_attributes",
+    "write_samples",
+]
 
 SCHEMA: Final = "pvi_hpc.samples"
 SCHEMA_VERSION: Final = 1
@@ -48,7 +54,7 @@ def write_samples(
         written then.
     """
     with new_hdf5(path) as stream, h5netcdf.File(stream, "w") as file:
-        stamp(file, SCHEMA, SCHEMA_VERSION, {})
+        stamp(file, SCHEMA, SCHEMA_VERSION, attributes or {})
         velocity = _create(file.create_group("posterior"), grid, n_draws, attributes or {})
         written = 0
         for written, model in enumerate(samples, start=1):
@@ -61,6 +67,11 @@ def write_samples(
             stream.check()
         if written < n_draws:
             raise ResultFileError(f"'samples' must yield {n_draws} models, got {written}.")
+
+
+def sample_attributes(path: str | Path) -> dict[str, str]:
+    """Return the attributes that a file was written with; errors as `check_schema`."""
+    return check_schema(path, SCHEMA, SCHEMA_VERSION)
 
 
 def count_samples(path: str | Path) -> int:

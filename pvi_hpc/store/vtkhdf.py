@@ -24,10 +24,16 @@ __all__ = ["VERSION", "summary_fields", "write_vtkhdf"]
 VERSION: Final = (2, 0)
 
 
-def write_vtkhdf(path: str | Path, grid: Grid, fields: Mapping[str, NDArray[Any]]) -> None:
+def write_vtkhdf(
+    path: str | Path,
+    grid: Grid,
+    fields: Mapping[str, NDArray[Any]],
+    attributes: Mapping[str, str] | None = None,
+) -> None:
     """Write fields `(nz, ny, nx)` by name as the point data of one image.
 
-    The first field is the one ParaView colours by. Name the file `.vtkhdf`.
+    The first field is the one ParaView colours by. Name the file `.vtkhdf`. `attributes` are
+    free text for people, in the file's root, where ParaView does not look.
 
     Raises
     ------
@@ -44,6 +50,7 @@ def write_vtkhdf(path: str | Path, grid: Grid, fields: Mapping[str, NDArray[Any]
                 f"'{name}' must have the grid's shape {grid.shape}, got {value.shape}."
             )
     with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
+        file.attrs.update({f"user_{k}": str(v) for k, v in (attributes or {}).items()})
         root = file.create_group("VTKHDF")
         _describe(root, grid)
         points = root.create_group("PointData")

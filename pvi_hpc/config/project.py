@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cached_property
 from math import prod
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from pydantic import Field, PositiveInt, SerializeAsAny, field_validator, model_
 from pvi_hpc.config.grid import GridSettings
 from pvi_hpc.config.start import StartingModelSettings
 from pvi_hpc.data.settings import SurveySettings
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.forward.settings import ForwardSettings
 from pvi_hpc.grid import Cells
@@ -84,8 +86,8 @@ class _Shared(Settings):
         return with_forward(tree)
 
 
-#: Beside the folders of runs, or of their reports.
-RESERVED = ("benchmarks", "comparison", "index", "logs", "report")
+#: Names of files and folders of a project, beside the folders of runs or of their reports.
+RESERVED = ("benchmarks", "comparison", "index", "logs", "report", "stop")
 
 
 class Run(_Shared):
@@ -140,7 +142,7 @@ class Project(_Shared):
     )
     report: ReportSettings = ReportSettings()
 
-    @property
+    @cached_property
     def resolved(self) -> tuple[Run, ...]:
         """Every run with the defaults filled in."""
         return tuple(Run.model_validate(self.merged(dict(run))) for run in self.runs)
@@ -156,8 +158,16 @@ class Project(_Shared):
         return _merge(shared, with_forward(run))
 
     def run(self, name: str) -> Run:
-        """Return the run called `name`."""
-        return next(run for run in self.resolved if run.name == name)
+        """Return the run called `name`; ConfigError if there is none."""
+        if name not in self._by_name:
+            raise ConfigError(
+                f"'{self.name}' has no run called '{name}', only {', '.join(self._by_name)}."
+            )
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Run]:
+        return {run.name: run for run in self.resolved}
 
 
 #: Settings that a run replaces as a whole: half of one family is no other family.

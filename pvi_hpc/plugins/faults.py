@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from reprlib import Repr
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -11,6 +12,9 @@ from pvi_hpc.errors import ConfigError
 from pvi_hpc.plugins.settings import Settings
 
 __all__ = ["describe_fault", "read_options"]
+
+#: Longest text of a value in a message [characters].
+SHOWN: Final = 200
 
 Options = TypeVar("Options", bound=Settings)
 
@@ -45,13 +49,22 @@ def describe_fault(fault: Any, prefix: str = "") -> str:
     """Return one sentence about a fault that pydantic found; `prefix` begins its place."""
     where = prefix + ".".join(_place(fault)) or "(top level)"
     value = fault.get("input")
+    written = _shown(value)
     if fault["type"] == "extra_forbidden":
-        return f"'{where}' is unknown (got {value!r}); correct the spelling or remove it."
+        return f"'{where}' is unknown (got {written}); correct the spelling or remove it."
     if fault["type"] == "missing":
         return f"'{where}' is missing; add it (see config/README.md)."
     message = fault["msg"].removeprefix("Value error, ")
-    shown = f", got {value!r}" if not isinstance(value, dict) and "got" not in message else ""
+    shown = f", got {written}" if not isinstance(value, dict) and "got" not in message else ""
     return f"'{where}': {message[:1].lower() + message[1:]}{shown}."
+
+
+def _shown(value: object) -> str:
+    """Return a value as text of a bounded length."""
+    short = Repr()
+    short.maxstring = short.maxother = SHOWN
+    text = short.repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _place(fault: Any) -> list[str]:

@@ -271,3 +271,16 @@ def test_an_editor_knows_the_options_of_each_family(tree, family, right):
     tree["inference"]["family"] = family
     checker = jsonschema.Draft202012Validator(json.loads(schema.schema_text()))
     assert checker.is_valid(tree) is right
+
+
+def test_a_wrong_value_is_shown_in_short(tree):
+    tree["seed"] = [["lol" * 1000] * 1000] * 1000
+    assert len(fault(tree)) < 2000
+
+
+def test_runs_are_checked_once_however_often_they_are_asked_for(tree):
+    tree["runs"] = [{"name": f"r{i}"} for i in range(3)]
+    project = parse_project(tree)
+    assert project.run("r2") is project.run("r2") is project.resolved[2]
+    with pytest.raises(ConfigError, match="no run called 'absent', only r0, r1, r2"):
+        project.run("absent")

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 import pvi_hpc
-from pvi_hpc.config.inference import Family as FamilySettings
 from pvi_hpc.diagnostics.converge import converge
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
-from pvi_hpc.families import load_family
 from pvi_hpc.families.gaussian.precision import DensePrecision
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 
@@ -39,7 +39,7 @@ LONGER: Final = {
     "map_step": 0.3,
     "hessian": {"max_sd": 100.0},
 }
-#: Of L-BFGS, for families without a closed form.
+#: Iterations of L-BFGS, for families without a closed form.
 REFERENCE_ITERATIONS: Final = 300
 
 

@@ -22,11 +22,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import NOISE_S, ray_lengths
 from variational_savings import FAMILIES, Gap, defaults, plain, savings, show
 
-from pvi_hpc.config.inference import Inference, Optimiser
-from pvi_hpc.config.prior import Start
 from pvi_hpc.families.load import load_family
 from pvi_hpc.inference.log_prob_target import LogProbTarget
 from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.inference.settings import InferenceSettings, OptimiserSettings, StartSettings
 from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.priors.uniform import Uniform
 
@@ -42,7 +41,9 @@ LOWER_M_S, UPPER_M_S = 500.0, 3000.0
 #: Draws of an ELBO, pairs eps and -eps.
 DRAWS: Final = 256
 #: The fits whose end counts as the best ELBO.
-LONG: Final = Inference(iterations=6000, samples=8, optimiser=Optimiser(final=0.01))
+LONG: Final = InferenceSettings(
+    iterations=6000, samples=8, optimiser=OptimiserSettings(final=0.01)
+)
 
 
 def circle(seed: int = 1) -> LogProbTarget:
@@ -89,9 +90,9 @@ def missing(elbo: Any, best: float) -> Gap:
     return lambda parameters: best - elbo(parameters)
 
 
-def long_fit(target: LogProbTarget, family: Any, start: Start, seed: int) -> Any:
+def long_fit(target: LogProbTarget, family: Any, start: StartSettings, seed: int) -> Any:
     """Return the parameters at the end of a long fit."""
-    method = VariationalInference.from_settings(family, target, LONG, start, seed)
+    method = VariationalInference(family, target, LONG, start, seed)
     state = method.init(torch.zeros(family.n, dtype=torch.float64), start.sd)
     while state.iteration < method.n_iterations:
         state, _ = method.step(state)

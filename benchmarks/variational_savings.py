@@ -20,19 +20,24 @@ from scipy.sparse import csc_array
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import Tomography, tomography
 
-from pvi_hpc.config.inference import Estimator, Family, Inference, Optimiser
-from pvi_hpc.config.prior import Start
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, optimal_factor
 from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.inference.settings import (
+    EstimatorSettings,
+    InferenceSettings,
+    OptimiserSettings,
+    StartSettings,
+)
 from pvi_hpc.inference.target import Target
 from pvi_hpc.library.settings import inference_of, start_of
 
 __all__ = ["FAMILIES", "Gap", "defaults", "figures", "plain", "savings", "show"]
 
 FAMILIES: Final = {
-    "mean_field": Family(),
-    "psvi": Family(kind="structured", options={"stencil": [1, 5, 5]}),
+    "mean_field": FamilySettings(),
+    "psvi": FamilySettings(kind="structured", options={"stencil": [1, 5, 5]}),
 }
 STEPS: Final = (0.01, 0.03, 0.1, 0.3)
 SEEDS: Final = range(1, 11)
@@ -70,27 +75,32 @@ def savings(
     } | {f"gradients_plain_{name}_step_{k}": v for k, v in tuned.items()}
 
 
-def plain(step: float) -> tuple[Inference, Start]:
+def plain(step: float) -> tuple[InferenceSettings, StartSettings]:
     """Return the settings of plain reparameterised Adam from L = I."""
-    settings = Inference(
+    settings = InferenceSettings(
         iterations=MOST // 2,
         samples=2,
-        estimator=Estimator(draws="independent", landing="never"),
-        optimiser=Optimiser(step=step, schedule="constant"),
+        estimator=EstimatorSettings(draws="independent", landing="never"),
+        optimiser=OptimiserSettings(step=step, schedule="constant"),
     )
-    return settings, Start(sd=1.0)
+    return settings, StartSettings(sd=1.0)
 
 
-def defaults() -> tuple[Inference, Start]:
+def defaults() -> tuple[InferenceSettings, StartSettings]:
     """Return the settings of `pvi_hpc.fit` where nothing is said."""
     return inference_of({}), start_of(None)
 
 
 def count(
-    target: Target, family: Any, gap: Gap, settings: Inference, start: Start, seed: int
+    target: Target,
+    family: Any,
+    gap: Gap,
+    settings: InferenceSettings,
+    start: StartSettings,
+    seed: int,
 ) -> float:
     """Return the gradients until the ELBO is within `SHARE` of its first gap."""
-    method = VariationalInference.from_settings(family, target, settings, start, seed)
+    method = VariationalInference(family, target, settings, start, seed)
     state = method.init(torch.zeros(family.n, dtype=torch.float64), start.sd)
     first, gradients = gap(state.parameters), 0
     while gradients < MOST and state.iteration < method.n_iterations:

@@ -50,11 +50,11 @@ def measure(kind: str, shape: tuple[int, int, int], options: dict) -> dict[str, 
     import numpy as np
     import torch
 
-    from pvi_hpc.config.inference import Family, Inference
-    from pvi_hpc.config.prior import Start
     from pvi_hpc.cost import SimulationCount
     from pvi_hpc.families.load import load_family
+    from pvi_hpc.families.settings import FamilySettings
     from pvi_hpc.inference.methods.vi import VariationalInference
+    from pvi_hpc.inference.settings import InferenceSettings, StartSettings
     from pvi_hpc.inference.target import TargetValue
 
     class Quadratic:
@@ -70,9 +70,9 @@ def measure(kind: str, shape: tuple[int, int, int], options: dict) -> dict[str, 
             return TargetValue(zero, log_density, gradient, zero, SimulationCount())
 
     torch.set_num_threads(THREADS)
-    family = load_family(Family(kind=kind, options=options), np.ones(shape, bool))
-    settings = Inference(samples=SAMPLES, iterations=1000, precision="single")
-    method = VariationalInference(family, Quadratic(), settings, Start())
+    family = load_family(FamilySettings(kind=kind, options=options), np.ones(shape, bool))
+    settings = InferenceSettings(samples=SAMPLES, iterations=1000, precision="single")
+    method = VariationalInference(family, Quadratic(), settings, StartSettings())
     state = method.init(torch.zeros(family.n), 0.3)
     seconds, cpu = [], []
     while len(seconds) < 4 or sum(seconds) < 1 or (sum(seconds) < 10 and len(seconds) < 12):

@@ -13,10 +13,14 @@ from collections.abc import Sequence
 
 import torch
 
-from pvi_hpc.config.inference import Inference, Method, Optimiser
-from pvi_hpc.config.prior import Start
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.inference.method import load_method
+from pvi_hpc.inference.settings import (
+    InferenceSettings,
+    MethodSettings,
+    OptimiserSettings,
+    StartSettings,
+)
 from pvi_hpc.inference.target import TargetValue
 
 __all__ = ["measure", "svgd"]
@@ -51,14 +55,14 @@ class Cells:
 def measure(particles: int, n: int, updates: int) -> dict[str, float]:
     """Return the lowest seconds of `updates` after a first one, and the peak memory [GB]."""
     target = Quadratic()
-    settings = Inference(
-        method=Method(kind="svgd"),
+    settings = InferenceSettings(
+        method=MethodSettings(kind="svgd"),
         iterations=updates + 1,
         samples=particles,
         precision="single",
-        optimiser=Optimiser(step=0.01),
+        optimiser=OptimiserSettings(step=0.01),
     )
-    method = load_method(Cells(n), target, settings, Start(), 1)
+    method = load_method(Cells(n), target, settings, StartSettings(), 1)
     state = method.init(torch.zeros(n, dtype=torch.float64), 1.0)
     seconds = []
     for _ in range(updates + 1):

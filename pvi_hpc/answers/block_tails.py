@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pvi_hpc.config.project import BlockTails
+from pvi_hpc.config.project import BlockTailsSettings
 from pvi_hpc.diagnostics.pareto import k_hat_along
 from pvi_hpc.families.family import LOCATION, Family
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
@@ -22,7 +22,7 @@ from pvi_hpc.problem.problem import Problem
 
 __all__ = ["block_k_hats", "is_gaussian"]
 
-#: Models `(n, nz, ny, nx)` [m/s] to their log likelihoods `(n,)`, all shots.
+#: Maps models `(n, nz, ny, nx)` [m/s] to their log-likelihoods `(n,)` of all shots.
 LogLikelihood = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 
 
@@ -32,7 +32,7 @@ def is_gaussian(method: Method, family: Family) -> bool:
 
 
 def block_k_hats(
-    problem: Problem, state: State, settings: BlockTails, log_likelihood: LogLikelihood
+    problem: Problem, state: State, settings: BlockTailsSettings, log_likelihood: LogLikelihood
 ) -> dict[str, float]:
     """Return k-hat of every block that holds an unknown, by the block's place.
 

@@ -9,11 +9,12 @@ from typing import Any, Final
 import typer
 from cloudpickle import register_pickle_by_value  # type: ignore[import-untyped]
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.config.load import parse_settings
-from pvi_hpc.config.site import read_tree, site_of
+from pvi_hpc.config.site import site_of
+from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.diagnostics.calibration import Calibration, CalibrationProblem
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.report.calibration import draw_calibration
 from pvi_hpc.report.style import png
 from pvi_hpc.run.calibrate import calibrate
@@ -21,7 +22,7 @@ from pvi_hpc.store.atomic import atomic_path, write_text
 
 __all__ = ["calibrate_problem", "load_problem", "site_execution"]
 
-#: Lines that tell the progress of a calibration.
+#: Number of lines that tell the progress of a calibration.
 LINES: Final = 20
 
 
@@ -50,13 +51,14 @@ def load_problem(place: str) -> CalibrationProblem:
     if not callable(getattr(found, "invert", None)):
         raise ConfigError(
             f"'{name}' in '{path}' must be an object with a method 'invert(index)' that "
-            f"returns a truth (n,) and draws (D, n), got {found!r}; see docs/diagnostics.md."
+            f"returns a truth (n,) and draws (D, n), got {found!r}; see "
+            "docs/theory/calibration.md."
         )
     problem: CalibrationProblem = found
     return problem
 
 
-def site_execution(profile: Path, workers: int) -> Execution:
+def site_execution(profile: Path, workers: int) -> ExecutionSettings:
     """Return where the workers come from: what a profile says, or this machine.
 
     Raises
@@ -66,13 +68,13 @@ def site_execution(profile: Path, workers: int) -> Execution:
     """
     site, given = site_of(profile), f"--workers {workers}"
     if site is None:
-        return parse_settings(Execution, {"workers": workers}, given)
+        return parse_settings(ExecutionSettings, {"workers": workers}, given)
     tree = {**read_tree(site, "'executor'"), "workers": workers}
-    return parse_settings(Execution, tree, f"{site} with {given}")
+    return parse_settings(ExecutionSettings, tree, f"{site} with {given}")
 
 
 def calibrate_problem(
-    problem: CalibrationProblem, n: int, execution: Execution, folder: Path
+    problem: CalibrationProblem, n: int, execution: ExecutionSettings, folder: Path
 ) -> Calibration:
     """Do `n` inversions; write `calibration.json` and `calibration.png` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,10 +7,10 @@ import numpy as np
 import segyio
 from numpy.typing import NDArray
 
+from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.trace_headers import DEAD, FIELDS, Traces
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.store.atomic import atomic_path
-from pvi_hpc.survey import Survey
 
 __all__ = ["open_segy", "read_segy", "write_segy"]
 

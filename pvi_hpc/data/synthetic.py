@@ -6,28 +6,28 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.config.survey import Generator, Positions, Synthetic
+from pvi_hpc.data.settings import GeneratorSettings, PositionsSettings, SyntheticSettings
+from pvi_hpc.data.survey import Shot, Survey, Wavelet
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
 from pvi_hpc.numerics.random import keyed_rng
-from pvi_hpc.survey import Shot, Survey, Wavelet
 
 __all__ = ["add_noise", "generate_model", "geometry"]
 
 Array = NDArray[np.float64]
 
 WATER_VELOCITY: Final = 1500.0
-#: A channel is slower than the layer it is cut into by this factor.
+#: Wave speed of a channel, relative to the layer it is cut into.
 CHANNEL_FACTOR: Final = 0.85
 #: Vertical points a cell is averaged over, so that dipping layers have no stairs.
 SUBSAMPLES: Final = 4
-#: Noise sd that level 0 stands for, as a fraction of the rms: a likelihood needs one.
+#: Noise sd used at level 0, as a fraction of the rms: a likelihood needs a noise.
 LEAST_LEVEL: Final = 0.01
 
 
 @dataclass(frozen=True)
 class _Geology:
-    """What was drawn at random; depths are below the sea bed, in metres, before folding."""
+    """Geology drawn at random; depths are below the sea bed, before folding [m]."""
 
     tops: Array  # (n_layers - 1,) interfaces
     factors: Array  # (n_layers,) velocity over the compaction trend
@@ -37,7 +37,7 @@ class _Geology:
     thickness: float  # of a channel [m]
 
 
-def generate_model(settings: Generator, grid: Grid) -> NDArray[np.float32]:
+def generate_model(settings: GeneratorSettings, grid: Grid) -> NDArray[np.float32]:
     """Return a layered, folded and faulted model with channels, `(nz, ny, nx)` [m/s].
 
     The velocity grows linearly with stratigraphic depth (compaction), layers differ from
@@ -68,7 +68,7 @@ def generate_model(settings: Generator, grid: Grid) -> NDArray[np.float32]:
     return model.astype(np.float32)
 
 
-def geometry(settings: Synthetic, wavelet: Wavelet) -> Survey:
+def geometry(settings: SyntheticSettings, wavelet: Wavelet) -> Survey:
     """Return the survey without data; every shot has all receivers, `noise_sd` is 1.
 
     Shots are numbered from 1, x fastest; so are receivers.
@@ -117,12 +117,12 @@ def add_noise(survey: Survey, level: float, seed: int) -> Survey:
     return replace(noisy, shots=shots, attributes=attributes)
 
 
-def _array(positions: Positions) -> Array:
+def _array(positions: PositionsSettings) -> Array:
     points = [(positions.depth_m, y, x) for y in positions.y.points for x in positions.x.points]
     return np.array(points, dtype=np.float64)
 
 
-def _draw(settings: Generator, grid: Grid, thickness: float) -> _Geology:
+def _draw(settings: GeneratorSettings, grid: Grid, thickness: float) -> _Geology:
     rng = keyed_rng(settings.seed, "layers")
     weights = np.cumsum(rng.uniform(0.5, 1.5, settings.n_layers))
     # Alternating signs: neighbours differ, as sand and shale or lime and marl do.
@@ -179,7 +179,7 @@ def _fold(seed: int, grid: Grid, extent: list[float]) -> Array:
 
 
 def _velocity(
-    settings: Generator, grid: Grid, geology: _Geology, thickness: float, shift: float
+    settings: GeneratorSettings, grid: Grid, geology: _Geology, thickness: float, shift: float
 ) -> Array:
     depth = _stratigraphic_depth(settings, grid, geology, thickness, shift)
     growth = (settings.velocity_bottom_m_s - settings.velocity_top_m_s) / thickness
@@ -194,7 +194,7 @@ def _velocity(
 
 
 def _stratigraphic_depth(
-    settings: Generator, grid: Grid, geology: _Geology, thickness: float, shift: float
+    settings: GeneratorSettings, grid: Grid, geology: _Geology, thickness: float, shift: float
 ) -> Array:
     """Return the depth below the sea bed [m] each point had before faults and folds."""
     z = grid.axis(0)[:, None, None] + shift - settings.water_m

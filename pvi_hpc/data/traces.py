@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from pvi_hpc.data.segy import read_segy
 from pvi_hpc.data.su import read_su
+from pvi_hpc.data.survey import Shot, Survey, Wavelet
 from pvi_hpc.data.trace_headers import DEAD, Traces, check_headers, positions, unreadable
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.survey import Shot, Survey, Wavelet
 
 __all__ = ["expand_files", "import_traces", "with_noise_window"]
 

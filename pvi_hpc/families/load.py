@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.config.inference import Family as FamilySettings
 from pvi_hpc.families.family import Family
-from pvi_hpc.plugins import load_plugin
+from pvi_hpc.families.settings import FamilySettings
+from pvi_hpc.plugins import load_choice
 
 __all__ = ["load_family"]
 
@@ -18,6 +18,6 @@ def load_family(settings: FamilySettings, active: NDArray[np.bool_]) -> Family:
     ConfigError
         If no entry point of `pvi_hpc.families` has that name, or an option is wrong.
     """
-    plugin = load_plugin("pvi_hpc.families", settings.kind, "inference.family.kind")
-    family: Family = plugin.from_options(active, settings.options)
+    plugin, options = load_choice(settings, "inference.family")
+    family: Family = plugin.from_options(active, options)
     return family

@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 from torch import Tensor
 
-from pvi_hpc.config.inference import Estimator
+from pvi_hpc.inference.settings import EstimatorSettings
 from pvi_hpc.numerics.random import keyed_rng, standard_normal
 
 __all__ = ["Draws"]
@@ -25,12 +25,12 @@ class Draws:
     settings
         Pairs, independent or Sobol points.
     seed
-        Of all numbers.
+        Seed of all random numbers.
     """
 
     n: int
     samples: int
-    settings: Estimator
+    settings: EstimatorSettings
     seed: int
     dtype: torch.dtype = torch.float64
 

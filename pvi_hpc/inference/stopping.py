@@ -5,19 +5,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pvi_hpc.config.inference import Stop
+from pvi_hpc.inference.settings import StopSettings
 
 __all__ = ["fresh_trace", "growth", "has_converged"]
 
 Array = NDArray[np.float64]
 
 
-def fresh_trace(stop: Stop) -> Tensor:
+def fresh_trace(stop: StopSettings) -> Tensor:
     """Return room for the ELBOs of two windows, `(2 window,)`, all NaN."""
     return torch.full((2 * stop.window,), torch.nan, dtype=torch.float64)
 
 
-def has_converged(stop: Stop, trace: Tensor, i: int) -> bool:
+def has_converged(stop: StopSettings, trace: Tensor, i: int) -> bool:
     """Return whether to stop after iteration `i` = 0, 1, ..., the newest of the trace.
 
     The trace `(2 window,)` holds iteration `i` at `i` modulo its length. The test is made at

@@ -11,8 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from pvi_hpc.config.inference import Inference
-from pvi_hpc.config.prior import Start
 from pvi_hpc.errors import ConfigError, NonFiniteError
 from pvi_hpc.families.load import load_family
 from pvi_hpc.inference.elbo import ElboEstimate, estimate_elbo
@@ -20,6 +18,7 @@ from pvi_hpc.inference.history import History
 from pvi_hpc.inference.log_prob_target import LogProb, LogProbTarget
 from pvi_hpc.inference.method import Method, load_method
 from pvi_hpc.inference.posterior_moments import posterior_moments
+from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.given_curvature import Curvature, Products
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import NoTarget, Target
@@ -41,9 +40,9 @@ class Fit:
     Parameters
     ----------
     shape
-        Of the unknowns.
+        Shape of an array of the unknowns.
     settings, start, seed
-        What it was fitted with.
+        Settings, starting point and seed of the fit.
     state, history
         The result, and what happened in each iteration.
     target
@@ -51,8 +50,8 @@ class Fit:
     """
 
     shape: tuple[int, ...]
-    settings: Inference
-    start: Start
+    settings: InferenceSettings
+    start: StartSettings
     seed: int
     state: State
     history: History
@@ -64,7 +63,7 @@ class Fit:
         return _method(self.shape, self.settings, self.start, self.seed, self.target)
 
     def sample(self, n: int, first: int = 0) -> Array:
-        """Return draws `first` to `first + n`, `(n, *shape)`; the same whenever asked for."""
+        """Return draws `first` to `first + n`, `(n, *shape)`, the same in each call."""
         theta = self.method.sample(self.state, n, first)
         return theta.double().numpy().reshape(n, *self.shape)
 
@@ -131,7 +130,7 @@ def fit(
     n: int | Sequence[int],
     *,
     mean: ArrayLike | None = None,
-    start: Start | Mapping[str, Any] | None = None,
+    start: StartSettings | Mapping[str, Any] | None = None,
     precision: ArrayLike | Literal["double", "single"] | None = None,
     hvp: Products | Literal["autograd"] | None = None,
     seed: int = 1,
@@ -149,7 +148,7 @@ def fit(
         Number of unknowns, or their shape, up to `(nz, ny, nx)`: then `theta` is flattened, x
         fastest, and families of neighbourhoods know who the neighbours are.
     mean
-        Where to start, `n` numbers; None: at zero.
+        Starting point, `n` numbers; None: zero.
     start
         Settings of `start` as in a configuration. None: sd 1, 15 iterations of L-BFGS, then sds
         from the curvature there.
@@ -161,9 +160,9 @@ def fit(
         Or products with it: a function of `theta` `(n,)` and rows `(S, n)` that returns the
         precision at `theta` times each row, negative Hessian or Gauss-Newton part and prior;
         "autograd": by differentiating `log_prob` twice. As many are taken as the family can
-        use: see `docs/families.md`.
+        use: see `docs/theory/gaussian-families.md`.
     seed
-        Of all random numbers: the same seed gives the same bits.
+        Seed of all random numbers: the same seed gives the same bits.
     path
         File for the result; also written where `log_prob` turns out not to be finite.
     **settings
@@ -225,8 +224,8 @@ def load_fit(path: str | Path, log_prob: LogProb | None = None) -> Fit:
         raise ConfigError(f"'{path}' must have been written by 'Fit.save', got a '{kind}'.")
     return Fit(
         tuple(int(k) for k in tree["shape"]),
-        Inference.model_validate_json(tree["settings"]),
-        Start.model_validate_json(tree["start"]),
+        InferenceSettings.model_validate_json(tree["settings"]),
+        StartSettings.model_validate_json(tree["start"]),
         tree["seed"],
         State.from_tree(tree["state"]),
         History.from_tree(tree["history"]),
@@ -235,7 +234,11 @@ def load_fit(path: str | Path, log_prob: LogProb | None = None) -> Fit:
 
 
 def _method(
-    shape: tuple[int, ...], settings: Inference, start: Start, seed: int, target: Target | None
+    shape: tuple[int, ...],
+    settings: InferenceSettings,
+    start: StartSettings,
+    seed: int,
+    target: Target | None,
 ) -> Method:
     family = load_family(settings.family, _grid(shape))
     return load_method(family, target or NoTarget(), settings, start, seed)

@@ -1,4 +1,4 @@
-"""What a user of `pvi_hpc.fit` says, checked and completed."""
+"""Arguments of `pvi_hpc.fit`, checked and completed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,14 @@ import torch
 from numpy.typing import ArrayLike
 from pydantic import ValidationError
 
-from pvi_hpc.config.inference import Hessian, Inference
-from pvi_hpc.config.prior import Start
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.inference.settings import HessianSettings, InferenceSettings, StartSettings
 
 __all__ = ["inference_of", "mean_of", "shape_of", "start_of"]
 
-#: What is not given; see `pvi_hpc.config.inference.Inference` for all settings.
+#: Defaults of settings that the caller omits; `pvi_hpc.inference.settings` has all settings.
 DEFAULTS: Final[Mapping[str, Any]] = {"iterations": 300, "samples": 2}
-START: Final = Start(sd=1.0, map_iterations=15, map_optimiser="lbfgs", map_step=0.3)
+START: Final = StartSettings(sd=1.0, map_iterations=15, map_optimiser="lbfgs", map_step=0.3)
 
 
 def shape_of(n: int | Sequence[int]) -> tuple[int, ...]:
@@ -32,7 +31,7 @@ def shape_of(n: int | Sequence[int]) -> tuple[int, ...]:
     return shape
 
 
-def inference_of(settings: Mapping[str, Any]) -> Inference:
+def inference_of(settings: Mapping[str, Any]) -> InferenceSettings:
     """Return the settings of the inference; ConfigError where they are wrong."""
     named = {
         key: {"kind": value}
@@ -41,21 +40,21 @@ def inference_of(settings: Mapping[str, Any]) -> Inference:
         for key, value in settings.items()
     }
     try:
-        return Inference.model_validate({**DEFAULTS, **named})
+        return InferenceSettings.model_validate({**DEFAULTS, **named})
     except ValidationError as error:
         raise ConfigError(_faults(error)) from None
 
 
-def start_of(start: Start | Mapping[str, Any] | None) -> Start:
+def start_of(start: StartSettings | Mapping[str, Any] | None) -> StartSettings:
     """Return the settings of the start; ConfigError where they are wrong."""
     try:
-        found = START if start is None else Start.model_validate(start)
+        found = START if start is None else StartSettings.model_validate(start)
     except ValidationError as error:
         raise ConfigError(_faults(error)) from None
     if start is not None:
         return found
     # Nothing is known about the scale of the unknowns: their sds may come out far above `sd`.
-    return found.model_copy(update={"hessian": Hessian(max_sd=100 * found.sd)})
+    return found.model_copy(update={"hessian": HessianSettings(max_sd=100 * found.sd)})
 
 
 def _faults(error: ValidationError) -> str:

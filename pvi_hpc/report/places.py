@@ -1,10 +1,10 @@
-"""Where the report looks: the cells of its slices and wells."""
+"""Places that the report shows: the cells of its slices and wells."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from pvi_hpc.config.project import Report
+from pvi_hpc.config.project import ReportSettings
 from pvi_hpc.grid import Grid
 
 __all__ = ["PLANES", "Plane", "Well", "plane_title", "slice_indices", "wells"]
@@ -37,7 +37,7 @@ class Well(NamedTuple):
     label: str
 
 
-def slice_indices(grid: Grid, settings: Report) -> tuple[int, int, int]:
+def slice_indices(grid: Grid, settings: ReportSettings) -> tuple[int, int, int]:
     """Return the cells `(iz, iy, ix)` the slices go through; the middle if not chosen."""
     chosen = (settings.depth_m, settings.y_m, settings.x_m)
     iz, iy, ix = (
@@ -47,7 +47,7 @@ def slice_indices(grid: Grid, settings: Report) -> tuple[int, int, int]:
     return iz, iy, ix
 
 
-def wells(grid: Grid, settings: Report) -> tuple[Well, ...]:
+def wells(grid: Grid, settings: ReportSettings) -> tuple[Well, ...]:
     """Return the wells chosen, or three along the diagonal of the map."""
     if settings.wells_y_x_m:
         cells = [(_nearest(grid, 1, y), _nearest(grid, 2, x)) for y, x in settings.wells_y_x_m]

@@ -9,12 +9,12 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped]
 from distributed import as_completed
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.diagnostics.calibration import BINS, TICK_S, Array, Calibration, CalibrationProblem
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.dispatch.pool import WorkerPool
 from pvi_hpc.execution.executor import RESOURCE, Workplace, load_executor
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.execution.settings import ExecutionSettings
 
 __all__ = ["calibrate"]
 
@@ -22,7 +22,7 @@ __all__ = ["calibrate"]
 def calibrate(
     problem: CalibrationProblem,
     n: int,
-    execution: Execution,
+    execution: ExecutionSettings,
     folder: Path,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Calibration:
@@ -37,7 +37,7 @@ def calibrate(
     execution
         Executor and number of workers; each does one inversion at a time.
     folder
-        For the ledger and the files of the executor, on a disk that all nodes share.
+        Folder of the ledger and of the executor's files, on a disk that all nodes share.
     progress
         Told how many inversions are done, after each.
 
@@ -56,7 +56,7 @@ def calibrate(
     ledger = Ledger(folder / "ledger.jsonl")
     with closing(load_executor(execution, Workplace(folder, ledger))) as executor:
         client = executor.start(execution.workers)
-        # By value: a worker need not have the file that the problem is from.
+        # The problem is pickled by value: a worker need not have the file that defines it.
         sent, one = cloudpickle.dumps(problem), {RESOURCE: 1}
         asked = {
             client.submit(_invert, sent, i, resources=one, pure=False): i for i in range(n)

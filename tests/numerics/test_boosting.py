@@ -10,8 +10,6 @@ from scipy.stats import multivariate_normal
 from tomography import tomography
 from vi_targets import GaussianTarget, precision_of
 
-from pvi_hpc.config.inference import Hessian, Inference, Method, Optimiser
-from pvi_hpc.config.prior import Start
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.diagnostics.known_gaussian import dense_factor
 from pvi_hpc.errors import ConfigError
@@ -22,15 +20,22 @@ from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.families.mixture import LOG_WEIGHTS, Mixture
 from pvi_hpc.inference.method import load_method
 from pvi_hpc.inference.methods.mixture_weights import fit_weights
+from pvi_hpc.inference.settings import (
+    HessianSettings,
+    InferenceSettings,
+    MethodSettings,
+    OptimiserSettings,
+    StartSettings,
+)
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import TargetValue
 from pvi_hpc.store.checkpoint import CheckpointStore
 
 GRID = np.ones((1, 2, 3), bool)
 FAMILIES = {
-    "mean_field": MeanField.from_options(GRID, {}),
-    "full_rank": FullRank.from_options(GRID, {}),
-    "structured": Structured.from_options(GRID, {"stencil": [1, 1, 3]}),
+    "mean_field": MeanField.from_options(GRID, MeanField.Options()),
+    "full_rank": FullRank.from_options(GRID, FullRank.Options()),
+    "structured": Structured.from_options(GRID, Structured.Options(stencil=[1, 1, 3])),
 }
 
 
@@ -61,10 +66,10 @@ class TwoModes:
 
 
 def boosting(family, target, *, iterations, samples=8, step=0.05, options=None, **settings):
-    start = settings.pop("start", Start())
-    optimiser = settings.pop("optimiser", Optimiser(step=step, final=0.02))
-    inference = Inference(
-        method=Method(kind="boosting", options=options or {}),
+    start = settings.pop("start", StartSettings())
+    optimiser = settings.pop("optimiser", OptimiserSettings(step=step, final=0.02))
+    inference = InferenceSettings(
+        method=MethodSettings(kind="boosting", options=options or {}),
         iterations=iterations,
         samples=samples,
         optimiser=optimiser,
@@ -163,7 +168,7 @@ def kl(method, state, log_density, n=2000):
 def test_two_components_find_two_modes_and_their_weights():
     target = TwoModes()
     method = boosting(
-        MeanField.from_options(np.ones((1, 1, 2), bool), {}),
+        MeanField.from_options(np.ones((1, 1, 2), bool), MeanField.Options()),
         target,
         iterations=400,
         samples=4,
@@ -184,7 +189,7 @@ def test_two_components_find_two_modes_and_their_weights():
 def test_full_rank_components_reach_the_exact_tomography_posterior():
     problem = tomography(side=8, n_sensors=8)
     method = boosting(
-        FullRank.from_options(problem.active, {}),
+        FullRank.from_options(problem.active, FullRank.Options()),
         problem,
         iterations=1600,
         step=0.03,
@@ -270,9 +275,12 @@ def test_what_boosting_cannot_do_is_refused():
         boosting(family, None, iterations=3)
     with pytest.raises(ConfigError, match=r"'inference.stop' must be null"):
         boosting(family, None, iterations=9, stop={"window": 2})
-    start = Start(hessian=Hessian(stencil=(1, 1, 3)))
+    start = StartSettings(hessian=HessianSettings(stencil=(1, 1, 3)))
     with pytest.raises(ConfigError, match=r"'start.hessian.stencil' must be null for a family"):
         boosting(family, None, iterations=9, start=start)
-    flow, natural = Planar.from_options(GRID, {}), Optimiser(kind="natural")
+    flow, natural = (
+        Planar.from_options(GRID, Planar.Options()),
+        OptimiserSettings(kind="natural"),
+    )
     with pytest.raises(ConfigError, match=r"natural' needs a family that knows its Fisher"):
         boosting(flow, None, iterations=9, optimiser=natural)

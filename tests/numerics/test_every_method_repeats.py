@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from pvi_hpc.config.inference import Family, Hessian, Inference, Method
-from pvi_hpc.config.prior import Start
 from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.inference.log_prob_target import LogProbTarget
 from pvi_hpc.inference.method import load_method
+from pvi_hpc.inference.settings import (
+    HessianSettings,
+    InferenceSettings,
+    MethodSettings,
+    StartSettings,
+)
 from pvi_hpc.inference.state import State
 from pvi_hpc.store.checkpoint import CheckpointStore
 
@@ -39,14 +44,14 @@ def log_prob(theta):
 def fit(family, method, threads, store=None):
     """Return the last state; with a store every iteration begins from its checkpoint."""
     torch.set_num_threads(threads)
-    settings = Inference(
-        method=Method(kind=method),
-        family=Family(kind=family, options=OPTIONS.get(family, {})),
+    settings = InferenceSettings(
+        method=MethodSettings(kind=method),
+        family=FamilySettings(kind=family, options=OPTIONS.get(family, {})),
         iterations=4,
         samples=4,
     )
     found = load_family(settings.family, np.ones(SMALL.get(family, SHAPE), bool))
-    start = Start(map_iterations=2, hessian=Hessian(probes=1))
+    start = StartSettings(map_iterations=2, hessian=HessianSettings(probes=1))
     made = load_method(found, LogProbTarget(log_prob), settings, start, 5)
     state = made.init(torch.full((found.n,), 0.5, dtype=torch.float64), 0.4)
     while state.iteration < made.n_iterations:

@@ -8,14 +8,18 @@ import torch
 from families_examples import family_of, random_parameters
 from tomography import ROUGH_KM, tomography
 
-from pvi_hpc.config.inference import Estimator, Inference, Optimiser
-from pvi_hpc.config.inference import Family as FamilySettings
-from pvi_hpc.config.prior import Start
 from pvi_hpc.diagnostics.converge import converge
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
-from pvi_hpc.families import load_family
 from pvi_hpc.families.gaussian.precision import DensePrecision
-from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
+from pvi_hpc.inference.method import load_method
+from pvi_hpc.inference.settings import (
+    EstimatorSettings,
+    InferenceSettings,
+    OptimiserSettings,
+    StartSettings,
+)
 from pvi_hpc.library.settings import start_of
 
 PROBLEM = tomography(9, n_sensors=10, length_km=ROUGH_KM)
@@ -166,9 +170,9 @@ def test_the_natural_gradient_of_directions_inverts_their_fisher_information():
 def sampled(kind, options, target, start=START, **settings):
     """Return the family and what sampling ends with, from `start`."""
     family = load_family(FamilySettings(kind=kind, options=options), target.active)
-    optimiser = Optimiser(**{"kind": "natural", **settings.pop("optimiser", {})})
-    inference = Inference(**{"optimiser": optimiser, **settings})
-    method = VariationalInference.from_settings(family, target, inference, start, 2)
+    optimiser = OptimiserSettings(**{"kind": "natural", **settings.pop("optimiser", {})})
+    inference = InferenceSettings(**{"optimiser": optimiser, **settings})
+    method = load_method(family, target, inference, start, 2)
     state = method.init(torch.zeros(family.n, dtype=torch.float64), start.sd)
     while state.iteration < method.n_iterations:
         state, _ = method.step(state)
@@ -177,7 +181,11 @@ def sampled(kind, options, target, start=START, **settings):
 
 def test_full_rank_reaches_the_posterior_by_sampling_without_a_step_to_choose():
     """Errors shrink by a factor each time, down to nothing: 200 x 8 gradients for 81 cells."""
-    settings = {"iterations": 200, "samples": 8, "estimator": Estimator(draws="independent")}
+    settings = {
+        "iterations": 200,
+        "samples": 8,
+        "estimator": EstimatorSettings(draws="independent"),
+    }
     family, method, state = sampled("full_rank", {}, PROBLEM, **settings)
     assert method._optimiser.step == pytest.approx(8 / 90)
     assert kl(family, method.fitted(state)) < 0.05
@@ -191,7 +199,7 @@ def test_full_rank_reaches_the_posterior_by_sampling_without_a_step_to_choose():
 def test_natural_steps_from_far_away_do_not_run_away(kind, samples):
     """From sd 1 and no curvature: the divergence falls, whatever the noise."""
     options = FAMILIES.get(kind, {"rank": 5})
-    far = Start(sd=1.0)
+    far = StartSettings(sd=1.0)
     settings = {"iterations": 60, "samples": samples}
     family, method, state = sampled(kind, options, PROBLEM, far, **settings)
     first = method.init(torch.zeros(family.n, dtype=torch.float64), 1.0)
@@ -202,8 +210,10 @@ def test_natural_steps_from_far_away_do_not_run_away(kind, samples):
 def test_threads_and_where_an_array_begins_change_no_bit(kind):
     options = {"low_rank": {"rank": 3}, "low_rank_structured": {"rank": 3}}.get(kind, {})
     family = load_family(FamilySettings(kind=kind, options=options), PROBLEM.active)
-    inference = Inference(iterations=6, samples=4, optimiser=Optimiser(kind="natural"))
-    method = VariationalInference.from_settings(family, PROBLEM, inference, Start(), 2)
+    inference = InferenceSettings(
+        iterations=6, samples=4, optimiser=OptimiserSettings(kind="natural")
+    )
+    method = load_method(family, PROBLEM, inference, StartSettings(), 2)
     ends, before = [], torch.get_num_threads()
     try:
         for threads, offset in ((1, 0), (3, 1), (2, 3)):

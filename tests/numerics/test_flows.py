@@ -1,4 +1,4 @@
-"""What every flow must do: invert, know its volume, be a density, start at a Gaussian."""
+"""Requirements of every flow: invert, know its volume, be a density, start at a Gaussian."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pvi_hpc
-from pvi_hpc.config.inference import Family as FamilySettings
 from pvi_hpc.diagnostics.plane import TARGETS, plane_kl
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.families import load_family
 from pvi_hpc.families.flows.planar import PlanarTransform
 from pvi_hpc.families.flows.radial import RadialTransform
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.store.checkpoint import CheckpointStore
 
 ACTIVE = np.ones((2, 3, 2), bool)

@@ -6,8 +6,6 @@ import torch
 from scipy.stats import multivariate_normal
 from vi_targets import GaussianTarget, precision_of
 
-from pvi_hpc.config.inference import Hessian, Inference, Method, Optimiser
-from pvi_hpc.config.prior import Start
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError, NonFiniteError
 from pvi_hpc.inference.method import load_method
@@ -17,6 +15,13 @@ from pvi_hpc.inference.methods.particle_kernel import (
     Kernel,
     median_bandwidth,
     squared_distances,
+)
+from pvi_hpc.inference.settings import (
+    HessianSettings,
+    InferenceSettings,
+    MethodSettings,
+    OptimiserSettings,
+    StartSettings,
 )
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import TargetValue
@@ -55,14 +60,14 @@ class Cells:
 def method_of(kind, target, n, *, iterations=60, samples=8, start=None, **settings):
     options = settings.pop("options", {})
     optimiser = settings.pop("optimiser", {"step": 0.05})
-    inference = Inference(
-        method=Method(kind=kind, options=options),
+    inference = InferenceSettings(
+        method=MethodSettings(kind=kind, options=options),
         iterations=iterations,
         samples=samples,
-        optimiser=Optimiser(**optimiser),
+        optimiser=OptimiserSettings(**optimiser),
         **settings,
     )
-    return load_method(Cells(n), target, inference, start or Start(), 3)
+    return load_method(Cells(n), target, inference, start or StartSettings(), 3)
 
 
 def gaussian(rng, n):
@@ -276,7 +281,7 @@ def test_large_steps_are_wrong_without_the_correction_and_right_with_it():
 def test_the_map_phase_moves_one_point_before_particles_scatter():
     rng = np.random.default_rng(8)
     target, mean, _ = gaussian(rng, 3)
-    method = method_of("svgd", target, 3, iterations=2, start=Start(map_iterations=200))
+    method = method_of("svgd", target, 3, iterations=2, start=StartSettings(map_iterations=200))
     state = method.init(torch.zeros(3, dtype=torch.float64), 0.01)
     for _ in range(200):
         assert method.phase(state.iteration) == "map"
@@ -291,7 +296,9 @@ def test_particles_scatter_with_the_sds_of_the_curvature():
     rng = np.random.default_rng(11)
     scale = np.array([0.01, 1.0, 100.0])
     target = GaussianTarget(np.diag(1 / scale**2), rng.standard_normal(3))
-    start = Start(map_iterations=20, map_optimiser="lbfgs", map_step=0.3, hessian={"probes": 2})
+    start = StartSettings(
+        map_iterations=20, map_optimiser="lbfgs", map_step=0.3, hessian={"probes": 2}
+    )
     method = method_of("ssvgd", target, 3, samples=200, iterations=2, start=start)
     state = run(method, 3, until=start.iterations)[0]
     assert method.phase(start.iterations - 1) == "hessian"
@@ -357,7 +364,7 @@ def test_what_only_a_family_has_is_refused(kind):
         method_of(kind, None, 3, stop={"window": 2})
     with pytest.raises(ConfigError, match=rf"natural' needs a family .*particles of '{kind}'"):
         method_of(kind, None, 3, optimiser={"kind": "natural"})
-    start = Start(hessian=Hessian(stencil=(1, 1, 3)))
+    start = StartSettings(hessian=HessianSettings(stencil=(1, 1, 3)))
     with pytest.raises(
         ConfigError, match=r"'start.hessian.stencil' must be null .*\(1, 1, 3\)"
     ):

@@ -9,13 +9,13 @@ from families_examples import active_cells, family_of
 from vi_targets import GaussianTarget, precision_of
 
 import pvi_hpc
-from pvi_hpc.config.inference import Family, Hessian, Inference
-from pvi_hpc.config.prior import Start
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.gaussian.precision import DensePrecision
 from pvi_hpc.families.load import load_family
-from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.families.settings import FamilySettings
+from pvi_hpc.inference.method import load_method
+from pvi_hpc.inference.settings import HessianSettings, InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.given_curvature import hessian_products
 
 N = int(active_cells().sum())
@@ -33,9 +33,9 @@ def banded(reach):
 def started(family, matrix, hessian):
     """Return the parameters after the probes of a Gaussian target around its mean."""
     target = GaussianTarget(matrix, np.zeros(family.n))
-    settings = Inference(iterations=1, family=Family(kind="structured"))
-    start = Start(hessian=hessian)
-    method = VariationalInference.from_settings(family, target, settings, start, 3)
+    settings = InferenceSettings(iterations=1, family=FamilySettings(kind="structured"))
+    start = StartSettings(hessian=hessian)
+    method = load_method(family, target, settings, start, 3)
     state = method.init(torch.zeros(family.n, dtype=torch.float64), 0.3)
     for _ in range(start.iterations):
         state, info = method.step(state)
@@ -47,7 +47,7 @@ def started(family, matrix, hessian):
 @pytest.mark.parametrize("name", ["psvi_3x3x5", "precision_structured", "low_rank_structured"])
 def test_coloured_probes_find_a_precision_that_ends_within_the_stencil(name):
     family, matrix = family_of(name), banded((3, 3, 5))
-    found = started(family, matrix, Hessian(stencil=(3, 3, 5)))
+    found = started(family, matrix, HessianSettings(stencil=(3, 3, 5)))
     exact = DensePrecision(torch.from_numpy(matrix), active_cells())
     expected = family.informed(torch.zeros(N, dtype=torch.float64), exact)
     assert_alike(family, found, expected, matrix)
@@ -67,7 +67,7 @@ def test_couplings_beyond_the_stencil_are_noise_that_rounds_average():
     family, matrix = family_of("psvi_3x3x5"), banded((3, 3, 5))
     excess = []
     for rounds in (1, 6):
-        found = started(family, matrix, Hessian(stencil=(1, 1, 3), probes=rounds))
+        found = started(family, matrix, HessianSettings(stencil=(1, 1, 3), probes=rounds))
         factor = dense_factor(family, found)
         excess.append(gaussian_kl(np.zeros(N), factor, np.zeros(N), matrix))
     assert excess[1] < 0.7 * excess[0]
@@ -79,14 +79,14 @@ def test_as_many_probes_as_unknowns_are_the_whole_precision(name):
     exact = DensePrecision(torch.from_numpy(matrix), active_cells())
     expected = family.informed(torch.zeros(N, dtype=torch.float64), exact)
     for probes in (N, 2 * N):
-        found = started(family, matrix, Hessian(probes=probes))
+        found = started(family, matrix, HessianSettings(probes=probes))
         assert_alike(family, found, expected, matrix)
 
 
 def test_a_precision_that_is_not_positive_is_raised_to_the_largest_sd():
     matrix = precision_of(np.random.default_rng(2), N)
     matrix[0, 0] = -3
-    found = started(family_of("full_rank"), matrix, Hessian(probes=N, max_sd=2.0))
+    found = started(family_of("full_rank"), matrix, HessianSettings(probes=N, max_sd=2.0))
     factor = dense_factor(family_of("full_rank"), found)
     assert np.linalg.eigvalsh(factor @ factor.T)[-1] == pytest.approx(4, rel=1e-4)
 
@@ -101,20 +101,27 @@ def test_a_precision_that_is_not_positive_is_raised_to_the_largest_sd():
     ],
 )
 def test_the_cost_of_a_start_is_known_from_its_settings(settings, gradients):
-    assert Start(map_iterations=7, hessian=Hessian(**settings)).iterations == 7 + gradients
+    assert (
+        StartSettings(map_iterations=7, hessian=HessianSettings(**settings)).iterations
+        == 7 + gradients
+    )
+
+
+def test_the_stencil_of_probes_must_be_three_odd_numbers():
+    with pytest.raises(ValueError, match=r"stencil\n.*must be three odd numbers.*\[2, 3, 3\]"):
+        HessianSettings(stencil=(2, 3, 3))
 
 
 @pytest.mark.parametrize(
     ("family", "stencil", "message"),
     [
         ("mean_field", (3, 3, 3), r"stencil' must be null .* got \[3, 3, 3\]; remove it"),
-        ("psvi_3x3x5", (2, 3, 3), "'start.hessian.stencil' must be three odd numbers"),
         ("psvi_3x3x5", (3, 3, 7), "'start.hessian.stencil' must not be larger than the grid"),
     ],
 )
 def test_impossible_probes_are_refused_before_work_starts(family, stencil, message):
     with pytest.raises(ConfigError, match=message):
-        started(family_of(family), np.eye(N), Hessian(stencil=stencil))
+        started(family_of(family), np.eye(N), HessianSettings(stencil=stencil))
 
 
 MATRIX = 4 * precision_of(np.random.default_rng(2), 12)
@@ -143,7 +150,9 @@ def fitted(kind, **settings):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_given_matrix_products_and_two_derivatives_start_a_fit_alike(kind):
-    family = load_family(Family(kind=kind, options=KINDS[kind]), np.ones((1, 3, 4), bool))
+    family = load_family(
+        FamilySettings(kind=kind, options=KINDS[kind]), np.ones((1, 3, 4), bool)
+    )
     exact = DensePrecision(torch.from_numpy(MATRIX), np.ones((1, 3, 4), bool))
     expected = family.informed(MEAN, exact)
 

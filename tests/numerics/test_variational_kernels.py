@@ -5,10 +5,10 @@ import pytest
 import torch
 from stencil_twin import TwinStencil
 
-from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.errors import SolverError
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.inference.optimisers.optimiser import EPSILON, adam_update
+from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.numerics.update_kernels import (
     AdamStep,
     NativeStencil,
@@ -126,7 +126,7 @@ def test_products_are_those_of_torch_to_the_bit(case, threads):
 
 def test_the_fused_descent_is_adam_on_the_products_to_the_bit(case, threads):
     stencil, kernels, x, eps, cotangent = case
-    settings = Optimiser(beta1=0.8, beta2=0.99)
+    settings = OptimiserSettings(beta1=0.8, beta2=0.99)
     twin, moments = x.clone(), (torch.zeros_like(x), torch.zeros_like(x))
     mine = (x.clone(), torch.zeros_like(x), torch.zeros_like(x))
     for i in range(3):
@@ -145,7 +145,7 @@ def test_the_descent_of_independent_cells_is_adam_to_the_bit(dtype, threads):
     rng = np.random.default_rng(6)
     eps, cotangent = torch.from_numpy(rng.standard_normal((2, 4, 1301))).to(dtype)
     sd = torch.from_numpy(rng.random(1301) + 0.5).to(dtype)
-    steps, settings, entropy = (0.02, 0.005), Optimiser(), 0.7
+    steps, settings, entropy = (0.02, 0.005), OptimiserSettings(), 0.7
     mine = [tuple(torch.full_like(sd, v) for v in (1.0, 0, 0)) for _ in steps]
     twins = [tuple(t.clone() for t in m) for m in mine]
     for i in range(2):

@@ -1,7 +1,7 @@
 """Noise of the gradient estimators at the optimum of tomography: who beats whom.
 
 Relative to independent samples without the landing, 4 samples, by parameter; the figures of
-docs/inference.md are those that `variances` returns with many repeats.
+docs/theory/estimators.md are those that `variances` returns with many repeats.
 """
 
 import numpy as np
@@ -9,7 +9,6 @@ import pytest
 import torch
 from tomography import tomography
 
-from pvi_hpc.config.inference import Estimator, Inference
 from pvi_hpc.diagnostics.known_gaussian import optimal_factor
 from pvi_hpc.families.gaussian.full_rank import FullRank
 from pvi_hpc.families.gaussian.mean_field import MeanField
@@ -18,15 +17,16 @@ from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.inference.draws import Draws
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.optimisers.update import Update
+from pvi_hpc.inference.settings import EstimatorSettings, InferenceSettings
 
 TARGET = tomography(side=8, n_sensors=8)
 FAMILIES = {
-    "mean_field": MeanField.from_options(TARGET.active, {}),
-    "structured": Structured.from_options(TARGET.active, {"stencil": [1, 5, 5]}),
-    "full_rank": FullRank.from_options(TARGET.active, {}),
+    "mean_field": MeanField.from_options(TARGET.active, MeanField.Options()),
+    "structured": Structured.from_options(TARGET.active, Structured.Options(stencil=[1, 5, 5])),
+    "full_rank": FullRank.from_options(TARGET.active, FullRank.Options()),
 }
 ESTIMATORS = {
-    f"{draws}, {landing}": Estimator(draws=draws, landing=landing)
+    f"{draws}, {landing}": EstimatorSettings(draws=draws, landing=landing)
     for draws in ("independent", "pairs", "sobol")
     for landing in ("never", "always", "regression")
 }
@@ -46,7 +46,7 @@ def variances(name, repeats=60, samples=4):
     parameters = family.informed(torch.from_numpy(TARGET.mean), precision)
     found = {}
     for label, estimator in ESTIMATORS.items():
-        settings = Inference(iterations=1, samples=samples, estimator=estimator)
+        settings = InferenceSettings(iterations=1, samples=samples, estimator=estimator)
         method = VariationalInference(family, TARGET, settings, seed=3)
         draws = []
         for i in range(repeats):
@@ -105,7 +105,7 @@ def test_every_estimator_is_unbiased_for_the_mean():
     parameters = family.initial(torch.from_numpy(TARGET.mean), 0.5)
     exact = np.ones(TARGET.n) - 0.25 * np.diag(TARGET.precision)  # by log_sd
     for estimator in ESTIMATORS.values():
-        settings = Inference(iterations=1, samples=4, estimator=estimator)
+        settings = InferenceSettings(iterations=1, samples=4, estimator=estimator)
         method = VariationalInference(family, TARGET, settings, seed=5)
         draws = []
         for i in range(100):
@@ -119,7 +119,7 @@ def test_every_estimator_is_unbiased_for_the_mean():
 
 
 def test_sobol_points_are_normal_numbers_and_the_rest_is_independent():
-    settings = Estimator(draws="sobol", sobol_coordinates=5)
+    settings = EstimatorSettings(draws="sobol", sobol_coordinates=5)
     draws = Draws(20, 256, settings, seed=1)
     eps = draws.epsilon(3).numpy()
     assert torch.equal(draws.epsilon(3), draws.epsilon(3))
@@ -127,7 +127,7 @@ def test_sobol_points_are_normal_numbers_and_the_rest_is_independent():
     # One point in each of 256 equal cells of probability, a coordinate at a time.
     ranks = np.sort(torch.special.ndtr(torch.from_numpy(eps[:, :5])).numpy() * 256, axis=0)
     np.testing.assert_array_equal(np.floor(ranks), np.arange(256)[:, None].repeat(5, axis=1))
-    independent = Draws(20, 256, Estimator(draws="independent"), seed=1).epsilon(3)
+    independent = Draws(20, 256, EstimatorSettings(draws="independent"), seed=1).epsilon(3)
     np.testing.assert_array_equal(eps[:, 5:], independent[:, 5:])
 
 

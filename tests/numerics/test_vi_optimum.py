@@ -9,21 +9,21 @@ import pytest
 import torch
 from vi_targets import GaussianTarget, precision_of
 
-from pvi_hpc.config.inference import Inference, Optimiser
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl, optimal_factor
 from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.families.gaussian.precision import DensePrecision
 from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.inference.methods.control_variate import stick_landing
 from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.inference.settings import InferenceSettings, OptimiserSettings
 
 SHAPE = (4, 3, 5)
 ACTIVE = np.ones(SHAPE, bool)
 ACTIVE[0] = False  # a fixed layer
 N = int(ACTIVE.sum())
 FAMILIES = {
-    "mean_field": MeanField.from_options(ACTIVE, {}),
-    "structured": Structured.from_options(ACTIVE, {"stencil": [3, 3, 3]}),
+    "mean_field": MeanField.from_options(ACTIVE, MeanField.Options()),
+    "structured": Structured.from_options(ACTIVE, Structured.Options(stencil=[3, 3, 3])),
 }
 
 
@@ -54,8 +54,10 @@ def kl(family, parameters, target):
 
 def fit(name, iterations=1500, **settings):
     family, target = problem(name)
-    optimiser = Optimiser(step=0.03, final=0.002)
-    inference = Inference(iterations=iterations, samples=4, optimiser=optimiser, **settings)
+    optimiser = OptimiserSettings(step=0.03, final=0.002)
+    inference = InferenceSettings(
+        iterations=iterations, samples=4, optimiser=optimiser, **settings
+    )
     method = VariationalInference(family, target, inference, seed=2)
     state = method.init(torch.full((N,), 2.0, dtype=torch.float64), 0.3)
     for _ in range(iterations):
@@ -175,9 +177,11 @@ def test_the_score_weight_is_the_regression_within_0_and_1():
 def test_a_large_stencil_and_step_do_not_run_away():
     """Mean sd, 1 is right: 2.48 with the landing alone and one step for all parameters."""
     active = np.ones((6, 7, 8), bool)
-    family = Structured.from_options(active, {"stencil": [5, 5, 5]})
+    family = Structured.from_options(active, Structured.Options(stencil=[5, 5, 5]))
     target = GaussianTarget(np.eye(family.n), np.zeros(family.n))
-    inference = Inference(iterations=150, optimiser=Optimiser(step=0.05, final=0.05))
+    inference = InferenceSettings(
+        iterations=150, optimiser=OptimiserSettings(step=0.05, final=0.05)
+    )
     method = VariationalInference(family, target, inference, seed=1)
     state = method.init(torch.zeros(family.n, dtype=torch.float64), 0.3)
     for _ in range(150):
@@ -187,8 +191,8 @@ def test_a_large_stencil_and_step_do_not_run_away():
 
 def test_natural_gradients_converge_and_a_bad_start_does_not_run_away():
     family, target = problem("mean_field")
-    optimiser = Optimiser(kind="natural", step=0.2, final=0.01)
-    inference = Inference(iterations=300, samples=4, optimiser=optimiser)
+    optimiser = OptimiserSettings(kind="natural", step=0.2, final=0.01)
+    inference = InferenceSettings(iterations=300, samples=4, optimiser=optimiser)
     method = VariationalInference(family, target, inference, seed=2)
     # Sds seven times too large; this fails without the bound of `natural_direction`.
     state = method.init(torch.full((N,), 2.0, dtype=torch.float64), 5.0)

@@ -5,9 +5,6 @@ import pytest
 import torch
 from vi_targets import QuadraticSimulator
 
-from pvi_hpc.config.inference import Estimator, Hessian, Inference, Optimiser, Stop
-from pvi_hpc.config.prior import Prior as PriorSettings
-from pvi_hpc.config.prior import Start
 from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.families.gaussian.structured import Structured
@@ -15,7 +12,16 @@ from pvi_hpc.grid import Grid
 from pvi_hpc.inference.elbo import estimate_elbo
 from pvi_hpc.inference.history import History
 from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.inference.settings import (
+    EstimatorSettings,
+    HessianSettings,
+    InferenceSettings,
+    OptimiserSettings,
+    StartSettings,
+    StopSettings,
+)
 from pvi_hpc.inference.state import State
+from pvi_hpc.priors.uniform import UniformSettings
 from pvi_hpc.problem.likelihood import GaussianLikelihood, NoData
 from pvi_hpc.problem.model_map import ModelMap
 from pvi_hpc.problem.posterior import Posterior
@@ -26,24 +32,24 @@ N_SHOTS = 6
 
 def prior(**changes):
     tables = {"depth_m": (0.0,), "lower_m_s": (1500.0,), "upper_m_s": (3000.0,)}
-    return PriorSettings(**{"kind": "uniform", **tables, **changes})
+    return UniformSettings(**{"kind": "uniform", **tables, **changes})
 
 
 def method_on(shape, *, stencil=None, start=None, simulator=None, **settings):
     grid = Grid(shape, (50.0, 50.0, 50.0))
-    model_map = ModelMap.build(grid, prior(fixed_above_m=40.0), np.full(shape, 2000.0))
+    law = prior(fixed_above_m=40.0)
+    model_map = ModelMap.build(law.cells(grid), law, np.full(shape, 2000.0))
     simulator = simulator or QuadraticSimulator(np.random.default_rng(1), shape, N_SHOTS)
     likelihood = GaussianLikelihood(simulator, N_SHOTS, N_SHOTS, 3, 4, 2)
     options = {} if stencil is None else {"stencil": stencil}
-    family = (MeanField if stencil is None else Structured).from_options(
-        model_map.active, options
-    )
+    kind = MeanField if stencil is None else Structured
+    family = kind.from_options(model_map.active, kind.Options(**options))
     return VariationalInference(
         family,
         Posterior(model_map, likelihood),
-        Inference(**{"iterations": 12, "samples": 4, **settings}),
+        InferenceSettings(**{"iterations": 12, "samples": 4, **settings}),
         seed=4,
-        start=start or Start(),
+        start=start or StartSettings(),
     )
 
 
@@ -71,7 +77,7 @@ def assert_same_bits(a, b, where=""):
 @pytest.mark.parametrize("stencil", [None, [3, 3, 3]])
 @pytest.mark.parametrize("at", [2, 4, 9])
 def test_a_run_resumed_from_a_checkpoint_ends_in_the_same_bits(tmp_path, stencil, at):
-    method = method_on((4, 3, 5), stencil=stencil, start=Start(map_iterations=4))
+    method = method_on((4, 3, 5), stencil=stencil, start=StartSettings(map_iterations=4))
     whole, history = advance(method, start(method), method.n_iterations)
 
     store = CheckpointStore(tmp_path, "settings")
@@ -80,7 +86,7 @@ def test_a_run_resumed_from_a_checkpoint_ends_in_the_same_bits(tmp_path, stencil
     tree = store.load_latest().tree
     state, history_read = State.from_tree(tree["state"]), tree["history"]
     resumed, second = advance(
-        method_on((4, 3, 5), stencil=stencil, start=Start(map_iterations=4)),
+        method_on((4, 3, 5), stencil=stencil, start=StartSettings(map_iterations=4)),
         state,
         method.n_iterations,
         History.from_tree(history_read),
@@ -91,15 +97,20 @@ def test_a_run_resumed_from_a_checkpoint_ends_in_the_same_bits(tmp_path, stencil
 
 
 WAYS = {
-    "natural, averaged": {"optimiser": Optimiser(kind="natural", step=0.3, average=0.4)},
-    "sgd": {"optimiser": Optimiser(kind="sgd", step=0.001, schedule="inverse_sqrt")},
-    "sobol": {"estimator": Estimator(draws="sobol", sobol_coordinates=20)},
-    "stopping": {"stop": Stop(window=3, tolerance=1e9), "optimiser": Optimiser(average=0.5)},
+    "natural, averaged": {
+        "optimiser": OptimiserSettings(kind="natural", step=0.3, average=0.4)
+    },
+    "sgd": {"optimiser": OptimiserSettings(kind="sgd", step=0.001, schedule="inverse_sqrt")},
+    "sobol": {"estimator": EstimatorSettings(draws="sobol", sobol_coordinates=20)},
+    "stopping": {
+        "stop": StopSettings(window=3, tolerance=1e9),
+        "optimiser": OptimiserSettings(average=0.5),
+    },
     "single": {"precision": "single"},
 }
 STARTS = {
-    "adam": Start(map_iterations=2, map_step=0.02, hessian=Hessian(probes=2)),
-    "lbfgs": Start(map_iterations=4, map_optimiser="lbfgs", map_step=0.1),
+    "adam": StartSettings(map_iterations=2, map_step=0.02, hessian=HessianSettings(probes=2)),
+    "lbfgs": StartSettings(map_iterations=4, map_optimiser="lbfgs", map_step=0.1),
 }
 
 
@@ -131,7 +142,7 @@ def test_every_estimator_and_optimiser_resumes_in_the_same_bits(tmp_path, way, s
 
 
 def test_what_is_averaged_is_what_is_drawn_from():
-    settings = {"optimiser": Optimiser(average=0.5), "iterations": 6}
+    settings = {"optimiser": OptimiserSettings(average=0.5), "iterations": 6}
     method, states = method_on((4, 3, 5), **settings), []
     state = start(method)
     while state.iteration < 6:
@@ -143,7 +154,7 @@ def test_what_is_averaged_is_what_is_drawn_from():
 
 
 def test_a_run_that_converges_says_so_and_when():
-    method = method_on((4, 3, 5), iterations=50, stop=Stop(window=5, tolerance=1e9))
+    method = method_on((4, 3, 5), iterations=50, stop=StopSettings(window=5, tolerance=1e9))
     state = start(method)
     while not state.converged:
         state, _ = method.step(state)
@@ -176,7 +187,7 @@ def test_a_clone_is_not_changed_by_a_step():
 
 
 def test_the_map_phase_moves_only_the_mean_and_uphill():
-    method = method_on((4, 3, 5), stencil=[3, 3, 3], start=Start(map_iterations=40))
+    method = method_on((4, 3, 5), stencil=[3, 3, 3], start=StartSettings(map_iterations=40))
     first = start(method)
     before = first.clone()
     state, history = advance(method, first, 40)
@@ -195,7 +206,9 @@ def test_the_map_phase_moves_only_the_mean_and_uphill():
 
 def test_adam_and_its_schedule_start_anew_with_the_variational_phase():
     method = method_on(
-        (4, 3, 5), start=Start(map_iterations=5), optimiser=Optimiser(step=0.04, final=0.25)
+        (4, 3, 5),
+        start=StartSettings(map_iterations=5),
+        optimiser=OptimiserSettings(step=0.04, final=0.25),
     )
     before = advance(method, start(method), 5)[0].clone()
     after, history = advance(method, before.clone(), 6)

@@ -5,12 +5,11 @@ import pytest
 import torch
 from vi_targets import GaussianTarget, precision_of
 
-from pvi_hpc.config.inference import Hessian, Inference
-from pvi_hpc.config.prior import Start
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.diagnostics.known_gaussian import gaussian_kl
 from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.inference.settings import HessianSettings, InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.lbfgs import ascent
 from pvi_hpc.inference.target import TargetValue
 
@@ -18,8 +17,8 @@ N = 60
 
 
 def method_on(target, start, seed=1, n=N):
-    family = MeanField.from_options(np.ones((1, 1, n), bool), {})
-    return VariationalInference(family, target, Inference(iterations=5), start, seed)
+    family = MeanField.from_options(np.ones((1, 1, n), bool), MeanField.Options())
+    return VariationalInference(family, target, InferenceSettings(iterations=5), start, seed)
 
 
 def begin(method):
@@ -47,7 +46,7 @@ def energy(state, target):
 def test_lbfgs_needs_far_fewer_gradients_than_adam():
     target, left = ill_conditioned(), {}
     for kind in ("adam", "lbfgs"):
-        start = Start(map_iterations=40, map_optimiser=kind, map_step=0.1)
+        start = StartSettings(map_iterations=40, map_optimiser=kind, map_step=0.1)
         state, infos = begin(method_on(target, start))
         left[kind] = energy(state, target)
         assert {info.phase for info in infos} == {"map"}
@@ -74,7 +73,7 @@ class Quartic:
 def test_lbfgs_never_ends_worse_than_the_best_point_it_saw():
     for length in (0.1, 100.0):
         method = method_on(
-            Quartic(), Start(map_iterations=25, map_optimiser="lbfgs", map_step=length)
+            Quartic(), StartSettings(map_iterations=25, map_optimiser="lbfgs", map_step=length)
         )
         state, infos = begin(method)
         best = max(info.terms[0] for info in infos)
@@ -96,7 +95,7 @@ def test_one_probe_gives_independent_cells_exactly():
     rng = np.random.default_rng(7)
     diagonal = rng.uniform(2, 50, N)
     target = GaussianTarget(np.diag(diagonal), np.zeros(N))
-    start = Start(hessian=Hessian(probes=1))
+    start = StartSettings(hessian=HessianSettings(probes=1))
     state, infos = begin(method_on(target, start))
     np.testing.assert_allclose(state.parameters["log_sd"], -0.5 * np.log(diagonal), atol=1e-9)
     assert [info.phase for info in infos] == ["hessian"] * 2
@@ -108,21 +107,23 @@ def test_probes_start_near_the_optimum_of_a_dense_precision():
     best = np.diag(np.diag(target.precision) ** -0.5)
     floor = gaussian_kl(target.mean, best, target.mean, target.precision)
     before = gaussian_kl(target.mean, 0.3 * np.eye(N), target.mean, target.precision) - floor
-    state, _ = begin(method_on(target, Start(hessian=Hessian(probes=8))))
+    state, _ = begin(method_on(target, StartSettings(hessian=HessianSettings(probes=8))))
     sds = np.diag(np.exp(state.parameters["log_sd"].numpy()))
     assert gaussian_kl(target.mean, sds, target.mean, target.precision) - floor < 0.05 * before
 
 
 def test_cells_without_curvature_keep_the_largest_sd():
     precision = np.diag([40.0] * 30 + [0.0] * 30)
-    start = Start(hessian=Hessian(probes=2, max_sd=0.8))
+    start = StartSettings(hessian=HessianSettings(probes=2, max_sd=0.8))
     state, _ = begin(method_on(GaussianTarget(precision, np.zeros(N)), start))
     expected = [40**-0.5] * 30 + [0.8] * 30
     np.testing.assert_allclose(state.parameters["log_sd"].exp(), expected, rtol=1e-9)
 
 
 def test_every_gradient_of_the_start_is_counted():
-    start = Start(map_iterations=4, map_optimiser="lbfgs", hessian=Hessian(probes=3))
+    start = StartSettings(
+        map_iterations=4, map_optimiser="lbfgs", hessian=HessianSettings(probes=3)
+    )
     method = method_on(Quartic(), start)
     _, infos = begin(method)
     assert sum(info.count.done for info in infos) == start.iterations == 4 + 1 + 3

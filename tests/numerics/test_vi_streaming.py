@@ -5,12 +5,12 @@ import pytest
 import torch
 from vi_targets import GaussianTarget, precision_of
 
-from pvi_hpc.config.inference import Estimator, Inference, Optimiser
 from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.optimisers import update
+from pvi_hpc.inference.settings import EstimatorSettings, InferenceSettings, OptimiserSettings
 from pvi_hpc.numerics.random import BLOCK, keyed_rng, standard_normal
 
 SHAPE = (4, 5, 6)
@@ -23,10 +23,10 @@ def method_of(kind, precision, **settings):
     active = np.ones(SHAPE, bool)
     active[0] = active[2, 1, 2] = False
     family, options = FAMILIES[kind]
-    family = family.from_options(active, options)
+    family = family.from_options(active, family.Options(**options))
     target = GaussianTarget(precision_of(rng, family.n), rng.standard_normal(family.n))
     settings = {"iterations": 20, "samples": 4, "precision": precision, **settings}
-    return VariationalInference(family, target, Inference(**settings), seed=3)
+    return VariationalInference(family, target, InferenceSettings(**settings), seed=3)
 
 
 def run(method, iterations):
@@ -42,7 +42,7 @@ def run(method, iterations):
 @pytest.mark.parametrize("precision", ["single", "double"])
 @pytest.mark.parametrize("landing", ["regression", "never"])
 def test_the_bits_are_those_of_stored_gradients(kind, precision, landing, monkeypatch):
-    method = method_of(kind, precision, estimator=Estimator(landing=landing))
+    method = method_of(kind, precision, estimator=EstimatorSettings(landing=landing))
     streamed, norms = run(method, 6)
     monkeypatch.setattr(update, "streams", lambda family, settings: False)
     stored, expected = run(method, 6)
@@ -54,7 +54,9 @@ def test_the_bits_are_those_of_stored_gradients(kind, precision, landing, monkey
 
 
 def test_other_optimisers_are_not_streamed():
-    assert not update.streams(method_of("structured", "double").family, Optimiser(kind="sgd"))
+    assert not update.streams(
+        method_of("structured", "double").family, OptimiserSettings(kind="sgd")
+    )
 
 
 def test_single_precision_follows_double():

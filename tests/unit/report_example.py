@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from pvi_hpc.config.project import Report
+from pvi_hpc.config.project import ReportSettings
 from pvi_hpc.grid import Grid
 from pvi_hpc.report.pages import write_site
 from pvi_hpc.report.view import RunView
@@ -184,7 +184,7 @@ def example_view(
         history=history(),
         facts=FACTS,
         config="name: psvi\nseed: 7\n",
-        settings=settings or Report(),
+        settings=settings or ReportSettings(),
     )
 
 
@@ -194,7 +194,7 @@ def main(folder):
     other = example_view(run="mean_field", seed=2)
     write_site([usual, other], f"{folder}/usual")
     grid = Grid((20, 30, 90), (25.0, 50.0, 50.0), (0.0, 5000.0, -1000.0))
-    settings = Report(depth_m=310, y_m=5400, wells_y_x_m=((5500, 0), (6000, 2500)))
+    settings = ReportSettings(depth_m=310, y_m=5400, wells_y_x_m=((5500, 0), (6000, 2500)))
     flat = example_view(grid, run="flat", settings=settings, n_receivers=(25, 60))
     write_site([flat], f"{folder}/flat")
     bare = example_view(Grid((60, 40, 20), (20.0, 20.0, 20.0)), run="bare", true_known=False)

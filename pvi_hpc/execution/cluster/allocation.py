@@ -12,16 +12,16 @@ from typing import Any, Final
 
 from dask_jobqueue.local import LocalJob
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.errors import ConfigError, SimulationError
 from pvi_hpc.execution.cluster.nodes import Node, allocated_nodes
 from pvi_hpc.execution.cluster.queues import QueuedJob
 from pvi_hpc.execution.cluster.worker_jobs import BatchExecutor, JobSettings
 from pvi_hpc.execution.executor import Workplace
+from pvi_hpc.execution.settings import ExecutionSettings
 
 __all__ = ["AllocationExecutor", "AllocationQueue"]
 
-#: A worker that was asked to end and did not is killed after [s].
+#: Time to end for a worker that was asked to, before it is killed [s].
 PATIENCE_S: Final = 5.0
 
 
@@ -83,9 +83,9 @@ class AllocationQueue:
 
 
 class AllocationExecutor(BatchExecutor):
-    """Scheduler here, workers on the nodes of this job, as many on each."""
+    """Workers on the nodes of the batch job that the controller runs in, as many on each."""
 
-    def __init__(self, execution: Execution, place: Workplace) -> None:
+    def __init__(self, execution: ExecutionSettings, place: Workplace) -> None:
         nodes = allocated_nodes()
         used = nodes[: execution.workers]
         if execution.workers % len(used):

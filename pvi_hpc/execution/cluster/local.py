@@ -8,24 +8,25 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS, Workplace
 from pvi_hpc.execution.gang.scratch import DASK, owned
+from pvi_hpc.execution.settings import ExecutionSettings
 
 __all__ = ["LocalExecutor"]
 
 
 class LocalExecutor:
-    """A Dask LocalCluster: scheduler and nannies in this process, workers as its children.
+    """Workers on this machine, as children of the controller's process.
 
-    A nanny replaces a worker that dies; with this process all workers end.
+    They are a Dask LocalCluster. A nanny replaces a worker that dies; with this process all
+    workers end.
     """
 
     patience_s = 120.0
     walltime_s = math.inf
 
     def __init__(
-        self, execution: Execution | None = None, place: Workplace | None = None
+        self, execution: ExecutionSettings | None = None, place: Workplace | None = None
     ) -> None:
         self._cluster: Any = None
         self._client: Any = None

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.errors import LedgerError, SimulationError, StopRequestedError
 from pvi_hpc.execution.cluster.encryption import make_security, start_scheduler
 from pvi_hpc.execution.cluster.fleet import Fleet, FleetSettings
 from pvi_hpc.execution.cluster.queues import Queue
 from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS, Workplace
+from pvi_hpc.execution.settings import ExecutionSettings
 
 __all__ = ["BatchExecutor", "JobSettings", "run_prefix"]
 
 log = logging.getLogger(__name__)
 
-#: A worker that finds no scheduler for so long ends [s]; to start takes long on a slow disk.
+#: Time without a scheduler after which a worker ends [s]; a start from a slow disk is long.
 DEATH_TIMEOUT_S: Final = 60
 ON_WORKERS: Final = {
     "distributed.comm.require-encryption": True,
@@ -34,7 +34,7 @@ WORKER: Final = "pvi_hpc.execution.cluster.encryption.SealedWorker"
 
 @dataclass(frozen=True)
 class JobSettings:
-    """What one job script needs: its log, its cores, and dask-jobqueue's options."""
+    """Contents of one job script: its log, its cores, and dask-jobqueue's options."""
 
     log: Path
     cores: int
@@ -55,7 +55,7 @@ class BatchExecutor(ABC):
 
     queue: Queue
 
-    def __init__(self, execution: Execution, place: Workplace) -> None:
+    def __init__(self, execution: ExecutionSettings, place: Workplace) -> None:
         self.execution, self.place = execution, place
         self.patience_s = execution.cluster.queue_wait_s
         self.walltime_s = float(execution.cluster.walltime_s)

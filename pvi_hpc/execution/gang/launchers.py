@@ -1,4 +1,4 @@
-"""What starts the ranks of a gang: this node's mpiexec, or the site's launcher."""
+"""Launchers of the ranks of a gang: this node's mpiexec, or the site's launcher."""
 
 import os
 import shutil
@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from pvi_hpc.config.execution import Launcher
 from pvi_hpc.execution.failures import GangError
+from pvi_hpc.execution.settings import Launcher
 
 __all__ = ["gang_environment", "launch_command"]
 

@@ -1,4 +1,4 @@
-"""What all flows share: `theta = mu + exp(log_sd) * T(eps)` with `T` a chain of layers.
+"""Base of all flows: `theta = mu + exp(log_sd) * T(eps)` with `T` a chain of layers.
 
 `T` starts at the identity, so that a flow starts as independent normal cells like every
 other family. Layers are zuko's lazy transforms, or ours in their form; the numbers of their
@@ -8,6 +8,7 @@ depends on the number of threads.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +19,11 @@ from pvi_hpc.families.family import Parameters
 from pvi_hpc.families.flows.start import start_at_identity
 from pvi_hpc.numerics.reproducible import one_thread
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
+from pvi_hpc.plugins import Settings
 
 __all__ = ["Flow"]
 
-#: Of the names of the layers' parameters.
+#: Prefix of the names of the layers' parameters.
 PREFIX = "layers."
 
 
@@ -30,6 +32,9 @@ class Flow:
 
     Entropy and moments are not known in closed form; `moments` estimates them from draws.
     """
+
+    #: Model of the options that `from_options` is given.
+    Options: ClassVar[type[Settings]]
 
     def __init__(self, n: int, layers: Sequence[LazyTransform], seed: int = 0) -> None:
         self.n = n

@@ -1,7 +1,6 @@
 """Radial flows (Rezende & Mohamed 2015, arXiv 1505.05770): stretching around a point."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -11,27 +10,28 @@ from torch.distributions import Transform
 from torch.nn.functional import softplus
 from zuko.lazy import LazyTransform
 
-from pvi_hpc.config.options import read_options
 from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.layer_transform import LayerTransform
-from pvi_hpc.families.flows.options import SETTING, LayerOptions
+from pvi_hpc.families.flows.options import LayerOptions
 from pvi_hpc.numerics.random import keyed_rng
+from pvi_hpc.plugins import Settings
 
 __all__ = ["Radial", "RadialTransform"]
 
 
 class Radial(Flow):
-    """A chain of radial layers; parameters of a layer `centre` `(n,)`, `reach`, `gain` `()`."""
+    """Radial flow: a chain of layers that each stretch space around one point.
+
+    Parameters of a layer are `centre` `(n,)`, `reach` and `gain` `()`.
+    """
+
+    Options: ClassVar[type[Settings]] = LayerOptions
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `layers`, `seed`.
-
-        ConfigError if one is unknown or impossible.
-        """
-        chosen = read_options(LayerOptions, SETTING, "radial", options)
+    def from_options(cls, active: NDArray[np.bool_], options: LayerOptions) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`."""
         n = int(active.sum())
-        return cls(n, [_RadialLayer(n, chosen.seed, i) for i in range(chosen.layers)])
+        return cls(n, [_RadialLayer(n, options.seed, i) for i in range(options.layers)])
 
 
 class _RadialLayer(LazyTransform):
@@ -76,7 +76,7 @@ class RadialTransform(LayerTransform):
         s = _length(away)
         p = self.a + self.b - s
         root = (p * p + 4 * self.a * s).sqrt()
-        # Of the two forms of the root the one that does not cancel.
+        # This is the one of the two forms of the root that does not cancel.
         r = torch.where(p > 0, 2 * self.a * s / (p + root), 0.5 * (root - p))
         return self.centre + away / (1 + self.b / (self.a + r))[..., None]
 

@@ -16,24 +16,22 @@ from pvi_hpc.numerics.reproducible import exp, log, sum_samples
 
 __all__ = ["PrecisionStructured"]
 
-#: Up to so many cells the marginal sds are exact, at one solve a cell.
+#: Most cells whose marginal sds are exact, at one solve a cell.
 EXACT_CELLS: Final = 4096
-#: Beyond it they are estimated from so many draws: a relative error of 1.6 %.
+#: Draws that estimate the sds of more cells, with a relative error of 1.6 %.
 SD_DRAWS: Final = 2000
 #: Draws or columns solved for at once.
 CHUNK: Final = 64
 
 
 class PrecisionStructured(GridFamily):
-    """Each cell is normal given its later neighbours: a Gaussian Markov field.
+    """Gaussian Markov field: each cell is normal given its later neighbours.
 
     With `x = theta - mu`: `x_j = exp(log_sd_j) eps_j - sum_k c_k(j) x_{j + k}`, so that
     `L = (I + C)^{-T} diag(exp(log_sd))` and the precision is `T T^T` with the sparse
     `T = (I + C) diag(exp(-log_sd))`; `log_sd` is conditional.
     Sampling needs a triangular solve, densities and the score need none.
     """
-
-    kind = "precision_structured"
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the best conditionals of `N(mean, precision^{-1})`, cell by cell.

@@ -8,6 +8,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
+from pvi_hpc.data.survey import Component
 from pvi_hpc.errors import SolverError
 from pvi_hpc.forward.acoustic.component import integrate, integrate_adjoint
 from pvi_hpc.forward.acoustic.native_run import NativeArrays, Run
@@ -18,7 +19,6 @@ from pvi_hpc.forward.acoustic.solver_settings import (
 )
 from pvi_hpc.forward.acoustic.storage import Storage, native_storage
 from pvi_hpc.forward.collective import on_every_rank
-from pvi_hpc.survey import Component
 
 __all__ = ["AcousticSolver", "BornTraces", "SolverSettings", "Timers", "decomposition"]
 
@@ -51,7 +51,7 @@ class AcousticSolver:
     comm
         Ranks that share the grid. None: this process alone.
     storage
-        How runs with `store=True` are kept; the default is exact and takes most memory.
+        Storage of runs with `store=True`; the default is exact and takes most memory.
 
     Raises
     ------

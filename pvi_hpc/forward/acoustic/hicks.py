@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.data.survey import Component
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.forward.acoustic.component import AXIS
-from pvi_hpc.survey import Component
 
 __all__ = ["N_WEIGHTS", "point_weights", "slope_weights"]
 
@@ -63,9 +63,9 @@ def point_weights(
     shape, spacing
         Cells of the physical box and their distances [m], as z, y, x.
     free_surface
-        Whether z = 0 is a free surface.
+        True if z = 0 is a free surface.
     component
-        What the weights give: pressure, or for a particle velocity the pressure's slope
+        Component that the weights give: pressure, or for a particle velocity the slope
         along its axis [1/m].
 
     Returns

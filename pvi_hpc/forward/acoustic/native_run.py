@@ -1,15 +1,15 @@
-"""What a run of the native solver is given: arrays in its precision, and its C structures."""
+"""Input of a run of the native solver: arrays in its precision, and its C structures."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.data.survey import Component
 from pvi_hpc.errors import ConfigError, NonFiniteError
 from pvi_hpc.forward.acoustic.hicks import point_weights
 from pvi_hpc.forward.acoustic.library import Native
 from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
-from pvi_hpc.survey import Component
 
 __all__ = ["NativeArrays", "Run"]
 

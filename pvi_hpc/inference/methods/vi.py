@@ -11,8 +11,6 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pvi_hpc.config.inference import Optimiser
-from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION, NaturalGradient, Parameters
 from pvi_hpc.inference.configured import ConfiguredMethod
 from pvi_hpc.inference.draws import Draws
@@ -29,6 +27,7 @@ from pvi_hpc.inference.optimisers.optimiser import (
     window_start,
 )
 from pvi_hpc.inference.optimisers.update import Update
+from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.inference.starts.hessian_start import HessianStart
 from pvi_hpc.inference.starts.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
 from pvi_hpc.inference.starts.map_search import MapSearch
@@ -42,17 +41,10 @@ DTYPES = {"double": torch.float64, "single": torch.float32}
 
 
 class VariationalInference(ConfiguredMethod):
-    """Fits a family to a target; a `Method`."""
+    """Variational inference: the family's member of largest ELBO, by its gradients."""
 
     def check(self) -> None:
-        """Raise ConfigError if there is any option, or optimiser or start do not suit."""
-        settings = self.settings
-        if settings.method.options:
-            raise ConfigError(
-                f"'inference.method.options' of 'vi' must be empty, got "
-                f"{sorted(settings.method.options)}; remove them: 'vi' is set by 'estimator', "
-                "'optimiser' and 'stop'."
-            )
+        """Raise ConfigError where optimiser or start ask for what the family has not."""
         self.check_family()
 
     @cached_property
@@ -140,7 +132,7 @@ class VariationalInference(ConfiguredMethod):
         return MapSearch(self.target, settings, n)
 
     @cached_property
-    def _optimiser(self) -> Optimiser:
+    def _optimiser(self) -> OptimiserSettings:
         """The settings, with the step that natural gradients take where none is given."""
         settings, family = self.settings.optimiser, self.family
         if settings.kind != "natural" or settings.step is not None:

@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from torch import Tensor
 
-from pvi_hpc.config.inference import Estimator
 from pvi_hpc.families.family import LOCATION, NaturalGradient, Parameters
 from pvi_hpc.inference.finite import norm
+from pvi_hpc.inference.settings import EstimatorSettings
 from pvi_hpc.numerics.reproducible import inner_products
 
 __all__ = ["natural_descent", "natural_step"]
@@ -25,11 +25,11 @@ __all__ = ["natural_descent", "natural_step"]
 LOG_SD: Final = 1.0
 #: Largest relative change of a standardised vector by one step.
 CHANGE: Final = 0.5
-#: Power iterations that estimate it.
+#: Power iterations that estimate this change.
 POWERS: Final = 4
 
 
-def natural_step(family: NaturalGradient, estimator: Estimator, samples: int) -> float:
+def natural_step(family: NaturalGradient, estimator: EstimatorSettings, samples: int) -> float:
     """Return the step at which errors of `family` shrink fastest; pairs count as one sample."""
     independent = samples / 2 if estimator.draws == "pairs" else samples
     return independent / (independent + family.column_size + 1)

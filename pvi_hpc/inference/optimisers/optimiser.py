@@ -7,8 +7,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.families.family import Parameters
+from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.inference.state import Memory
 from pvi_hpc.numerics import reproducible
 from pvi_hpc.numerics.update_kernels import AdamStep
@@ -31,7 +31,7 @@ __all__ = [
 AVERAGE = "average"
 
 
-def window_start(settings: Optimiser, n: int) -> int:
+def window_start(settings: OptimiserSettings, n: int) -> int:
     """Return the first of `n` updates whose result is averaged; `n` where none is."""
     return n - ceil(settings.average * n)
 
@@ -46,11 +46,11 @@ def average(parameters: Parameters, memory: Memory, count: int) -> None:
             means[name].add_((value - means[name]) * (1 / (count + 1)))
 
 
-#: Where the settings leave it open.
+#: First step where the settings leave it open.
 DEFAULT_STEP: Final = 0.02
 
 
-def step_of(settings: Optimiser, i: int, n: int) -> float:
+def step_of(settings: OptimiserSettings, i: int, n: int) -> float:
     """Return the step of update `i` = 0, 1, ... of `n`.
 
     Cosine: from `step` down to `step * final`; constant; or `step / sqrt(1 + i)`.
@@ -66,7 +66,7 @@ def step_of(settings: Optimiser, i: int, n: int) -> float:
 
 
 def sgd_update(
-    x: Tensor, gradient: Tensor, mean: Tensor, i: int, step: float, settings: Optimiser
+    x: Tensor, gradient: Tensor, mean: Tensor, i: int, step: float, settings: OptimiserSettings
 ) -> None:
     """Descend along the running `mean` of the gradient, both changed in place.
 
@@ -81,7 +81,7 @@ def sgd_update(
 EPSILON: Final = 1e-8
 
 
-def adam_step(i: int, step: float, settings: Optimiser) -> AdamStep:
+def adam_step(i: int, step: float, settings: OptimiserSettings) -> AdamStep:
     """Return the numbers of update `i` = 0, 1, ...; the moments began at zero."""
     beta1, beta2 = settings.beta1, settings.beta2
     return AdamStep(
@@ -101,7 +101,7 @@ def adam_update(
     moments: tuple[Tensor, Tensor],
     i: int,
     step: float,
-    settings: Optimiser,
+    settings: OptimiserSettings,
 ) -> None:
     """Descend: change `x` and its two `moments` in place, by update `i` = 0, 1, ...
 
@@ -123,13 +123,13 @@ MOMENTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def fresh_memory(settings: Optimiser, parameters: Parameters) -> Memory:
+def fresh_memory(settings: OptimiserSettings, parameters: Parameters) -> Memory:
     """Return the memory before the first update."""
     names = MOMENTS[settings.kind]
     return {m: {k: torch.zeros_like(v) for k, v in parameters.items()} for m in names}
 
 
-def restart(settings: Optimiser, memory: Memory) -> None:
+def restart(settings: OptimiserSettings, memory: Memory) -> None:
     """Forget all gradients seen."""
     for name in MOMENTS[settings.kind]:
         for moment in memory[name].values():
@@ -137,7 +137,7 @@ def restart(settings: Optimiser, memory: Memory) -> None:
 
 
 def descend(
-    settings: Optimiser,
+    settings: OptimiserSettings,
     parameters: Parameters,
     gradients: Parameters,
     memory: Memory,

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.families.family import LOCATION, Family
 from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.families.gaussian.structured import Structured
+from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.numerics.reproducible import exp
 from pvi_hpc.numerics.update_kernels import AdamStep, Moments, compare, descend_cells
@@ -24,7 +24,7 @@ from pvi_hpc.numerics.update_kernels import AdamStep, Moments, compare, descend_
 __all__ = ["stream_descent", "streams"]
 
 
-def streams(family: Family, settings: Optimiser) -> bool:
+def streams(family: Family, settings: OptimiserSettings) -> bool:
     """Return whether `stream_descent` knows this family and optimiser."""
     return settings.kind == "adam" and type(family) in (MeanField, Structured)
 
@@ -45,7 +45,7 @@ def stream_descent(
     entropy
         Weight of the entropy's gradient, by `log_sd`, in that of the loss.
     steps
-        Of each parameter.
+        Step of each parameter.
 
     Raises
     ------

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.families.family import Family, NaturalGradient, Parameters
 from pvi_hpc.inference.finite import check_gradients, norm
 from pvi_hpc.inference.optimisers.natural import natural_descent
 from pvi_hpc.inference.optimisers.optimiser import adam_step, descend, restart
 from pvi_hpc.inference.optimisers.streaming import stream_descent, streams
+from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.inference.state import State
 
 __all__ = ["Update"]
@@ -20,7 +20,7 @@ class Update:
     """Update `i` = 0, 1, ... by `step`, as the optimiser's `settings` say."""
 
     family: Family
-    settings: Optimiser
+    settings: OptimiserSettings
     i: int
     step: float
 

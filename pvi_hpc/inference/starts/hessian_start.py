@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pvi_hpc.config.inference import Hessian
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION, Family, Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
-from pvi_hpc.families.gaussian.options import stencil_option
+from pvi_hpc.families.gaussian.options import fitting_size
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.history import Info
+from pvi_hpc.inference.settings import HessianSettings
 from pvi_hpc.inference.starts.map_search import start_info
 from pvi_hpc.inference.starts.probes import Columns, Neighbours, Probes, Signs
 from pvi_hpc.inference.state import State
@@ -42,24 +42,24 @@ class HessianStart:
     Parameters
     ----------
     family, target
-        What is started, and the density it approaches.
+        Family that is started, and the density that it approaches.
     settings
         Kind, number and length of the probes.
     first
         Iteration that evaluates the gradient at the mean; the probes follow.
     seed
-        Of the random signs.
+        Seed of the random signs.
     """
 
     family: Family
     target: Target
-    settings: Hessian
+    settings: HessianSettings
     first: int
     seed: int
 
     @cached_property
     def probes(self) -> Probes:
-        """What is probed."""
+        """Directions in which the Hessian is probed."""
         return probes_of(self.family, self.settings, self.seed)
 
     def step(self, state: State) -> tuple[State, Info]:
@@ -91,7 +91,7 @@ class HessianStart:
         return replace(state, memory=memory)
 
 
-def probes_of(family: Family, settings: Hessian, seed: int) -> Probes:
+def probes_of(family: Family, settings: HessianSettings, seed: int) -> Probes:
     """Return the probes that the settings ask for: random ones, of neighbours, or all columns.
 
     Raises
@@ -107,8 +107,7 @@ def probes_of(family: Family, settings: Hessian, seed: int) -> Probes:
                 f"{list(settings.stencil)}; remove it, or choose 'inference.family.kind: "
                 "structured', 'low_rank_structured' or 'precision_structured'."
             )
-        options = {"stencil": settings.stencil}
-        size = stencil_option(options, grid.active.shape, "start.hessian.stencil")
+        size = fitting_size(settings.stencil, grid.active.shape, "start.hessian.stencil")
         return Neighbours(Stencil(grid.active, size), seed)
     if settings.products >= family.n and isinstance(family, GaussianFamily):
         grid = stencil_of(family)

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pvi_hpc.config.inference import Optimiser
 from pvi_hpc.families.family import LOCATION
 from pvi_hpc.inference.finite import check_gradients, check_values, norm
 from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.optimisers.optimiser import descend, step_of
+from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target, TargetValue
 
@@ -20,7 +20,7 @@ class MapSearch:
     """Moves the location `mu` of a state, and nothing else, in `iterations` steps."""
 
     target: Target
-    optimiser: Optimiser
+    optimiser: OptimiserSettings
     iterations: int
 
     def step(self, state: State) -> tuple[State, Info]:

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from pvi_hpc.config import load_project
-from pvi_hpc.config.execution import Cluster
 from pvi_hpc.config.site import at_site, site_of
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.execution.settings import ClusterSettings
 
 ROOT = Path(__file__).parents[3]
 DEMO = ROOT / "config" / "demo.yaml"
@@ -64,8 +64,8 @@ def test_a_fault_in_a_site_file_is_named_with_its_file(tmp_path):
 )
 def test_settings_of_a_cluster_that_cannot_work_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        Cluster(**settings)
+        ClusterSettings(**settings)
 
 
 def test_a_walltime_is_read_in_seconds():
-    assert Cluster(walltime="30:02:03").walltime_s == 108123
+    assert ClusterSettings(walltime="30:02:03").walltime_s == 108123

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import segyio
 
-from pvi_hpc.config.survey import ModelFile
 from pvi_hpc.data.model_file import read_model, write_model
+from pvi_hpc.data.settings import ModelFileSettings
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
 
@@ -15,7 +15,7 @@ MODEL = (1500 + np.arange(GRID.size)).reshape(GRID.shape).astype(np.float32)
 
 
 def settings(path, dataset="vp"):
-    return ModelFile(file=str(path), dataset=dataset)
+    return ModelFileSettings(file=str(path), dataset=dataset)
 
 
 def write_cube(path, model, drop=0):

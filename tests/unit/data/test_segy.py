@@ -10,9 +10,9 @@ import pytest
 import segyio
 
 from pvi_hpc.data.segy import write_segy
+from pvi_hpc.data.survey import Shot, Survey, Wavelet
 from pvi_hpc.data.traces import import_traces, with_noise_window
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.survey import Shot, Survey, Wavelet
 
 WAVELET = Wavelet(np.array([0.0, 1.0]), 0.004)
 DATA = Path(os.environ.get("PVI_DATA", Path(__file__).parents[3].parent / "shared" / "data"))

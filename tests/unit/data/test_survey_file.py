@@ -6,9 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
+from pvi_hpc.data.survey import Shot, Survey, Wavelet
 from pvi_hpc.data.survey_file import SurveyFile, file_hash, read_survey, write_survey
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.survey import Shot, Survey, Wavelet
 
 
 def make_survey(n_samples=7):

@@ -3,31 +3,41 @@
 import numpy as np
 import pytest
 
-from pvi_hpc.config.survey import Generator, Line, ModelFile, Positions, Synthetic
+from pvi_hpc.data.settings import (
+    GeneratorSettings,
+    LineSettings,
+    ModelFileSettings,
+    PositionsSettings,
+    SyntheticSettings,
+)
+from pvi_hpc.data.survey import Wavelet
 from pvi_hpc.data.synthetic import add_noise, generate_model, geometry
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
-from pvi_hpc.survey import Wavelet
 
 GRID = Grid((40, 36, 44), (20.0, 25.0, 25.0), (10.0, 0.0, -50.0))
-FLAT = Generator(n_faults=0, n_channels=0, fold_m=0.0, throw_m=0.0)
+FLAT = GeneratorSettings(n_faults=0, n_channels=0, fold_m=0.0, throw_m=0.0)
 WAVELET = Wavelet(np.array([0.0, 1.0]), 0.004)
 
 
 def synthetic(**changes):
     values = {
-        "model": ModelFile(file="m.h5"),
-        "sources": Positions(
-            depth_m=20, y=Line(first_m=0, last_m=100, n=2), x=Line(first_m=5, last_m=15, n=3)
+        "model": ModelFileSettings(file="m.h5"),
+        "sources": PositionsSettings(
+            depth_m=20,
+            y=LineSettings(first_m=0, last_m=100, n=2),
+            x=LineSettings(first_m=5, last_m=15, n=3),
         ),
-        "receivers": Positions(
-            depth_m=30, y=Line(first_m=0, last_m=10, n=2), x=Line(first_m=0, last_m=30, n=4)
+        "receivers": PositionsSettings(
+            depth_m=30,
+            y=LineSettings(first_m=0, last_m=10, n=2),
+            x=LineSettings(first_m=0, last_m=30, n=4),
         ),
         "n_samples": 50,
         "dt_s": 0.004,
         "noise_level": 0.1,
     }
-    return Synthetic(**{**values, **changes})
+    return SyntheticSettings(**{**values, **changes})
 
 
 def with_data(scale=2.0):
@@ -37,15 +47,18 @@ def with_data(scale=2.0):
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another():
-    a, b = generate_model(Generator(seed=3), GRID), generate_model(Generator(seed=3), GRID)
+    a, b = (
+        generate_model(GeneratorSettings(seed=3), GRID),
+        generate_model(GeneratorSettings(seed=3), GRID),
+    )
     np.testing.assert_array_equal(a, b)
     assert a.dtype == np.float32
-    assert np.abs(a - generate_model(Generator(seed=4), GRID)).max() > 100
+    assert np.abs(a - generate_model(GeneratorSettings(seed=4), GRID)).max() > 100
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_velocities_stay_within_their_bounds_and_grow_with_depth(seed):
-    settings = Generator(seed=seed, n_channels=3, n_faults=4)
+    settings = GeneratorSettings(seed=seed, n_channels=3, n_faults=4)
     model = generate_model(settings, GRID)
     assert model.min() >= 1800 * (1 - 0.08) - 1
     assert model.max() <= 3600 * (1 + 0.08) + 1
@@ -88,14 +101,14 @@ def test_the_hanging_wall_of_a_fault_is_lower_by_the_throw():
 
 
 def test_water_lies_on_top_and_nowhere_else():
-    model = generate_model(Generator(water_m=155.0), GRID)
+    model = generate_model(GeneratorSettings(water_m=155.0), GRID)
     assert (model[:8] == 1500).all()
     assert (model[8:] > 1600).all()
 
 
 def test_water_deeper_than_the_grid_is_refused():
     with pytest.raises(SurveyError, match=r"water_m' must be less than.*790 m, got 900"):
-        generate_model(Generator(water_m=900.0), GRID)
+        generate_model(GeneratorSettings(water_m=900.0), GRID)
 
 
 def test_shots_and_receivers_are_numbered_with_x_fastest():

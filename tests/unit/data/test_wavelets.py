@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pvi_hpc.config.survey import Ricker, WaveletSettings
+from pvi_hpc.data.settings import RickerSettings, WaveletSettings
+from pvi_hpc.data.survey import Wavelet
 from pvi_hpc.data.wavelets import (
     for_solver,
     max_frequency,
@@ -13,9 +14,8 @@ from pvi_hpc.data.wavelets import (
     wavelet_of,
 )
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.survey import Wavelet
 
-SETTINGS = Ricker(peak_hz=5.0, delay_s=0.32, amplitude=3.0)
+SETTINGS = RickerSettings(peak_hz=5.0, delay_s=0.32, amplitude=3.0)
 
 
 def write(path, text):
@@ -35,7 +35,7 @@ def test_a_ricker_wavelet_peaks_at_its_delay_and_crosses_zero_where_u_is_a_half(
 
 def test_a_ricker_wavelet_cut_off_at_its_start_is_refused():
     with pytest.raises(SurveyError, match=r"delay_s.*at least.*0\.2 s.*got 0\.1 s; use 0\.24"):
-        ricker(Ricker(peak_hz=5.0, delay_s=0.1), 0.002, 100)
+        ricker(RickerSettings(peak_hz=5.0, delay_s=0.1), 0.002, 100)
 
 
 def test_a_ricker_wavelet_longer_than_the_simulation_is_refused():

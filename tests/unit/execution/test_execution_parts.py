@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.cost import SimulationCount
+from pvi_hpc.data.survey import Shot
 from pvi_hpc.errors import (
     ConfigError,
     LedgerError,
@@ -33,8 +33,9 @@ from pvi_hpc.execution.gang.processes import ProcessId
 from pvi_hpc.execution.gang.scratch import DASK, PREFIX, make_scratch, owned, sweep
 from pvi_hpc.execution.identity import model_hash, task_identity
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.forward.shots import ShotResult, compare
-from pvi_hpc.survey import Shot
+from pvi_hpc.execution.settings import ExecutionSettings
+from pvi_hpc.forward.comparison import compare
+from pvi_hpc.forward.problem import ShotResult
 
 
 def make_shot(sd, data):
@@ -303,6 +304,6 @@ def test_executors_are_found_by_name(tmp_path):
     place = Workplace(tmp_path, Ledger())
     kinds = {"local": LocalExecutor, "slurm": SlurmExecutor, "sge": GridEngineExecutor}
     for name, kind in kinds.items():
-        assert isinstance(load_executor(Execution(executor=name), place), kind)
+        assert isinstance(load_executor(ExecutionSettings(executor=name), place), kind)
     with pytest.raises(ConfigError, match=r"'execution\.executor' must be one of"):
-        load_executor(Execution(executor="cray"), place)
+        load_executor(ExecutionSettings(executor="cray"), place)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pvi_hpc.config.execution import Execution
 from pvi_hpc.errors import SimulationError, StopRequestedError
 from pvi_hpc.execution.cluster.allocation import AllocationQueue
 from pvi_hpc.execution.cluster.fleet import SILENCE_S, Fleet, FleetSettings
@@ -17,11 +16,12 @@ from pvi_hpc.execution.cluster.slurm import SlurmExecutor
 from pvi_hpc.execution.cluster.worker_jobs import run_prefix
 from pvi_hpc.execution.executor import Workplace
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.run.interrupt import StopFlag, job_end, seconds_left
 
 
 class Worker:
-    """What Dask's scheduler tells of a worker."""
+    """Facts that Dask's scheduler tells of a worker."""
 
     def __init__(self, name):
         self.name = name
@@ -171,7 +171,7 @@ def test_leftovers_are_cancelled_also_where_the_ledger_cannot_be_written(tmp_pat
             self.cancelled = tuple(ids)
 
     executor = SlurmExecutor(
-        Execution(executor="slurm"), Workplace(tmp_path, Ledger(Path("/dev/full")))
+        ExecutionSettings(executor="slurm"), Workplace(tmp_path, Ledger(Path("/dev/full")))
     )
     executor.queue = Queue()
     assert executor.cancel_leftovers() == 1
@@ -258,7 +258,7 @@ def test_a_controller_stops_before_its_job_ends():
 
 def test_a_controller_that_waits_for_workers_can_be_stopped(tmp_path):
     place = Workplace(tmp_path, Ledger(), lambda: True)
-    executor = SlurmExecutor(Execution(executor="slurm"), place)
+    executor = SlurmExecutor(ExecutionSettings(executor="slurm"), place)
     with pytest.raises(StopRequestedError):
         executor.check()
 

@@ -36,10 +36,9 @@ def test_pairs_go_together_unless_nothing_would_be_left(log_likelihood, paired, 
 
 def test_an_iteration_averages_over_the_samples_that_are_left():
     """The same step as with a target that was only asked for those samples."""
-    from pvi_hpc.config.inference import Estimator, Inference
-    from pvi_hpc.config.prior import Start
     from pvi_hpc.families.gaussian.mean_field import MeanField
     from pvi_hpc.inference.methods.vi import VariationalInference
+    from pvi_hpc.inference.settings import EstimatorSettings, InferenceSettings, StartSettings
 
     class Target:
         lost = ()
@@ -59,13 +58,13 @@ def test_an_iteration_averages_over_the_samples_that_are_left():
     class LastLost(Target):
         lost = (2, 3)
 
-    estimator = Estimator(draws="pairs", landing="always")
-    settings = Inference(iterations=5, samples=4, estimator=estimator)
-    fewer = Inference(iterations=5, samples=2, estimator=estimator)
+    estimator = EstimatorSettings(draws="pairs", landing="always")
+    settings = InferenceSettings(iterations=5, samples=4, estimator=estimator)
+    fewer = InferenceSettings(iterations=5, samples=2, estimator=estimator)
     family = MeanField(3)
     results = []
     for target, given in ((LastLost(), settings), (Target(), fewer)):
-        method = VariationalInference(family, target, given, Start(map_iterations=0), 7)
+        method = VariationalInference(family, target, given, StartSettings(map_iterations=0), 7)
         state, info = method.step(method.init(torch.zeros(3, dtype=torch.float64), 0.3))
         results.append((state.parameters["mu"], info.terms))
     assert torch.equal(results[0][0], results[1][0])

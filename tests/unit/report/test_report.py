@@ -12,7 +12,8 @@ import pytest
 from report_example import FACTS, example_view
 
 from pvi_hpc.config import parse_project
-from pvi_hpc.config.project import Report
+from pvi_hpc.config.project import ReportSettings
+from pvi_hpc.data.survey import Shot, Survey, Wavelet
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.grid import Grid
 from pvi_hpc.report.catalogue import CATALOGUE
@@ -24,7 +25,6 @@ from pvi_hpc.report.view import load_view
 from pvi_hpc.store.posterior_file import write_posterior
 from pvi_hpc.store.predictive_file import write_predictive
 from pvi_hpc.store.samples import write_samples
-from pvi_hpc.survey import Shot, Survey, Wavelet
 
 GRID = Grid((10, 16, 24), (50.0, 60.0, 40.0), (0.0, -300.0, 2000.0))
 
@@ -163,7 +163,7 @@ def test_the_templates_are_part_of_the_package():
 
 
 def test_chosen_places_are_the_nearest_cells():
-    settings = Report(depth_m=130, y_m=0, wells_y_x_m=((-301, 2961), (100, 2085)))
+    settings = ReportSettings(depth_m=130, y_m=0, wells_y_x_m=((-301, 2961), (100, 2085)))
     assert slice_indices(GRID, settings) == (3, 5, 12)
     assert [(well.iy, well.ix) for well in wells(GRID, settings)] == [(0, 23), (7, 2)]
     assert wells(GRID, settings)[0].label == "y = -0.30 km, x = 2.92 km"

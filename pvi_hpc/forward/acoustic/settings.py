@@ -1,0 +1,55 @@
+"""Settings of the wave solver."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from pvi_hpc.forward.settings import ForwardSettings
+from pvi_hpc.plugins import PathName, Settings
+
+__all__ = ["AcousticSettings", "GradientSettings"]
+
+
+class GradientSettings(Settings):
+    """Memory, time and exactness of the gradient of a shot; see docs/theory/gradient.md."""
+
+    storage: Literal["auto", "full", "decimated", "checkpointed"] = Field(
+        "auto", description="How time steps are kept; auto: the fastest that fits."
+    )
+    every: PositiveInt | None = Field(
+        None, description="Keep one of so many time steps; null: as the wavelet allows."
+    )
+    memory_gb_per_rank: PositiveFloat = Field(
+        8.0, description="Memory of one MPI rank; fixed for a begun run."
+    )
+    max_error: PositiveFloat = Field(
+        1e-3, description="Refuse a storage whose gradient is less exact, relative."
+    )
+    scratch: PathName | None = Field(
+        None, description="Folder on a disk of the node for the history; null: in memory."
+    )
+
+    @model_validator(mode="after")
+    def _full_is_every_step(self) -> Self:
+        if self.storage == "full" and self.every not in (None, 1):
+            raise ValueError(
+                f"'storage: full' keeps every step, got 'every: {self.every}'; remove it, or "
+                "set 'storage: decimated'"
+            )
+        return self
+
+
+class AcousticSettings(ForwardSettings):
+    """The acoustic wave equation, by our own C/MPI solver."""
+
+    kind: Literal["acoustic"] = "acoustic"
+
+    steps_per_sample: PositiveInt = Field(1, description="Time steps per data sample.")
+    n_pml: Annotated[int, Field(ge=4, le=40)] = Field(10, description="Absorbing cells.")
+    order: Literal[4, 8, 12] = Field(8, description="Order of accuracy in space.")
+    free_surface: bool = Field(False, description="Pressure-free top instead of absorbing.")
+    precision: Literal["float32", "float64"] = "float32"
+    gradient: GradientSettings = GradientSettings()
+    min_points_per_wavelength: PositiveFloat = Field(
+        3.0, description="Refuse a grid coarser than this at the prior's slowest velocity."
+    )

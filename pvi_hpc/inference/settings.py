@@ -1,0 +1,160 @@
+"""Settings of the start and of the variational inference."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from pvi_hpc.families.gaussian.options import StencilSize
+from pvi_hpc.families.settings import FamilySettings
+from pvi_hpc.plugins import PluginSettings, Settings
+
+__all__ = [
+    "EstimatorSettings",
+    "HessianSettings",
+    "InferenceSettings",
+    "MethodSettings",
+    "OptimiserSettings",
+    "StartSettings",
+    "StopSettings",
+]
+
+
+class HessianSettings(Settings):
+    """The start from the curvature at its mean: differences of gradients."""
+
+    probes: PositiveInt | None = Field(
+        None,
+        description="Random directions, one gradient each, for the sds; null: 8. From the "
+        "number of unknowns on: every column of the precision. With stencil: rounds; null: 1.",
+    )
+    stencil: StencilSize | None = Field(
+        None,
+        description="[kz, ky, kx], odd: couplings between neighbours within it are probed too, "
+        "for families that have them; kz * ky * kx gradients a round.",
+    )
+    difference: PositiveFloat = Field(
+        0.01, description="Length of a difference, in units of the prior's sd."
+    )
+    max_sd: PositiveFloat = Field(
+        1.0, description="Sd where there is no curvature, in units of the prior's sd."
+    )
+
+    @property
+    def products(self) -> int:
+        """Gradients besides that at the mean."""
+        if self.stencil is None:
+            return self.probes or 8
+        kz, ky, kx = self.stencil
+        return (self.probes or 1) * kz * ky * kx
+
+
+class MethodSettings(PluginSettings):
+    """How the posterior is approximated."""
+
+    group: ClassVar = "pvi_hpc.methods"
+
+    kind: str = Field(
+        "vi", description="Name of a method; `pvi list methods` shows all of them."
+    )
+
+
+class EstimatorSettings(Settings):
+    """How the gradient of the ELBO is estimated from samples; see docs/theory/estimators.md."""
+
+    draws: Literal["pairs", "independent", "sobol"] = Field(
+        "pairs", description="eps and -eps in turn, independent, or scrambled Sobol points."
+    )
+    landing: Literal["regression", "always", "never"] = Field(
+        "regression", description="How much of the score is subtracted from a path gradient."
+    )
+    sobol_coordinates: Annotated[int, Field(ge=1, le=21201)] = Field(
+        1000, description="Leading unknowns that are Sobol points; the others are independent."
+    )
+
+
+class OptimiserSettings(Settings):
+    """How the parameters move; the step falls from `step` to `step * final`."""
+
+    kind: Literal["adam", "sgd", "natural"] = Field(
+        "adam",
+        description="natural: for families that know their Fisher information; no momentum.",
+    )
+    step: PositiveFloat | None = Field(
+        None, description="null: 0.02; with natural what the samples of an iteration allow."
+    )
+    schedule: Literal["cosine", "constant", "inverse_sqrt"] = Field(
+        "cosine", description="inverse_sqrt: step / sqrt(1 + i); final counts for cosine only."
+    )
+    final: Annotated[float, Field(gt=0, le=1)] = 0.1
+    beta1: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Momentum.")
+    beta2: Annotated[float, Field(ge=0, lt=1)] = Field(0.999, description="Adam only.")
+    average: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share of the iterations, at the end, whose parameters are averaged."
+    )
+
+
+class StopSettings(Settings):
+    """Stop early where the ELBO has stopped to grow."""
+
+    window: Annotated[int, Field(ge=2)] = Field(
+        50, description="Iterations whose mean ELBO is compared with that of as many before."
+    )
+    tolerance: PositiveFloat = Field(
+        1.0, description="Stop where it grew by less than so many of its standard errors."
+    )
+
+
+class InferenceSettings(Settings):
+    """Variational inference: method, family, estimator, optimiser and length."""
+
+    method: MethodSettings = MethodSettings()
+    family: FamilySettings = FamilySettings()
+    iterations: PositiveInt
+    samples: PositiveInt = Field(2, description="Models per iteration.")
+    shots_per_sample: PositiveInt | None = Field(None, description="Minibatch; null: all.")
+    estimator: EstimatorSettings = EstimatorSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    stop: StopSettings | None = Field(None, description="null: all iterations are done.")
+    precision: Literal["double", "single"] = Field(
+        "double", description="Of the variational parameters."
+    )
+    use_data: bool = Field(True, description="false: the run must return its prior.")
+
+    @model_validator(mode="after")
+    def _whole_designs(self) -> Self:
+        draws, n = self.estimator.draws, self.samples
+        if draws == "pairs" and n % 2:
+            raise ValueError(
+                f"'samples' must be even with 'estimator.draws: pairs', got {n}; add one, or "
+                "choose 'independent'"
+            )
+        if draws == "sobol" and n & (n - 1):
+            raise ValueError(
+                "'samples' must be a power of two with 'estimator.draws: sobol', "
+                f"got {n}; choose 2, 4, 8, ..."
+            )
+        return self
+
+
+class StartSettings(Settings):
+    """Where the variational distribution starts."""
+
+    sd: PositiveFloat = Field(0.3, description="Sd in units of the prior's sd.")
+    map_iterations: Annotated[int, Field(ge=0)] = Field(
+        0, description="Iterations of deterministic FWI before the variational ones."
+    )
+    map_optimiser: Literal["adam", "lbfgs"] = Field(
+        "adam", description="Of the deterministic FWI; lbfgs uses all shots."
+    )
+    map_step: PositiveFloat | None = Field(
+        None, description="Step of adam; null: that of `inference.optimiser`."
+    )
+    hessian: HessianSettings | None = Field(
+        None, description="null: every cell starts with `sd`; otherwise see Hessian."
+    )
+
+    @property
+    def iterations(self) -> int:
+        """Iterations before the variational ones."""
+        probing = 0 if self.hessian is None else 1 + self.hessian.products
+        return self.map_iterations + probing

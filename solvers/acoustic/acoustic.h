@@ -54,7 +54,7 @@ pvi_status pvi_born(pvi_plan *plan, const pvi_shot *shot, const real *direction,
 pvi_status pvi_adjoint(pvi_plan *plan, const pvi_shot *shot, const real *residual,
                        double *gradient, real *by_wavelet);
 
-/* Where this rank's time went. */
+/* Time that the steps of this rank took so far. */
 void pvi_get_timers(const pvi_plan *plan, pvi_timers *timers);
 
 void pvi_destroy(pvi_plan *plan);

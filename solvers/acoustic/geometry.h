@@ -1,4 +1,4 @@
-/* Where a rank's cells lie in memory and in the grid. No MPI, no allocation. */
+/* The places of a rank's cells in memory and in the grid. No MPI, no allocation. */
 #pragma once
 #include "real.h"
 #include "types.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether another block lies on that side. */
+/* 1 if another block lies on that side. */
 static int shared(const struct geometry *g, int axis, int side) {
   return side ? g->offset[axis] + g->n[axis] < g->padded[axis] : g->offset[axis] > 0;
 }

@@ -2,7 +2,6 @@
 #pragma once
 #include "geometry.h"
 
-/* Both belong to one run; see history_open. */
 struct history {
   const struct geometry *g;
   int n_threads;

@@ -1,4 +1,4 @@
-/* What a plan owns, part by part. Private: callers see only its name. */
+/* All parts of a plan, each with a header of its own. Callers see only the name of a plan. */
 #pragma once
 #include "acoustic.h"
 #include "block.h"

@@ -22,7 +22,7 @@ void points_destroy(struct points *points);
 /* Weighted sum of the owned part of a field. */
 real sample(const struct geometry *g, const struct point *point, const real *field);
 
-/* What points add: amplitude[index] times scale, by index in the caller's list. */
+/* Points add amplitude[index] times scale, by index in the caller's list. */
 struct injection {
   const struct points *points;
   const real *amplitude;

@@ -35,7 +35,7 @@ static int sum_traces(const struct block *block, const pvi_shot *shot, real *tra
   return finite;
 }
 
-/* The status of a run whose traces and last field are finite on every rank. */
+/* Sum all traces; a trace or last field that is not finite is an error on all ranks. */
 static pvi_status sum_all(const pvi_plan *plan, const struct run *run) {
   int finite = sum_traces(&plan->block, run->shot, run->traces);
   if (run->linearised)

@@ -4,7 +4,7 @@
 /* Rows of memory variables that are asked for in advance. */
 enum { AHEAD = 2 };
 
-/* Where a strip is: at one row of each of its planes. */
+/* The place of a strip: one row of each of its planes, in all arrays. */
 struct place {
   struct row row[PLANES];
   struct memory_row z[PLANES], y[PLANES], x[PLANES][2];

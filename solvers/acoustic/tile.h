@@ -9,7 +9,7 @@ struct tile {
   int32_t z0, z1, y0, y1;
 };
 
-/* What a time step reads and writes, the same for all tiles. */
+/* The arrays that a time step reads and writes, the same for all tiles. */
 struct update {
   const struct geometry *g;
   const struct equation *equation;

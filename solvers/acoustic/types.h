@@ -53,7 +53,7 @@ typedef struct {
   const char *folder;   /* right-hand sides go into a file there; NULL: into memory */
 } pvi_storage;
 
-/* Where the time of all steps since a plan was made went, on this rank. */
+/* Time of all steps since a plan was made, on this rank. */
 typedef struct {
   double compute; /* [s] */
   double wait;    /* for cells of other ranks, after all that could be done meanwhile [s] */

@@ -1,4 +1,4 @@
-/* What is done once a cell: Adam on mean and log sd, and sums that compare two arrays. */
+/* Adam on mean and log sd of each cell, and sums that compare two arrays. */
 #include "adam.h"
 #include "team.h"
 #include "variational.h"

@@ -24,7 +24,7 @@ setup:
 	@scripts/bootstrap.sh
 
 demo: setup
-	pvi run config/demo.yaml
+	pvi demo
 
 test: setup
 	python -m pytest --ignore=tests/cluster

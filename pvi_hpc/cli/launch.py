@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import typer
 
-import pvi_hpc
 from pvi_hpc.cli.ending import ask_to_stop, end_survivors, refuse_elsewhere
 from pvi_hpc.cli.progress import Display, progress_display
+from pvi_hpc.cli.shipped import shipped
 from pvi_hpc.config import Project, load_project
-from pvi_hpc.config.site import site_of
+from pvi_hpc.config.site import SITE_FILE, site_of
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.run.interrupt import EXIT_STOPPED
 from pvi_hpc.run.plan import refuse_changed_runs
@@ -23,7 +23,6 @@ from pvi_hpc.store.layout import ProjectPaths
 
 __all__ = ["find_profile", "launch"]
 
-ROOT = Path(pvi_hpc.__file__).parents[1]
 #: Lines of a failed step's log that are shown.
 TAIL = 15
 
@@ -76,31 +75,36 @@ def _find_config(config: str, profile: Path) -> tuple[Path, Project]:
 
 
 def find_profile(profile: Path) -> Path:
-    """Return a profile's folder: here, or one that comes with the package.
+    """Return a profile's folder: here, or the one for this machine, which comes along.
 
     Raises
     ------
     ConfigError
-        If there is none.
+        If there is none, or it is one that a site must adapt before its first use.
     """
-    if not profile.exists() and not profile.is_absolute():
-        profile = ROOT / profile
-    if not profile.is_dir():
+    if profile.is_dir():
+        return profile
+    known = {path.name: path for path in shipped("cluster_profiles").iterdir()}
+    own = known.get(profile.name)
+    if own is None or profile != Path("cluster_profiles") / profile.name:
         raise ConfigError(
-            f"'--profile' must be a folder such as cluster_profiles/local: {profile}"
+            f"'--profile' must be a folder such as cluster_profiles/local, got '{profile}'; "
+            f"'pvi init --profile NAME' copies one here: {', '.join(sorted(known))}."
         )
-    return profile
+    if site_of(own) is not None:
+        raise ConfigError(
+            f"'--profile {profile}' is not in this folder, and must be adapted to your site: "
+            f"copy it with 'pvi init --profile {own.name}', then edit {profile}/{SITE_FILE}."
+        )
+    return own
 
 
 def _snakemake(profile: Path) -> list[str]:
-    for folder in (Path.cwd(), ROOT):
-        if (folder / "Snakefile").exists():
-            break
-    else:
-        raise ConfigError("There is no Snakefile here; start pvi in the project's directory.")
+    here = Path.cwd() / "Snakefile"
+    snakefile = here if here.exists() else shipped("Snakefile")
     site = site_of(profile)
     return [
-        *(sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile")),
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)),
         *("--workflow-profile", str(profile)),
         *(("--config", f"site={site}") if site else ()),
     ]

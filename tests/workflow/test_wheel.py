@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from apptainer import copied_files
+from declared import ROOT
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 TINY = Path(__file__).with_name("tiny.yaml")
 #: What a wheel takes from the top of the source tree.
 SHIPPED = ("Snakefile", "environment.yml", "workflow", "cluster_profiles")
@@ -24,10 +25,18 @@ Pvi = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this source tree."""
+    """The wheel, built from those files of the source tree that the container copies."""
     folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    for name in copied_files():
+        path = ROOT / name
+        if path.is_dir():
+            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, source)
     options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
-    run([sys.executable, "-m", "pip", "wheel", *options, str(ROOT)], folder)
+    run([sys.executable, "-m", "pip", "wheel", *options, str(source)], folder)
     (path,) = folder.glob("*.whl")
     return path
 

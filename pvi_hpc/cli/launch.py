@@ -23,7 +23,7 @@ from pvi_hpc.store.layout import ProjectPaths
 
 __all__ = ["find_profile", "launch"]
 
-#: Lines of a failed step's log that are shown.
+#: Number of lines of a failed step's log that are shown.
 TAIL = 15
 
 

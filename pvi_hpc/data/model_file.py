@@ -108,7 +108,7 @@ def _read_segy(path: Path, dataset: str, grid: Grid) -> NDArray[Any]:
     return np.moveaxis(cube, 2, 0)
 
 
-#: By the end of the file's name.
+#: Readers of model files, by the end of the file's name.
 READERS: Final[dict[str, Callable[[Path, str, Grid], NDArray[Any]]]] = {
     ".h5": _read_hdf5,
     ".hdf5": _read_hdf5,

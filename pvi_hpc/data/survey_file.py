@@ -1,6 +1,6 @@
 """The internal survey file: what every run reads, whatever the data came as.
 
-The layout is documented in docs/survey-format.md.
+The layout is documented in docs/reference/survey-format.md.
 """
 
 import hashlib
@@ -196,7 +196,8 @@ def _check_version(file: Any, path: Path) -> None:
     if file.attrs.get("format") != FORMAT:
         raise SurveyError(
             f"'{path}' is HDF5 but not a survey file: its attribute 'format' must be "
-            f"'{FORMAT}', got {file.attrs.get('format')!r}; see docs/survey-format.md."
+            f"'{FORMAT}', got {file.attrs.get('format')!r}; see "
+            "docs/reference/survey-format.md."
         )
     if file.attrs.get("version") != VERSION:
         raise SurveyError(

@@ -106,7 +106,9 @@ def test_an_option_that_does_not_exist_is_noticed():
 
 
 def test_every_subcommand_in_the_text_exists():
-    known = set(get_command(app).commands)
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    known = set(group.commands)
     for page in pages():
         for name in re.findall(r"`pvi ([a-z]+)", page.read_text()):
             assert name in known, f"{name_of(page)}: pvi {name}"

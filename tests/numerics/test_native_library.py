@@ -1,7 +1,9 @@
 """The installed libraries belong to this tree."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,7 @@ from pvi_hpc.forward.acoustic import library as acoustic
 from pvi_hpc.numerics import update_kernels as variational
 
 SOURCES = Path(__file__).parents[2] / "solvers"
-HASHES = {
+HASHES: dict[str, Callable[[], tuple[Any, str]]] = {
     "acoustic": lambda: (acoustic.load(), "pvi_source_hash"),
     "variational": lambda: (variational.load(), "pvi_variational_source_hash"),
 }

@@ -54,7 +54,7 @@ class Project:
     def pvi(self, *words: str, code: int = 0) -> str:
         """Run a `pvi` command to its end; check its exit code and return what it printed."""
         process = self.start(*words)
-        text, _ = process.communicate(timeout=600)
+        text, _ = process.communicate(timeout=800)
         assert process.returncode == code, text
         return text
 

@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -105,7 +106,7 @@ def test_a_survey_of_our_own_keeps_its_noise_and_wavelet_unless_told_otherwise(t
     survey = prepared(make_run(), simulate)
     survey.shots[0].noise_sd[3] = np.inf
     write_survey(survey, tmp_path / "s.h5")
-    own = {"survey__format": "hdf5", "survey__synthetic": None}
+    own: dict[str, Any] = {"survey__format": "hdf5", "survey__synthetic": None}
     own |= {"survey__files": [str(tmp_path / "*.h5")]}
     read = prepared(make_run(survey__wavelet=None, **own), never)
     np.testing.assert_array_equal(read.wavelet.samples, survey.wavelet.samples)

@@ -173,9 +173,9 @@ def test_leftovers_are_cancelled_also_where_the_ledger_cannot_be_written(tmp_pat
     executor = SlurmExecutor(
         ExecutionSettings(executor="slurm"), Workplace(tmp_path, Ledger(Path("/dev/full")))
     )
-    executor.queue = Queue()
+    queue = executor.queue = Queue()
     assert executor.cancel_leftovers() == 1
-    assert executor.queue.cancelled == ("0",)
+    assert queue.cancelled == ("0",)
 
 
 def test_a_queue_that_does_not_answer_is_no_news(make_fleet):

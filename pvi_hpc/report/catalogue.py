@@ -30,7 +30,12 @@ def _always(view: RunView) -> bool:
 
 
 def _has_shot(view: RunView) -> bool:
-    return view.predictive is not None and len(view.predictive.shots) > 0
+    shots = () if view.predictive is None else view.predictive.shots
+    return any(shot.observed.shape[1] > 1 for shot in shots)
+
+
+def _has_positions(view: RunView) -> bool:
+    return len(view.sources) > 0
 
 
 CATALOGUE = (
@@ -115,6 +120,6 @@ CATALOGUE = (
         "Geometry",
         "Sources, receivers and wells on the grid; dashed lines are the slices above.",
         geometry,
-        _always,
+        _has_positions,
     ),
 )

@@ -91,7 +91,7 @@ def processes(kind):
         is_kind = {
             "worker": "spawn_main" in text,
             "keeper": "pvi_hpc.execution.gang.keeper" in text and command[0] == sys.executable,
-            "mpiexec": bool(command) and command[0].endswith("mpiexec"),
+            "mpiexec": bool(command) and "mpiexec" in command[0],
             "rank": command[1:3] == ["-m", "mpi4py"],
         }  # fmt: skip
         if is_kind[kind]:

@@ -24,7 +24,7 @@ from pvi_hpc.store.checkpoint import CheckpointStore
 from pvi_hpc.store.layout import RunPaths
 from pvi_hpc.store.state_id import StateId
 
-__all__ = ["Fitted", "advance_run", "load_fitted", "write_manifest"]
+__all__ = ["Fitted", "advance_run", "load_fitted", "newest_progress", "write_manifest"]
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,22 @@ def advance_run(
                 return controller.advance(progress, until, stop)
         except StopRequestedError:  # Before the first worker was up.
             return progress
+
+
+def newest_progress(problem: Problem, survey: Path, paths: RunPaths) -> Progress:
+    """Return the newest state of a run, done or not.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no checkpoint that verifies, or they belong to other settings.
+    """
+    progress = _newest(_store(problem, survey, paths))
+    if progress is None:
+        raise CheckpointError(
+            f"'{paths.checkpoints}' has no checkpoint that verifies; run the inversion again."
+        )
+    return progress
 
 
 def load_fitted(problem: Problem, survey: Path, paths: RunPaths) -> Fitted:

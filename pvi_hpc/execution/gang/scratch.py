@@ -93,9 +93,9 @@ def sweep() -> None:
     """Remove the folders of this user's processes that have died; leave all others alone."""
     for root in {MEMORY, Path(tempfile.gettempdir())}:
         with suppress(OSError):
-            for name in os.listdir(root):
-                if _is_of_the_dead(name):
-                    remove_scratch(root / name)
+            for folder in root.iterdir():
+                if _is_of_the_dead(folder.name):
+                    remove_scratch(folder)
 
 
 def _is_of_the_dead(name: str) -> bool:
@@ -134,4 +134,4 @@ def _segments(path: Path) -> list[str]:
 
 def _pid_space() -> int:
     """Return the number of the space that this process's pid is valid in."""
-    return os.stat("/proc/self/ns/pid").st_ino
+    return Path("/proc/self/ns/pid").stat().st_ino

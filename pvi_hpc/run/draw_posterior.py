@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.data.prepare import true_model
-from pvi_hpc.inference.method import Method
+from pvi_hpc.inference.method import FitsFamily, Method
 from pvi_hpc.inference.state import State
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.store.layout import RunPaths
@@ -29,7 +29,7 @@ def write_posterior_files(
     run, grid = problem.run, problem.run.grid.grid
     n = run.posterior.samples
     attributes = {"run": run.name, "method": run.inference.method.kind}
-    if run.inference.method.kind == "vi":
+    if isinstance(method, FitsFamily):
         attributes["family"] = run.inference.family.kind
     write_samples(paths.samples, grid, _draws(problem, method, state, n), n, attributes)
     mean, sd, quantiles = _statistics(paths, grid.shape, n, run.posterior.quantiles)

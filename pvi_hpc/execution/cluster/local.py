@@ -3,7 +3,7 @@
 import logging
 import math
 import tempfile
-from typing import Any
+from typing import Any, ClassVar
 
 import dask
 from distributed import Client, LocalCluster
@@ -18,8 +18,12 @@ __all__ = ["LocalExecutor"]
 class LocalExecutor:
     """Workers on this machine, as children of the controller's process.
 
-    In a Dask LocalCluster. A nanny replaces a worker that dies; with this process all workers end.
+    In a Dask LocalCluster: a nanny replaces a worker that dies, and all workers end with this
+    process.
     """
+
+    on_this_machine: ClassVar[bool] = True
+    submits_jobs: ClassVar[bool] = False
 
     patience_s = 120.0
     walltime_s = math.inf

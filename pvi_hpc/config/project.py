@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from pydantic import Field, PositiveInt, field_validator
 
 from pvi_hpc.config.grid import GridSettings
+from pvi_hpc.config.start import StartingModelSettings
 from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.forward.acoustic.settings import AcousticSettings
 from pvi_hpc.inference.settings import InferenceSettings
 from pvi_hpc.plugins import Name, Seed, Settings
 from pvi_hpc.priors.settings import PriorSettings
-from pvi_hpc.problem.settings import StartingModelSettings
 
 __all__ = ["BlockTailsSettings", "PosteriorSettings", "Project", "ReportSettings", "Run"]
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.config.project import Run
 from pvi_hpc.data.model_file import read_model
 from pvi_hpc.data.settings import GeneratorSettings, SurveySettings
 from pvi_hpc.data.survey import Survey, Wavelet
@@ -16,18 +15,58 @@ from pvi_hpc.data.synthetic import add_noise, generate_model, geometry
 from pvi_hpc.data.traces import expand_files, import_traces, with_noise_window
 from pvi_hpc.data.wavelets import wavelet_of
 from pvi_hpc.errors import SurveyError
+from pvi_hpc.grid import Grid
 
-__all__ = ["Simulate", "prepare_survey", "survey_geometry", "true_model"]
+__all__ = ["Simulate", "SurveyRun", "prepare_survey", "survey_geometry", "true_model"]
 
 #: Share of the wavelet's largest amplitude below which a frequency does not count.
 NEGLIGIBLE_AMPLITUDE: Final = 0.01
 
 Model = NDArray[np.float32]
+
+
+class GridChoice(Protocol):
+    """Settings that a grid is made from."""
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the models."""
+        ...
+
+
+class TimeSteps(Protocol):
+    """Settings of a solver that steps through time."""
+
+    @property
+    def steps_per_sample(self) -> int:
+        """Time steps for each sample of the data."""
+        ...
+
+
+class SurveyRun(Protocol):
+    """The settings of a run that its survey depends on."""
+
+    @property
+    def grid(self) -> GridChoice:
+        """Settings of the grid."""
+        ...
+
+    @property
+    def survey(self) -> SurveySettings:
+        """Settings of the survey."""
+        ...
+
+    @property
+    def solver(self) -> TimeSteps:
+        """Settings of the solver, whose time step the wavelet has."""
+        ...
+
+
 #: Geometry and model [m/s] to clean traces, one `(n_receivers, n_samples)` a shot.
 Simulate = Callable[[Survey, Model], Sequence[NDArray[np.float32]]]
 
 
-def prepare_survey(run: Run, simulate: Simulate) -> Survey:
+def prepare_survey(run: SurveyRun, simulate: Simulate) -> Survey:
     """Import the survey of a run, or simulate it with `simulate` and add noise.
 
     Its wavelet has the solver's time step, unless a file has another one and
@@ -49,7 +88,7 @@ def prepare_survey(run: Run, simulate: Simulate) -> Survey:
     return survey
 
 
-def survey_geometry(run: Run) -> Survey:
+def survey_geometry(run: SurveyRun) -> Survey:
     """Return the survey as `prepare_survey` does, a synthetic one without data.
 
     This is cheap enough for a check before anything runs.
@@ -71,7 +110,7 @@ def survey_geometry(run: Run) -> Survey:
     return replace(survey, wavelet=wavelet, component=settings.component)
 
 
-def true_model(run: Run) -> Model | None:
+def true_model(run: SurveyRun) -> Model | None:
     """Return the model the data were made from `(nz, ny, nx)` [m/s], or None if unknown.
 
     It may only be drawn and scored, never used by an inversion.
@@ -83,7 +122,7 @@ def true_model(run: Run) -> Model | None:
     return read_model(source, grid) if source is not None else None
 
 
-def _own_file(run: Run) -> Survey:
+def _own_file(run: SurveyRun) -> Survey:
     paths = expand_files(run.survey.files)
     if len(paths) != 1:
         raise SurveyError(
@@ -107,7 +146,7 @@ def _with_noise(survey: Survey, settings: SurveySettings) -> Survey:
     return replace(survey, shots=shots)
 
 
-def _wavelet(run: Run, dt: float, n_samples: int) -> Wavelet:
+def _wavelet(run: SurveyRun, dt: float, n_samples: int) -> Wavelet:
     steps = run.solver.steps_per_sample
     assert run.survey.wavelet is not None  # the configuration asks for one
     return wavelet_of(run.survey.wavelet, dt / steps, (n_samples - 1) * steps + 1)

@@ -1,4 +1,4 @@
-"""Where workers come from: one small protocol, one entry point an implementation."""
+"""Source of the workers: one small protocol, one entry point an implementation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def never() -> bool:
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where an executor keeps its files, and where it notes what happened.
+    """Folder of an executor's files, and ledger of what happened.
 
     `folder` is that of the run, on a disk that all nodes share. `stop` tells whether somebody
     asked the controller to stop: waiting for workers may take days.

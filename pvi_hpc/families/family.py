@@ -1,4 +1,4 @@
-"""What every variational family can do; `capabilities` has what only some can.
+"""Protocol of every variational family; `capabilities` has what only some can do.
 
 A family holds no parameters: they are a dictionary of tensors, made by `initial`, that the
 optimiser updates and checkpoints hold. They have the dtype of the mean given to `initial`;

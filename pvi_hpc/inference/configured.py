@@ -1,4 +1,4 @@
-"""What every method here is made of: a family, a target, and settings that suit them."""
+"""Base of the methods of this package: a family, a target, and settings that suit them."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field

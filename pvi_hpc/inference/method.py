@@ -1,4 +1,4 @@
-"""What every method of inference can do, and how one is found by name."""
+"""Protocol of every method of inference, and the loader that finds one by name."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable

@@ -18,7 +18,7 @@ Memory: TypeAlias = dict[str, Parameters]
 
 @dataclass(frozen=True)
 class State:
-    """What the next iteration depends on, besides the settings.
+    """Memory of an inference: all that the next iteration depends on, besides the settings.
 
     Parameters
     ----------

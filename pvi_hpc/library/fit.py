@@ -39,7 +39,7 @@ class Fit:
     Parameters
     ----------
     shape
-        Of the unknowns.
+        Shape of the unknowns.
     settings, start, seed
         What it was fitted with.
     state, history
@@ -161,7 +161,7 @@ def fit(
         "autograd": by differentiating `log_prob` twice. As many are taken as the family can
         use: see `docs/families.md`.
     seed
-        Of all random numbers: the same seed gives the same bits.
+        Seed of all random numbers: the same seed gives the same bits.
     path
         File for the result; also written where `log_prob` turns out not to be finite.
     **settings

@@ -71,7 +71,7 @@ class StochasticOptions(KernelOptions):
 
 @dataclass(frozen=True)
 class Proposal:
-    """Where the chain may go, `(N, n)`, and from where it was proposed."""
+    """Proposal of the chain's next point `(N, n)`, with the drift and kernel behind it."""
 
     particles: Tensor
     drift: Tensor

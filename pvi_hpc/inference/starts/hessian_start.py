@@ -48,7 +48,7 @@ class HessianStart:
     first
         Iteration that evaluates the gradient at the mean; the probes follow.
     seed
-        Of the random signs.
+        Seed of the random signs.
     """
 
     family: Family
@@ -59,7 +59,7 @@ class HessianStart:
 
     @cached_property
     def probes(self) -> Probes:
-        """What is probed."""
+        """Vectors along which the curvature is probed."""
         return probes_of(self.family, self.settings, self.seed)
 
     def step(self, state: State) -> tuple[State, Info]:

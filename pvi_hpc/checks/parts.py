@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import Finding, PviError, error
-from pvi_hpc.plugins import load_plugin
+from pvi_hpc.execution.executor import executor_class
 
 if TYPE_CHECKING:  # these load torch
     from pvi_hpc.families.family import Family
@@ -38,7 +38,7 @@ def check_family(run: Run) -> Iterator[Finding]:
     except PviError as fault:
         yield error(setting, str(fault))
         return
-    if run.posterior.k_hat is not None and not is_gaussian(method, family):
+    if run.posterior.k_hat is not None and not is_gaussian(method):
         yield error(
             "posterior.k_hat",
             "must be null unless 'inference.method.kind' is 'vi' and the family a Gaussian, "
@@ -73,6 +73,6 @@ def _method(run: Run, family: "Family") -> "Method":
 def check_executor(run: Run) -> Iterator[Finding]:
     """Check that there is such an executor; it is not started."""
     try:
-        load_plugin("pvi_hpc.executors", run.execution.executor, "execution.executor")
+        executor_class(run.execution)
     except PviError as fault:
         yield error("execution.executor", str(fault))

@@ -11,7 +11,7 @@ __all__ = ["StartingModelSettings"]
 
 
 class StartingModelSettings(StartSettings):
-    """Where the variational distribution starts."""
+    """Starting model, and start of the variational distribution around it."""
 
     model: Literal["prior_mean"] | ProfileSettings | ModelFileSettings = Field(
         "prior_mean",

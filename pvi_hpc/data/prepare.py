@@ -19,6 +19,8 @@ from pvi_hpc.grid import Grid
 __all__ = ["Simulate", "prepare_survey", "survey_files", "survey_geometry", "true_model"]
 
 Model = NDArray[np.float32]
+
+
 #: Geometry and model [m/s] to clean traces, one `(n_receivers, n_samples)` a shot.
 Simulate = Callable[[Survey, Model], Sequence[NDArray[np.float32]]]
 

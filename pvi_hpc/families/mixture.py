@@ -10,7 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from pvi_hpc.families.family import ClosedForm, Family, Parameters
+from pvi_hpc.families.capabilities import ClosedForm
+from pvi_hpc.families.family import Family, Parameters
 from pvi_hpc.numerics.reproducible import one_thread
 
 __all__ = ["LOG_WEIGHTS", "Mixture"]

@@ -53,5 +53,10 @@ class LogProbTarget:
             )
         (gradient,) = torch.autograd.grad(found.sum(), leaf)
         density = found.detach().double()
-        nothing = torch.zeros_like(density), gradient, torch.full_like(density, torch.nan)
-        return TargetValue(density, *nothing, SimulationCount(done=len(leaf)))
+        return TargetValue(
+            log_likelihood=density,
+            log_prior=torch.zeros_like(density),
+            gradient=gradient,
+            chi_squared=torch.full_like(density, torch.nan),
+            count=SimulationCount(done=len(leaf)),
+        )

@@ -49,7 +49,7 @@ class HessianSettings(Settings):
 
 
 class MethodSettings(PluginSettings):
-    """How the posterior is approximated."""
+    """Method by which the posterior is approximated."""
 
     group: ClassVar = "pvi_hpc.methods"
 
@@ -73,7 +73,7 @@ class EstimatorSettings(Settings):
 
 
 class OptimiserSettings(Settings):
-    """How the parameters move; the step falls from `step` to `step * final`."""
+    """Optimiser of the parameters; its step falls from `step` to `step * final`."""
 
     kind: Literal["adam", "sgd", "natural"] = Field(
         "adam",
@@ -137,7 +137,7 @@ class InferenceSettings(Settings):
 
 
 class StartSettings(Settings):
-    """Where the variational distribution starts."""
+    """Start of the variational distribution."""
 
     sd: PositiveFloat = Field(0.3, description="Sd in units of the prior's sd.")
     map_iterations: Annotated[int, Field(ge=0)] = Field(

@@ -17,7 +17,6 @@ from pvi_hpc.inference.elbo import ElboEstimate, estimate_elbo
 from pvi_hpc.inference.history import History
 from pvi_hpc.inference.log_prob_target import LogProb, LogProbTarget
 from pvi_hpc.inference.method import Method, load_method
-from pvi_hpc.inference.posterior_moments import posterior_moments
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.given_curvature import Curvature, Products
 from pvi_hpc.inference.state import State
@@ -121,7 +120,7 @@ class Fit:
 
     @cached_property
     def _moments(self) -> tuple[Array, Array]:
-        mean, sd = posterior_moments(self.method, self.state)
+        mean, sd = self.method.moments(self.state)
         return mean.numpy().reshape(self.shape), sd.numpy().reshape(self.shape)
 
 
@@ -188,16 +187,18 @@ def fit(
     inference, begin = inference_of(settings), start_of(start)
     target = LogProbTarget(log_prob)
     family = load_family(inference.family, _grid(shape))
-    curvature = Curvature.of(family, seed, precision, hvp, log_prob, inference.method.kind)
+    curvature = Curvature.of(family, seed, precision, hvp, log_prob)
     if curvature is not None:
         begin = begin.model_copy(update={"hessian": None})
     method = load_method(family, target, inference, begin, seed)
+    if curvature is not None:
+        curvature.check(method)
     state, history = method.init(mean_of(mean, shape), begin.sd), History()
     result = Fit(shape, inference, begin, seed, state, history, target)
     try:
         while not (state.converged or state.iteration >= method.n_iterations):
             if curvature is not None and state.iteration == begin.iterations:
-                curvature.start(state)
+                curvature.start(method, state)
             state, info = method.step(state)
             history = history.append(info)
             result = replace(result, state=state, history=history)

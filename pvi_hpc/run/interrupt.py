@@ -89,11 +89,15 @@ class StopFlag:
         self._longest = 0.0
         self._previous: dict[signal.Signals, Any] = {}
 
-    def __bool__(self) -> bool:
+    def asked(self) -> bool:
         """Tell whether something asked; remembers it."""
         if self.received is None:
             self.received = self._look()
         return self.received is not None
+
+    def __bool__(self) -> bool:
+        """Tell whether something asked, as `asked`."""
+        return self.asked()
 
     def took(self, seconds: float) -> None:
         """Note how long an iteration took: the next one must fit before the job's end."""

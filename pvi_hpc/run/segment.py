@@ -62,7 +62,7 @@ def advance_run(
             return progress
         simulates = run.inference.use_data
         workers = (
-            workers_of(run, simulation_setup(run, survey), paths, stop.__bool__)
+            workers_of(run, simulation_setup(run, survey), paths, stop.asked)
             if simulates
             else nullcontext()
         )

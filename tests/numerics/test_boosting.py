@@ -269,7 +269,7 @@ def test_sds_of_a_mixture_far_from_zero_in_single_precision():
 
 def test_what_boosting_cannot_do_is_refused():
     family = FAMILIES["mean_field"]
-    with pytest.raises(ConfigError, match=r"options' of 'boosting' may be .*'component'"):
+    with pytest.raises(ConfigError, match="unknown to 'boosting': did you mean 'components'"):
         boosting(family, None, iterations=9, options={"component": 2})
     with pytest.raises(ConfigError, match=r"at least .*components' = 4, got 3"):
         boosting(family, None, iterations=3)

@@ -256,7 +256,5 @@ def test_what_cannot_be_held_is_refused():
 
 @pytest.mark.parametrize(("option", "value"), [("layer", 3), ("layers", 0), ("seed", -1)])
 def test_impossible_options_are_refused_by_name(option, value):
-    with pytest.raises(
-        ConfigError, match=rf"options' of 'planar' may be .*'{option}'.*{value}"
-    ):
+    with pytest.raises(ConfigError, match=rf"options\.{option}'.*'planar'"):
         load("planar", **{option: value})

@@ -194,7 +194,7 @@ def test_two_derivatives_are_products_with_the_negative_hessian_where_it_varies(
         ({"hvp": "autodiff"}, "function of theta and rows, or 'autograd', got 'autodiff'"),
         ({"hvp": lambda theta, rows: rows[0]}, r"return a torch tensor \(1, 12\), .* \(12,\)"),
         ({"hvp": lambda theta, rows: rows * torch.nan}, "finite numbers, got infin"),
-        ({"hvp": "autograd", "method": "svgd"}, "got MeanField in 'svgd'; remove them"),
+        ({"hvp": "autograd", "method": "svgd"}, "'vi' and 'boosting'; got Svgd; remove them"),
     ],
 )
 def test_a_curvature_that_is_wrong_is_named(given, message):

@@ -5,6 +5,7 @@ from snakemake.exceptions import WorkflowError
 from pvi_hpc.config import parse_project
 from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.errors import PviError
+from pvi_hpc.execution.executor import executor_class
 from pvi_hpc.run.plan import (
     refuse_changed_runs,
     segment_end,
@@ -78,7 +79,7 @@ def project_cores(wildcards):
 
 def controller_cores(execution):
     """Cores of a controller and of those workers that share its job."""
-    if execution.executor in ("slurm", "sge"):
+    if executor_class(execution).submits_jobs:
         # The workers have jobs of their own; one core more for Dask's scheduler.
         return execution.controller_threads + 1
     return execution.workers * execution.ranks * execution.threads

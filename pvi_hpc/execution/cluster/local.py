@@ -3,7 +3,7 @@
 import logging
 import math
 import tempfile
-from typing import Any
+from typing import Any, ClassVar
 
 import dask
 from distributed import Client, LocalCluster
@@ -21,6 +21,9 @@ class LocalExecutor:
     They are a Dask LocalCluster. A nanny replaces a worker that dies; with this process all
     workers end.
     """
+
+    on_this_machine: ClassVar[bool] = True
+    submits_jobs: ClassVar[bool] = False
 
     patience_s = 120.0
     walltime_s = math.inf

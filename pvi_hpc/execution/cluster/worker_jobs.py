@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pvi_hpc.errors import LedgerError, SimulationError, StopRequestedError
 from pvi_hpc.execution.cluster.encryption import make_security, start_scheduler
@@ -52,6 +52,9 @@ class BatchExecutor(ABC):
 
     Subclasses name the queue and write the job script.
     """
+
+    on_this_machine: ClassVar[bool] = False
+    submits_jobs: ClassVar[bool] = True
 
     queue: Queue
 
@@ -143,6 +146,12 @@ class BatchExecutor(ABC):
 
     def _describe(self) -> str:
         return self._fleet.describe() if self._fleet is not None else ""
+
+    def leftovers(self) -> list[str]:
+        """Return the ids of worker jobs of this run that are still there, and not ending."""
+        prefix = run_prefix(self.place.folder)
+        found = [job for job in self.queue.jobs() if job.name.startswith(prefix)]
+        return [job.id for job in found if job.state != "ending"]
 
     def cancel_leftovers(self) -> int:
         """Cancel all worker jobs of this run, by their names; return how many."""

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.numerics.reproducible import row_sums, sum_samples
@@ -45,8 +46,16 @@ class GaussianFamily(ABC):
 
     def initial(self, mean: Tensor, sd: float) -> Parameters:
         """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
-        log_sd = torch.full((self.n,), log(sd), dtype=mean.dtype)
-        return {LOCATION: mean.detach().clone(), "log_sd": log_sd}
+        return self.independent(mean, torch.full((self.n,), log(sd), dtype=mean.dtype))
+
+    def independent(self, mean: Tensor, log_sd: Tensor) -> Parameters:
+        """Return the parameters of independent cells, `mean` and `log_sd` `(n,)`."""
+        return {LOCATION: mean.detach().clone(), "log_sd": log_sd.to(mean.dtype, copy=True)}
+
+    @property
+    @abstractmethod
+    def reads(self) -> PrecisionPart:
+        """Part of a precision that `informed` reads where there are many unknowns."""
 
     @abstractmethod
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:

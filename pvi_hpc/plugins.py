@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveFloat,
+    PositiveInt,
     ValidationError,
 )
 
@@ -66,9 +67,7 @@ Depths = Annotated[tuple[float, ...], Field(min_length=1)]
 Axes = tuple[float, float, float]
 
 #: Number of cells for each axis `(z, y, x)`.
-Counts = tuple[
-    Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]
-]
+Counts = tuple[PositiveInt, PositiveInt, PositiveInt]
 
 
 def plugin_names(group: str) -> list[str]:

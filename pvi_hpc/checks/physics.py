@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from math import ceil
+from typing import Final
 
 import numpy as np
 
@@ -15,7 +16,21 @@ from pvi_hpc.errors import PviError
 from pvi_hpc.findings import Finding, error, ok, warning
 from pvi_hpc.forward.acoustic.stability import GOOD_POINTS, max_time_step, points_per_wavelength
 
-__all__ = ["check_sampling", "check_time_step", "check_wavelet"]
+__all__ = ["check_grid", "check_sampling", "check_time_step", "check_wavelet"]
+
+#: Cells that the acoustic solver needs along every axis, for its stencils and sources.
+FEWEST_CELLS: Final = 8
+
+
+def check_grid(run: Run) -> Iterator[Finding]:
+    """Check that the grid has enough cells for the acoustic solver."""
+    if min(run.grid.shape) < FEWEST_CELLS:
+        yield error(
+            "grid.shape",
+            f"must have at least {FEWEST_CELLS} cells on every axis for the forward problem "
+            f"'acoustic', which is 3D, got {list(run.grid.shape)}; use a larger grid, or a "
+            "forward problem of fewer dimensions.",
+        )
 
 
 def check_time_step(run: Run, survey: Survey) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ bound and the remedy; all of them are found at once.
 from collections.abc import Iterator, Sequence
 
 from pvi_hpc.checks.parts import check_executor, check_family, check_model_map
-from pvi_hpc.checks.physics import check_sampling, check_time_step, check_wavelet
+from pvi_hpc.checks.physics import check_grid, check_sampling, check_time_step, check_wavelet
 from pvi_hpc.checks.prior import check_prior, check_start, check_true_model
 from pvi_hpc.checks.report import check_shot, check_wells
 from pvi_hpc.checks.resources import (
@@ -55,6 +55,8 @@ def check_run(
         return findings
     for check in (check_positions, check_time_step, check_sampling, check_wavelet):
         findings += check(run, survey)
+    if unfit := list(check_grid(run)):
+        return [*findings, *unfit]  # what it would cost has no meaning
     for check in (check_shots, check_workers, check_disk):
         findings += check(run, survey)
     return [*findings, *_cost(run, survey, throughput)]

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.checks.physics import check_time_step
+from pvi_hpc.checks.physics import check_grid, check_time_step
 from pvi_hpc.checks.run import refuse
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.prepare import survey_geometry
@@ -73,7 +73,8 @@ class VerifyCase:
             If its time step exceeds the stability limit of its order in space.
         """
         survey = survey_geometry(run)
-        refuse(list(check_time_step(run, survey)), "a test of the solver")
+        faults = [*check_grid(run), *check_time_step(run, survey)]
+        refuse(faults, "a test of the solver")
         peak = peak_frequency(survey.wavelet)
         slowest, fastest = prior_bounds(run.prior, run.cells)
         shape = tuple(min(n, max(cells, FEWEST)) for n in run.grid.shape)

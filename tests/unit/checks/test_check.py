@@ -124,6 +124,15 @@ def test_a_good_run_passes_and_its_cost_is_told():
             r"prior: 'lower_m_s' must be below 'upper_m_s' by more than a float32 resolves",
         ),
         (
+            {
+                "grid__shape": [20, 1, 24],
+                "survey__synthetic__sources__y": {"first_m": 0, "last_m": 0, "n": 1},
+                "survey__synthetic__receivers__y": {"first_m": 0, "last_m": 0, "n": 1},
+            },
+            r"grid\.shape: must have at least 8 cells on every axis for the forward problem "
+            r"'acoustic', which is 3D, got \[20, 1, 24\]",
+        ),
+        (
             {"inference__family": {"kind": "psvi"}},
             r"inference\.family: 'inference\.family\.kind' must be one of .*got 'psvi'",
         ),

@@ -1,15 +1,19 @@
 """The correlated prior: marginals, correlation, inverse, density and gradient."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import yaml
 from pydantic import ValidationError
 from scipy.stats import kstest, multivariate_normal, norm
 
 from pvi_hpc.config import parse_project
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Cells, Grid
-from pvi_hpc.priors import load_prior, prior_bounds
+from pvi_hpc.priors import PriorSettings, load_prior, prior_bounds
 from pvi_hpc.priors.load import prior_class
 from pvi_hpc.priors.matern import Matern, MaternSettings
 from pvi_hpc.priors.normal import NormalSettings
@@ -203,3 +207,12 @@ def test_a_run_of_another_kind_takes_over_what_both_have():
     project = parse_project(tree)
     assert project.run("alike").prior.length_m == 200
     assert project.run("alone").prior == UniformSettings(kind="uniform", **TABLES)
+
+
+def test_the_example_of_the_documentation_is_valid():
+    text = (Path(__file__).parents[3] / "docs" / "priors.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    chosen = PriorSettings.model_validate(yaml.safe_load(example)["prior"])
+    assert isinstance(chosen, MaternSettings)
+    assert chosen.along(0) == (150, 0.5)
+    assert chosen.along(2) == (800, 1.5)

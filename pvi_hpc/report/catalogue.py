@@ -29,6 +29,10 @@ def _always(view: RunView) -> bool:
     return True
 
 
+def _has_depths(view: RunView) -> bool:
+    return view.summary.grid.shape[0] > 1
+
+
 def _has_shot(view: RunView) -> bool:
     shots = () if view.predictive is None else view.predictive.shots
     return any(shot.observed.shape[1] > 1 for shot in shots)
@@ -73,7 +77,7 @@ CATALOGUE = (
         "Central 50 % and 90 % intervals of the posterior against depth, between the bounds "
         "of the prior. The map below shows the wells.",
         well_logs,
-        _always,
+        _has_depths,
     ),
     Entry(
         "gathers",

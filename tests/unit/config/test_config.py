@@ -187,6 +187,7 @@ def put(tree, path, value):
     [
         ("seed", -1, "'seed': input should be greater than or equal to 0, got -1"),
         ("prior.upper_m_s", [2500, float("inf")], "'prior.upper_m_s.1': input should be a fin"),
+        ("grid.shape", [10, 0, 14], "'grid.shape.1': input should be greater than 0, got 0"),
         ("grid.origin_m", [0, float("nan"), 0], "'grid.origin_m.1': input should be a finite"),
         ("start.model", {"depth_m": [], "velocity_m_s": []}, "at least 1 item"),
         ("posterior.samples", 1, "'posterior.samples': input should be greater than or equal"),

@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.checks.findings import Finding, error, ok, warning
+from pvi_hpc.checks.geometry import (
+    check_geometry,
+    place_text,
+    receiver_points,
+    source_points,
+)
 from pvi_hpc.config.project import Run
+from pvi_hpc.data.remarks import from_attributes
 from pvi_hpc.data.survey import Survey
 
 __all__ = ["check_data", "check_positions"]
@@ -18,9 +25,12 @@ def check_positions(run: Run, survey: Survey) -> Iterator[Finding]:
     """Check that sources and receivers lie in the grid, below a free surface."""
     names = _settings(run)
     faults = 0
+    for finding in check_geometry(survey, *names):
+        faults += finding.level == "error"
+        yield finding
     for setting, kind, points, shots in (
-        (names[0], "source", *_sources(survey)),
-        (names[1], "receiver", *_receivers(survey)),
+        (names[0], "source", *source_points(survey)),
+        (names[1], "receiver", *receiver_points(survey)),
     ):
         for finding in _outside(run, setting, kind, points, shots):
             faults += 1
@@ -54,6 +64,8 @@ def check_data(run: Run, survey: Survey) -> Iterator[Finding]:
             )
             break
     yield from _noise(run, survey, setting)
+    for kind, text in from_attributes(survey.attributes):
+        yield (ok if kind == "assumed" else warning)(setting, text)
 
 
 def _noise(run: Run, survey: Survey, setting: str) -> Iterator[Finding]:
@@ -86,8 +98,8 @@ def _outside(
         i = int(bad.argmax())
         yield error(
             setting,
-            f"shot {shots[i]}: its {kind} at (z, y, x) = {_place(points[i])} m is outside the "
-            f"grid, {_extent(run)}; {int(bad.sum())} of {len(points)} {kind}s are. Change "
+            f"shot {shots[i]}: its {kind} at (z, y, x) = {place_text(points[i])} m is outside "
+            f"the grid, {_extent(run)}; {int(bad.sum())} of {len(points)} {kind}s are. Change "
             f"'grid.shape' or 'grid.origin_m', or leave them out.{_hint(run, kind, points[i])}",
         )
     at_surface = ~bad & (np.abs(points[:, 0] - grid.origin[0]) <= 1e-6 * grid.spacing[0])
@@ -95,7 +107,7 @@ def _outside(
         i = int(at_surface.argmax())
         yield error(
             setting,
-            f"shot {shots[i]}: its {kind} at (z, y, x) = {_place(points[i])} m lies on the "
+            f"shot {shots[i]}: its {kind} at (z, y, x) = {place_text(points[i])} m lies on the "
             "free surface, where the pressure is zero; place it below 'grid.origin_m' or set "
             "'solver.free_surface: false'.",
         )
@@ -116,22 +128,6 @@ def _settings(run: Run) -> tuple[str, str]:
     if run.survey.format == "synthetic":
         return "survey.synthetic.sources", "survey.synthetic.receivers"
     return "survey.files", "survey.files"
-
-
-def _sources(survey: Survey) -> tuple[Positions, NDArray[np.int64]]:
-    points = [shot.source for shot in survey.shots]
-    ids = np.array([shot.id for shot in survey.shots], dtype=np.int64)
-    return np.reshape(np.array(points, dtype=np.float64), (-1, 3)), ids
-
-
-def _receivers(survey: Survey) -> tuple[Positions, NDArray[np.int64]]:
-    points = [np.empty((0, 3)), *(shot.receivers for shot in survey.shots)]
-    ids, counts = _sources(survey)[1], [len(shot.receivers) for shot in survey.shots]
-    return np.concatenate(points), np.repeat(ids, counts)
-
-
-def _place(point: Positions) -> str:
-    return "(" + ", ".join(f"{x:g}" for x in point) + ")"
 
 
 def _extent(run: Run) -> str:

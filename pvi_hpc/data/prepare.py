@@ -64,11 +64,14 @@ def survey_geometry(run: Run) -> Survey:
     assert settings.format != "synthetic"  # handled above
     unknown = Wavelet(np.zeros(1), 1.0)
     survey = import_traces(
-        settings.files, kind=settings.format, wavelet=unknown, noise_sd=settings.noise_sd or 1.0
+        settings.files,
+        kind=settings.format,
+        wavelet=unknown,
+        noise_sd=settings.noise_sd or 1.0,
+        component=settings.component,
     )
     survey = _with_noise(survey, settings)
-    wavelet = _wavelet(run, survey.dt, survey.n_samples)
-    return replace(survey, wavelet=wavelet, component=settings.component)
+    return replace(survey, wavelet=_wavelet(run, survey.dt, survey.n_samples))
 
 
 def true_model(run: Run) -> Model | None:

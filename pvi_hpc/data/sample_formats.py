@@ -1,0 +1,62 @@
+"""Sample formats of SEG-Y: the bytes of a sample, and their value."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FORMATS", "SampleFormat", "decode"]
+
+
+class SampleFormat(NamedTuple):
+    """A sample format: the NumPy code of its words without byte order, and its name."""
+
+    word: str
+    name: str
+    fixed_point: bool = False
+
+
+IBM: Final = 1
+#: By format code (binary header 3225-3226). SEG Technical Standards Committee (2017),
+#: SEG-Y revision 2.0, table 2. Codes 4 (obsolete), 7 and 15 (words of 24 bits) are not read.
+FORMATS: Final[Mapping[int, SampleFormat]] = {
+    IBM: SampleFormat("u4", "IBM float"),
+    2: SampleFormat("i4", "integer of 4 bytes", fixed_point=True),
+    3: SampleFormat("i2", "integer of 2 bytes", fixed_point=True),
+    5: SampleFormat("f4", "IEEE float"),
+    6: SampleFormat("f8", "IEEE double"),
+    8: SampleFormat("i1", "integer of 1 byte", fixed_point=True),
+    9: SampleFormat("i8", "integer of 8 bytes", fixed_point=True),
+    10: SampleFormat("u4", "unsigned integer of 4 bytes", fixed_point=True),
+    11: SampleFormat("u2", "unsigned integer of 2 bytes", fixed_point=True),
+    12: SampleFormat("u8", "unsigned integer of 8 bytes", fixed_point=True),
+    16: SampleFormat("u1", "unsigned integer of 1 byte", fixed_point=True),
+}
+
+
+def decode(words: NDArray[Any], code: int) -> NDArray[np.float32]:
+    """Return the values of samples that are stored as `words` in the format `code`.
+
+    Values beyond the range of float32 become infinite.
+
+    Examples
+    --------
+    >>> decode(np.array([0x42640000, 0x43001000], dtype=">u4"), 1).tolist()
+    [100.0, 1.0]
+    """
+    values = _ibm(words) if code == IBM else words
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(values, dtype=np.float32)
+
+
+def _ibm(words: NDArray[Any]) -> NDArray[np.float64]:
+    """Return ``(-1)**s 16**(e - 64) f / 2**24`` of each word.
+
+    The first hexadecimal digit of the fraction `f` may be zero: recorders write such words.
+    """
+    native = words.astype(np.uint32)
+    fraction = (native & 0x00FFFFFF).astype(np.float64)
+    exponent = ((native >> 24) & 0x7F).astype(np.int32)
+    size: NDArray[np.float64] = np.ldexp(fraction, 4 * (exponent - 64) - 24)
+    return np.where(native >> 31, -size, size)

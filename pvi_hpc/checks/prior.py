@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.checks.findings import Finding, error, warning
+from pvi_hpc.checks.findings import Finding, error, ok, warning
 from pvi_hpc.config.project import Run
+from pvi_hpc.data.model_file import states_grid
 from pvi_hpc.data.prepare import true_model
+from pvi_hpc.data.settings import ModelFileSettings
 from pvi_hpc.errors import PviError
 from pvi_hpc.priors.load import load_prior
 from pvi_hpc.problem.starting_model import starting_model
@@ -63,6 +65,8 @@ def check_start(run: Run) -> Iterator[Finding]:
     except PviError as fault:
         yield error("start.model", str(fault))
         return
+    if isinstance(run.start.model, ModelFileSettings):
+        yield from _unstated_grid("start.model", run.start.model)
     worst = _outside(run, model)
     if worst is not None:
         yield error(
@@ -81,6 +85,9 @@ def check_true_model(run: Run) -> Iterator[Finding]:
     except PviError as fault:
         yield error(setting, str(fault))
         return
+    source = run.survey.synthetic.model if run.survey.synthetic else run.survey.true_model
+    if isinstance(source, ModelFileSettings):
+        yield from _unstated_grid(setting, source)
     if model is None or not synthetic:
         return  # an independent survey's is for scoring: nothing may be learnt from it
     worst = _outside(run, model.astype(np.float64))
@@ -104,6 +111,15 @@ def velocity_range(run: Run) -> tuple[float, float]:
         return low, high
     fixed = model[~_free(run)]
     return min(low, fixed.min(initial=low)), max(high, fixed.max(initial=high))
+
+
+def _unstated_grid(setting: str, model: ModelFileSettings) -> Iterator[Finding]:
+    if not states_grid(model):
+        yield ok(
+            setting,
+            f"'{model.file}' does not say on which grid it lies (spacing and origin); its "
+            "cells are taken as those of 'grid', axes (z, y, x).",
+        )
 
 
 def _prior_fault(run: Run) -> str | None:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.data.hdf5_input import dataset_names, find_dataset, open_hdf5
-from pvi_hpc.data.model_grid import check_stated_grid
-from pvi_hpc.data.model_segy import read_cube
+from pvi_hpc.data.model_grid import check_stated_grid, has_stated_grid
+from pvi_hpc.data.model_segy import cube_has_coordinates, read_cube
 from pvi_hpc.data.settings import ModelFileSettings
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
 from pvi_hpc.store.atomic import atomic_path
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["read_model", "states_grid", "write_model"]
 
 Model = NDArray[np.float32]
 
@@ -52,6 +52,18 @@ def read_model(settings: ModelFileSettings, grid: Grid) -> Model:
         raise SurveyError(f"Cannot read the model file '{path}': {error}.") from error
     _check_values(values, path)
     return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def states_grid(settings: ModelFileSettings) -> bool:
+    """Tell whether a model file that `read_model` takes says on which grid it lies."""
+    path = Path(settings.file)
+    reader = READERS[path.suffix.lower()]
+    if reader is _read_segy:
+        return cube_has_coordinates(path)
+    if reader is _read_npy:
+        return False
+    with open_hdf5(path) as file:
+        return has_stated_grid(find_dataset(file, settings.dataset))
 
 
 def write_model(model: NDArray[Any], grid: Grid, path: str | Path, dataset: str = "vp") -> None:

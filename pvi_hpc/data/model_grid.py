@@ -9,7 +9,7 @@ from pvi_hpc.data.hdf5_input import check_storage, text_of
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
 
-__all__ = ["check_stated_grid"]
+__all__ = ["check_stated_grid", "has_stated_grid"]
 
 AXES: Final = "zyx"
 SPEEDS: Final = ("m/s", "ms-1", "m.s-1", "m*s-1", "ms^-1", "ms**-1", "metre/second",
@@ -62,6 +62,14 @@ def check_stated_grid(dataset: Any, grid: Grid, what: str) -> None:
             "'m/s'; convert the values, or correct the attribute."
         )
     _check_coordinates(dataset, grid, what)
+
+
+def has_stated_grid(dataset: Any) -> bool:
+    """Tell whether a file says both the spacing and the origin of a model."""
+    if all(len(dataset.dims[axis]) for axis in range(len(dataset.dims))):
+        return True
+    names = (("spacing_m", "spacing"), ("origin_m", "origin"))
+    return all(_attribute(dataset, *of) is not None for of in names)
 
 
 def _check_coordinates(dataset: Any, grid: Grid, what: str) -> None:

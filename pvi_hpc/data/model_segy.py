@@ -1,6 +1,7 @@
 """Velocity models in SEG-Y: a cube of traces along z, and the place that headers state."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from pvi_hpc.data.trace_headers import scale_factor
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
 
-__all__ = ["read_cube"]
+__all__ = ["cube_has_coordinates", "read_cube"]
 
 Headers = Mapping[str, NDArray[Any]]
 
@@ -68,6 +69,14 @@ def read_cube(path: Path, grid: Grid) -> NDArray[np.float32]:
     cube = np.empty((len(lines), len(columns), nz), dtype=np.float32)
     cube[place] = records.data
     return np.moveaxis(cube, 2, 0)
+
+
+def cube_has_coordinates(path: Path) -> bool:
+    """Tell whether the headers of a cube hold coordinates of its traces."""
+    layout = read_layout(path)
+    first = replace(layout.records, n_traces=min(2, layout.records.n_traces))
+    headers = read_segy_records(replace(layout, records=first), FIELDS).headers
+    return bool(headers["CDP_X"].any() or headers["CDP_Y"].any())
 
 
 def _check_depths(layout: SegyLayout, headers: Headers, grid: Grid) -> None:

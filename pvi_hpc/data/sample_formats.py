@@ -46,7 +46,7 @@ def decode(words: NDArray[Any], code: int) -> NDArray[np.float32]:
     [100.0, 1.0]
     """
     values = _ibm(words) if code == IBM else words
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return np.asarray(values, dtype=np.float32)
 
 

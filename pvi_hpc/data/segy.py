@@ -13,7 +13,7 @@ from pvi_hpc.data.sample_formats import FORMATS
 from pvi_hpc.data.segy_layout import SegyLayout, read_layout
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.trace_codes import DEAD
-from pvi_hpc.data.trace_headers import FIELDS, Traces
+from pvi_hpc.data.trace_headers import FIELDS, Traces, unsigned_interval
 from pvi_hpc.data.trace_records import Records, read_records
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.store.atomic import atomic_path
@@ -47,10 +47,7 @@ def read_segy(path: str | Path) -> Traces:
         found = headers["TRACE_SAMPLE_INTERVAL"]
         micro = float(found[found != 0][0]) if found.any() else 0.0
         if micro > LARGEST[2]:
-            text = (
-                f"the sampling interval (bytes 117-118) is read without a sign as {micro:g} us"
-            )
-            remarks.append(Remark("assumed", text))
+            remarks.append(unsigned_interval("117-118", micro))
     if not micro:
         raise SurveyError(
             f"'{path}' has no sampling interval (binary header Interval = 0 and "

@@ -9,6 +9,7 @@ import numpy as np
 
 from pvi_hpc.data.remarks import Kind, Remark
 from pvi_hpc.data.sample_formats import FORMATS
+from pvi_hpc.data.trace_headers import unsigned_interval
 from pvi_hpc.data.trace_records import Order, RecordFile
 from pvi_hpc.errors import SurveyError
 
@@ -219,8 +220,6 @@ def _remarks(header: Mapping[str, Any], order: Order, micro: float) -> tuple[Rem
         ("assumed", order == "<", "the format code tells that it is little-endian"),
         ("assumed", header["MeasurementSystem"] == 0,
          "MeasurementSystem (bytes 3255-3256) is 0, unknown; lengths are taken as metres"),
-        ("assumed", micro == old and old > 0x7FFF,
-         f"the sampling interval (bytes 3217-3218) is read without a sign as {old} us"),
         ("assumed", old not in (0, micro),
          f"the sampling interval is {micro:g} us (bytes 3273-3280), not {old} us (3217-3218)"),
         ("doubtful", header["BinaryGainRecovered"] == 2,
@@ -229,7 +228,10 @@ def _remarks(header: Mapping[str, Any], order: Order, micro: float) -> tuple[Rem
         ("doubtful", header["TraceSorting"] in (2, 4),
          f"TraceSorting (bytes 3229-3230) is {header['TraceSorting']}: not records of shots"),
     )  # fmt: skip
-    return tuple(Remark(kind, text) for kind, holds, text in table if holds)
+    remarks = [Remark(kind, text) for kind, holds, text in table if holds]
+    if micro == old and old > 0x7FFF:
+        remarks.append(unsigned_interval("3217-3218", old))
+    return tuple(remarks)
 
 
 def _not_read(path: Path, where: str, got: object, expected: str) -> NoReturn:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.data.remarks import Remark
-from pvi_hpc.data.trace_headers import FIELDS, Traces
+from pvi_hpc.data.trace_headers import FIELDS, Traces, unsigned_interval
 from pvi_hpc.data.trace_records import (
     HEADER_BYTES,
     Order,
@@ -75,7 +75,7 @@ def read_su(path: str | Path) -> Traces:
         number=np.arange(1, len(records.data) + 1),
         intervals=(micro,),
         counts=(best.file.n_samples,),
-        remarks=(order,),
+        remarks=(order, unsigned_interval("117-118", micro)) if micro > 0x7FFF else (order,),
     )
 
 

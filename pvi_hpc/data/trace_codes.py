@@ -55,10 +55,12 @@ def receiver_traces(
     """
     codes = np.asarray(traces.headers[FIELD])
     matching = [code for code, what in RECORDS.items() if component in what]
+    with np.errstate(invalid="ignore"):  # samples may be any bits
+        silent = ~(traces.data != 0).any(axis=1)
     ours = np.isin(codes, [*GENERAL, *matching])
-    dead = (codes == DEAD) | (ours & ~traces.data.any(axis=1))
+    dead = (codes == DEAD) | (ours & silent)
     kept = ours & ~dead
-    specific = np.isin(codes, list(RECORDS)) & traces.data.any(axis=1)
+    specific = np.isin(codes, list(RECORDS)) & ~silent
     _refuse_ambiguous(traces, codes, kept, specific, component)
     return kept, list(_remarks(codes, kept, dead, component))
 

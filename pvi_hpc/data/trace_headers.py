@@ -19,6 +19,7 @@ __all__ = [
     "positions",
     "scale_factor",
     "unreadable",
+    "unsigned_interval",
 ]
 
 Headers = Mapping[str, NDArray[Any]]
@@ -133,7 +134,7 @@ def check_headers(traces: Traces) -> None:
         first = FIELDS[name][0]
         _refuse(
             traces, name, ~np.isin(headers[name], (0, *allowed)),
-            f"{' or '.join(map(str, allowed))}{unit}, as in the rest of the file; correct "
+            f"{' or '.join(map(str, allowed))}{unit}, as the file has it; correct "
             f"bytes {first}-{first + 1}, or set them to 0",
         )  # fmt: skip
     _refuse(
@@ -199,6 +200,15 @@ def header_remarks(traces: Traces, component: Component) -> list[Remark]:
         text = f"the samples are in {named} (bytes 203-204), which is not '{component}'"
         found.append(("doubtful", text, wrong))
     return [Remark(kind, text, int(of.sum())) for kind, text, of in found if of.any()]
+
+
+def unsigned_interval(where: str, micro: float) -> Remark:
+    """Return the remark on an interval [us] that uses the bit of the sign."""
+    return Remark(
+        "doubtful",
+        f"the sampling interval (bytes {where}) is read without a sign as {micro:g} us, not as "
+        f"{micro - 0x10000:g}",
+    )
 
 
 def unreadable(path: object, error: OSError) -> SurveyError:

@@ -208,6 +208,12 @@ def _check_shot(traces: Traces, i: NDArray[np.intp], sources: NDArray[np.float64
     twice = np.flatnonzero(np.diff(numbers) == 0)
     if len(twice):
         a, b = sorted(int(traces.number[k]) for k in i[twice[0] : twice[0] + 2])
+        if not (record or numbers.any()):
+            raise SurveyError(
+                f"'{traces.file}': FieldRecord (bytes 9-12) and TraceNumber (bytes 13-16) are "
+                f"0 in {len(i)} traces, the first is trace {traces.number[i[0]]}; number the "
+                "shots, and the traces of each shot."
+            )
         raise SurveyError(
             f"'{traces.file}': traces {a} and {b} are both FieldRecord {record}, TraceNumber "
             f"{numbers[twice[0]]}; a shot is in the file twice, or TraceNumber (bytes 13-16) "

@@ -3,8 +3,10 @@
 import h5py
 import numpy as np
 import pytest
+from run_example import make_run
 from trace_files import segy
 
+from pvi_hpc.checks.run import check_run
 from pvi_hpc.data.model_file import read_model, write_model
 from pvi_hpc.data.settings import ModelFileSettings
 from pvi_hpc.errors import SurveyError
@@ -204,3 +206,24 @@ def test_ibm_words_of_a_cube_have_the_value_of_their_definition(tmp_path):
 def test_a_model_that_we_wrote_is_read_on_its_grid_only(tmp_path):
     write_model(MODEL, GRID, tmp_path / "m.h5")
     np.testing.assert_array_equal(read(tmp_path / "m.h5"), MODEL)
+
+
+@pytest.mark.parametrize(
+    ("name", "states"),
+    [("a.npy", False), ("b.h5", False), ("c.h5", True), ("d.sgy", True), ("e.sgy", False)],
+)
+def test_pvi_check_says_where_a_model_file_does_not_state_its_grid(tmp_path, name, states):
+    path = tmp_path / name
+    if name == "a.npy":
+        np.save(path, MODEL)
+    elif name.endswith("h5"):
+        written(path, "/", **({"spacing_m": 50.0, "origin_m": GRID.origin} if states else {}))
+    else:
+        cube(path, headers={} if states else {"cdpx": 0, "cdpy": 0})
+    run = make_run(
+        grid={"shape": list(GRID.shape), "spacing_m": 50, "origin_m": list(GRID.origin)},
+        start__model={"file": str(path)}, survey__true_model={"file": str(path)},
+        survey__format="hdf5", survey__files=["none.h5"], survey__synthetic=None,
+    )  # fmt: skip
+    said = [f"{f.level} {f.setting}" for f in check_run(run) if "on which grid" in f.message]
+    assert said == ([] if states else ["ok start.model", "ok survey.true_model"])

@@ -268,6 +268,20 @@ def test_each_bad_header_has_its_message(tmp_path, headers, message):
     assert "s.sgy" in str(caught.value)
 
 
+def test_traces_without_any_numbers_are_told_so(tmp_path):
+    path = write(tmp_path / "s.sgy")
+    with segyio.open(str(path), "r+", ignore_geometry=True) as file:
+        for i in range(7):
+            file.header[i].update(
+                {segyio.TraceField.FieldRecord: 0, segyio.TraceField.SourceY: 0}
+            )
+            file.header[i].update({segyio.TraceField.TraceNumber: 0})
+    with pytest.raises(
+        SurveyError, match=r"\(bytes 9-12\) and TraceNumber .* are 0 in 7 traces"
+    ):
+        read(path)
+
+
 def test_coordinates_in_feet_are_refused(tmp_path):
     path = write(tmp_path / "s.sgy")
     with segyio.open(str(path), "r+", ignore_geometry=True) as file:

@@ -62,7 +62,7 @@ def test_more_samples_and_longer_intervals_than_a_signed_header_holds_are_read(t
     for name, binary in (("b", 40000), ("c", 0)):
         survey = assert_read(segy(tmp_path / f"{name}.sgy", traces(dt=40000), dt=binary))
         assert survey.dt == pytest.approx(0.04)
-        assert "is read without a sign as 40000 us" in survey.attributes["assumed"]
+        assert "read without a sign as 40000 us, not as -25536" in survey.attributes["doubtful"]
 
 
 def test_a_negative_interval_in_some_headers_only_is_refused(tmp_path):

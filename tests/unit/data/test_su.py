@@ -77,9 +77,10 @@ def test_a_truncated_big_endian_file_is_not_read_as_little_endian(tmp_path):
 
 def test_more_samples_than_a_signed_header_holds_are_read(tmp_path):
     x = noise(2, 40000)
-    np.testing.assert_array_equal(
-        read(su(tmp_path / "s.su", [({}, trace) for trace in x])).shots[0].data, x
-    )
+    survey = read(su(tmp_path / "s.su", [({"dt": 40000}, trace) for trace in x]))
+    np.testing.assert_array_equal(survey.shots[0].data, x)
+    assert survey.dt == pytest.approx(0.04)
+    assert "read without a sign as 40000 us" in survey.attributes["doubtful"]
 
 
 def test_a_trace_of_another_interval_is_refused_with_its_number(tmp_path):

@@ -185,6 +185,13 @@ def header_remarks(traces: Traces, component: Component) -> list[Remark]:
             gain != gain[:1],
         )
     )
+    found += _of_component(traces, component)
+    return [Remark(kind, text, int(of.sum())) for kind, text, of in found if of.any()]
+
+
+def _of_component(traces: Traces, component: Component) -> list[tuple[Kind, str, NDArray[Any]]]:
+    """Return doubts whether sign and unit of the samples are those of `component`."""
+    found: list[tuple[Kind, str, NDArray[Any]]] = []
     everywhere = np.ones(len(traces.data), dtype=bool)
     if traces.polarity == OPPOSITE.get(component):
         text = (
@@ -193,13 +200,13 @@ def header_remarks(traces: Traces, component: Component) -> list[Remark]:
             "downwards are positive) and keep it; check the sign of the wavelet"
         )
         found.append(("doubtful", text, everywhere))
-    unit = headers.get("TraceValueMeasurementUnit")
+    unit = traces.headers.get("TraceValueMeasurementUnit")
     if unit is not None:
         wrong = np.isin(unit, [u for u in UNITS if u not in UNITS_OF[component]])
         named = ", ".join(UNITS[int(u)] for u in np.unique(unit[wrong]))
         text = f"the samples are in {named} (bytes 203-204), which is not '{component}'"
         found.append(("doubtful", text, wrong))
-    return [Remark(kind, text, int(of.sum())) for kind, text, of in found if of.any()]
+    return found
 
 
 def unsigned_interval(where: str, micro: float) -> Remark:

@@ -12,16 +12,16 @@ from pvi_hpc.store.predictive_file import Misfits, PredictedShot, Predictive
 __all__ = ["Models", "SimulateModels", "log_likelihoods", "predict"]
 
 Traces = NDArray[np.float32]
-#: Models `(n, nz, ny, nx)` [m/s] and shots to `[model][shot] (n_rec, n_samples)`.
+#: Maps models `(n, nz, ny, nx)` [m/s] and shots to traces `[model][shot] (n_rec, n_samples)`.
 SimulateModels = Callable[[NDArray[np.float32], Sequence[int]], list[list[Traces]]]
 
-#: Shots whose traces are kept.
+#: Number of shots whose traces are kept.
 N_KEPT = 3
 
 
 @dataclass(frozen=True)
 class Models:
-    """What is simulated: the start, the posterior mean and draws `(n, nz, ny, nx)` [m/s]."""
+    """Models to simulate: the start, the posterior mean and draws `(n, nz, ny, nx)` [m/s]."""
 
     start: NDArray[np.float32]
     mean: NDArray[np.float32]

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.checks.findings import Finding, error, warning
 from pvi_hpc.data.survey import Shot, Survey
+from pvi_hpc.errors import Finding, error, warning
 
 __all__ = ["check_geometry", "place_text", "receiver_points", "source_points"]
 

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-from pvi_hpc.checks.controller_cost import free_cells
-from pvi_hpc.checks.findings import Finding, error
 from pvi_hpc.config.project import Run
-from pvi_hpc.errors import PviError
+from pvi_hpc.errors import Finding, PviError, error
 from pvi_hpc.plugins import load_plugin
 
 __all__ = ["check_executor", "check_family", "check_model_map"]
@@ -18,7 +16,7 @@ def check_model_map(run: Run) -> Iterator[Finding]:
     from pvi_hpc.problem.starting_model import starting_model
 
     try:
-        ModelMap.build(run.grid.grid, run.prior, starting_model(run))
+        ModelMap.build(run.cells, run.prior, starting_model(run))
     except PviError as fault:
         yield error("start.model", str(fault))
 
@@ -32,7 +30,7 @@ def check_family(run: Run) -> Iterator[Finding]:
 
     setting = "inference.family"
     try:
-        family = load_family(run.inference.family, free_cells(run))
+        family = load_family(run.inference.family, run.cells.active)
         setting = "inference.method"
         method = load_method(family, NoTarget(), run.inference, run.start, run.seed)
     except PviError as fault:

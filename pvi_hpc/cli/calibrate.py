@@ -21,7 +21,7 @@ from pvi_hpc.store.atomic import atomic_path, write_text
 
 __all__ = ["calibrate_problem", "load_problem", "site_execution"]
 
-#: Lines that tell the progress of a calibration.
+#: Number of lines that tell the progress of a calibration.
 LINES: Final = 20
 
 
@@ -50,7 +50,8 @@ def load_problem(place: str) -> CalibrationProblem:
     if not callable(getattr(found, "invert", None)):
         raise ConfigError(
             f"'{name}' in '{path}' must be an object with a method 'invert(index)' that "
-            f"returns a truth (n,) and draws (D, n), got {found!r}; see docs/diagnostics.md."
+            f"returns a truth (n,) and draws (D, n), got {found!r}; see "
+            "docs/theory/calibration.md."
         )
     problem: CalibrationProblem = found
     return problem

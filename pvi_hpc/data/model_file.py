@@ -101,7 +101,7 @@ def _read_segy(path: Path, dataset: str, grid: Grid) -> NDArray[Any]:
     return read_cube(path, grid)
 
 
-#: By the end of the file's name.
+#: Readers of model files, by the end of the file's name.
 READERS: Final[dict[str, Callable[[Path, str, Grid], NDArray[Any]]]] = {
     ".h5": _read_hdf5,
     ".hdf5": _read_hdf5,

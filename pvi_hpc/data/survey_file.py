@@ -1,6 +1,6 @@
 """The internal survey file: what every run reads, whatever the data came as.
 
-The layout is documented in docs/survey-format.md.
+The layout is documented in docs/reference/survey-format.md.
 """
 
 import hashlib

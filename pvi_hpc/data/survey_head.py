@@ -145,7 +145,7 @@ def _check_version(file: Any, path: Path) -> None:
     if form != FORMAT:
         raise SurveyError(
             f"'{path}' is HDF5 but not a survey file: its attribute 'format' must be "
-            f"'{FORMAT}', got {form or None!r}; see docs/survey-format.md."
+            f"'{FORMAT}', got {form or None!r}; see docs/reference/survey-format.md."
         )
     version = np.ravel(file.attrs.get("version", 0))
     if version.tolist() != [VERSION]:
@@ -164,5 +164,5 @@ def _few(values: NDArray[Any]) -> str:
 def _refuse(path: Path, name: str, expected: str, got: object) -> NoReturn:
     raise SurveyError(
         f"Survey file '{path}': {name} must be {expected}, got {got}; correct the file "
-        "(docs/survey-format.md describes it)."
+        "(docs/reference/survey-format.md describes it)."
     )

@@ -23,11 +23,11 @@ __all__ = ["KHat", "k_hat_along", "pareto_k"]
 Array = NDArray[np.float64]
 LogDensity = Callable[[Tensor], Tensor]  # theta (S, n) -> (S,)
 
-#: Above this, importance weights cannot be trusted (Vehtari et al. 2024).
+#: Largest k-hat at which importance weights can be trusted (Vehtari et al. 2024).
 RELIABLE: Final = 0.7
-#: Log weights that differ by no more are rounding.
+#: Largest difference of log weights that is rounding.
 EQUAL: Final = 1e-9
-#: A subspace of more directions than this says as little as all of them.
+#: Most directions of a subspace: beyond it k-hat says as little as in the full space.
 MAX_DIRECTIONS: Final = 20
 
 
@@ -41,7 +41,7 @@ class KHat:
 
     @property
     def reliable(self) -> bool:
-        """Whether `q` may be used in this subspace, at least after re-weighting."""
+        """True if `q` may be used in this subspace, at least after re-weighting."""
         return self.k < RELIABLE
 
 
@@ -91,7 +91,7 @@ def k_hat_along(
     draws
         Number of draws of `s`, from `q` restricted to the subspace where that is Gaussian.
     seed
-        Of the draws.
+        Seed of the draws.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where workers come from: one small protocol, one entry point an implementation."""
+"""Sources of workers: one small protocol, one entry point for each implementation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from pvi_hpc.plugins import load_plugin
 
 __all__ = ["RESOURCE", "SCHEDULER_SETTINGS", "Executor", "Workplace", "load_executor"]
 
-#: Every worker offers one of it, so that one chunk at a time runs on its gang, and has a
-#: second thread for sums and summaries.
+#: Resource that every worker offers once, so that one chunk at a time runs on its gang; the
+#: worker has a second thread for sums and summaries.
 RESOURCE: Final = "gang"
 
 SCHEDULER_SETTINGS: Final = {
@@ -34,7 +34,7 @@ SCHEDULER_SETTINGS: Final = {
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where an executor keeps its files, and where it notes what happened.
+    """Folders of an executor's files, and the ledger in which it notes events.
 
     `folder` is that of the run, on a disk that all nodes share. `stop` tells whether somebody
     asked the controller to stop: waiting for workers may take days.
@@ -48,9 +48,9 @@ class Workplace:
 class Executor(Protocol):
     """Starts and keeps Dask workers of two threads and one `RESOURCE` each."""
 
-    #: How long a run without workers waits for one [s].
+    #: Time that a run without workers waits for one [s].
     patience_s: float
-    #: How long a worker may run at most [s].
+    #: Longest life of a worker [s].
     walltime_s: float
 
     def start(self, workers: int) -> Any:

@@ -1,4 +1,4 @@
-"""What every variational family can do.
+"""Protocol of every variational family.
 
 A family holds no parameters: they are a dictionary of tensors, made by `initial`, that the
 optimiser updates and checkpoints hold. They have the dtype of the mean given to `initial`;
@@ -89,7 +89,7 @@ class Family(Protocol):
 
 @runtime_checkable
 class ClosedForm(Protocol):
-    """What a family may know exactly; `pvi_hpc.families.moments` estimates it otherwise."""
+    """Moments that a family may know exactly; `pvi_hpc.families.moments` estimates others."""
 
     def entropy(self, parameters: Parameters) -> float:
         """Return `-E[log q]`."""
@@ -106,7 +106,7 @@ class ClosedForm(Protocol):
 
 @runtime_checkable
 class NaturalGradient(Protocol):
-    """What a Gaussian family `theta = mu + L eps` may know: its inverse Fisher information."""
+    """Inverse Fisher information, where a Gaussian family `theta = mu + L eps` knows it."""
 
     @property
     def column_size(self) -> int:

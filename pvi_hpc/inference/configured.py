@@ -1,4 +1,4 @@
-"""What every method here is made of: a family, a target, and settings that suit them."""
+"""Parts of every method here: a family, a target, and settings that suit them."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class ConfiguredMethod(ABC):
     start
         The iterations before them.
     seed
-        Of all draws.
+        Seed of all draws.
     """
 
     family: Family

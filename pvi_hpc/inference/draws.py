@@ -25,7 +25,7 @@ class Draws:
     settings
         Pairs, independent or Sobol points.
     seed
-        Of all numbers.
+        Seed of all random numbers.
     """
 
     n: int

@@ -1,4 +1,4 @@
-"""What every method of inference can do, and how one is found by name."""
+"""Protocol of every method of inference, and the search for a method by name."""
 
 from typing import Protocol, Self
 

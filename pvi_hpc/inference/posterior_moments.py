@@ -13,7 +13,7 @@ from pvi_hpc.inference.state import State
 
 __all__ = ["posterior_moments"]
 
-#: Draws that estimate what no formula gives.
+#: Number of draws that estimate moments for which there is no formula.
 DRAWS: Final = 2000
 
 

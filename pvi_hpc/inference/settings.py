@@ -55,7 +55,7 @@ class MethodSettings(Settings):
 
 
 class EstimatorSettings(Settings):
-    """How the gradient of the ELBO is estimated from samples; see docs/inference.md."""
+    """How the gradient of the ELBO is estimated from samples; see docs/theory/estimators.md."""
 
     draws: Literal["pairs", "independent", "sobol"] = Field(
         "pairs", description="eps and -eps in turn, independent, or scrambled Sobol points."

@@ -14,13 +14,13 @@ __all__ = ["Status"]
 
 log = logging.getLogger(__name__)
 
-#: A controller of another host that was silent so long is suspected dead [s].
+#: Silence after which a controller of another host is suspected dead [s].
 SILENCE = 300.0
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a run is.
+    """Progress of a run, as other programs read it.
 
     `state` is running, stopped, failed or finished; `seconds` the time of this controller
     spent in iterations, `rate` the recent seconds per iteration; counts are simulations of

@@ -1,4 +1,4 @@
-"""Where the files of a project and of its runs lie, relative to the working directory."""
+"""Paths of the files of a project and of its runs, relative to the working directory."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ class RunPaths:
 
     @property
     def status(self) -> Path:
-        """What `pvi status` reads; rewritten every iteration."""
+        """File that `pvi status` reads; the controller rewrites it every iteration."""
         return self.folder / "status.json"
 
     @property
@@ -91,7 +91,7 @@ class ProjectPaths:
 
     @property
     def owner(self) -> Path:
-        """Which process runs the workflow."""
+        """File that names the process which runs the workflow."""
         return self.folder / "workflow.json"
 
     @property
@@ -101,7 +101,7 @@ class ProjectPaths:
 
     @property
     def log(self) -> Path:
-        """What Snakemake said."""
+        """Log of Snakemake."""
         return self.folder / "snakemake.log"
 
     @property

@@ -1,6 +1,6 @@
 """The posterior in numbers: fields on the grid, in one HDF5 file.
 
-The layout is described in docs/results.md; `SCHEMA_VERSION` rises when it changes.
+The layout is described in docs/reference/files.md; `SCHEMA_VERSION` rises when it changes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -63,7 +63,7 @@ class PosteriorSummary:
     true
         Model that the data were made with, where it is known.
     attributes
-        Where the numbers come from, free text by name.
+        Provenance of the numbers, free text by name.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def read_posterior(path: str | Path) -> PosteriorSummary:
             )
         except (KeyError, TypeError) as error:
             raise ResultFileError(
-                f"'{path}' lacks a dataset that docs/results.md asks for: {error}."
+                f"'{path}' lacks a dataset that docs/reference/files.md asks for: {error}."
             ) from error
 
 

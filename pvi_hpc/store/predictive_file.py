@@ -28,7 +28,7 @@ Traces = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PredictedShot:
-    """What one shot recorded, and what the models say it should have.
+    """Recorded traces of one shot, and those that the models predict.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class Predictive:
 
 
 def write_predictive(path: str | Path, predictive: Predictive) -> None:
-    """Write to an HDF5 file, atomically; layout in docs/results.md."""
+    """Write to an HDF5 file, atomically; layout in docs/reference/files.md."""
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         stamp(file, SCHEMA, SCHEMA_VERSION, predictive.attributes)
         file.attrs["dt_s"] = predictive.dt
@@ -149,7 +149,7 @@ def read_predictive(path: str | Path) -> Predictive:
             return Predictive(shots, misfits, float(file.attrs["dt_s"]), attributes)
         except (KeyError, TypeError) as error:
             raise ResultFileError(
-                f"'{path}' lacks a dataset that docs/results.md asks for: {error}."
+                f"'{path}' lacks a dataset that docs/reference/files.md asks for: {error}."
             ) from error
 
 

@@ -21,7 +21,7 @@ __all__ = ["SCHEMA_VERSION", "count_samples", "iter_samples", "write_samples"]
 SCHEMA: Final = "pvi_hpc.samples"
 SCHEMA_VERSION: Final = 1
 
-#: Cells of one HDF5 chunk; 16 MiB of float32.
+#: Number of cells of one HDF5 chunk: 16 MiB of float32.
 CHUNK_CELLS: Final = 4 * 1024**2
 
 Sample = NDArray[np.float32]

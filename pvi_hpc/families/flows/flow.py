@@ -1,4 +1,4 @@
-"""What all flows share: `theta = mu + exp(log_sd) * T(eps)` with `T` a chain of layers.
+"""Base of all flows: `theta = mu + exp(log_sd) * T(eps)` with `T` a chain of layers.
 
 `T` starts at the identity, so that a flow starts as independent normal cells like every
 other family. Layers are zuko's lazy transforms, or ours in their form; the numbers of their
@@ -21,7 +21,7 @@ from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
 
 __all__ = ["Flow"]
 
-#: Of the names of the layers' parameters.
+#: Prefix of the names of the layers' parameters.
 PREFIX = "layers."
 
 

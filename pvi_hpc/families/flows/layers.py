@@ -1,4 +1,4 @@
-"""What flows put between their layers: normalisation, and permutations of the unknowns."""
+"""Steps between the layers of a flow: normalisation, and permutations of the unknowns."""
 
 import torch
 from torch import Tensor

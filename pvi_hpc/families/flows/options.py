@@ -23,7 +23,7 @@ __all__ = [
 #: Numbers a family may hold; with gradient and Adam's two means 6.4 GB in float64.
 MAX_NUMBERS: Final = 200_000_000
 
-#: Setting that a user writes them to.
+#: Section of a configuration that holds the options of a family.
 SETTING: Final = "inference.family.options"
 
 #: Unknowns of an autoregressive flow: zuko builds `(n, n)` matrices of float64.

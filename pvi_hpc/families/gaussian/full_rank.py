@@ -19,7 +19,7 @@ __all__ = ["FullRank"]
 
 #: Arrays `(n, n)` at once: the factor and a copy, its gradient, two moments, one product.
 ARRAYS: Final = 6
-#: Default bound of their memory [GB].
+#: Default bound of the memory of these arrays [GB].
 MEMORY_GB: Final = 8.0
 
 

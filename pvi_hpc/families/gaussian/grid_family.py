@@ -1,4 +1,4 @@
-"""What Gaussian families of couplings on a stencil share: parameters, options and start."""
+"""Base of Gaussian families with couplings on a stencil: parameters, options and start."""
 
 from abc import abstractmethod
 from collections.abc import Mapping

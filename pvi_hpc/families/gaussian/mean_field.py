@@ -19,7 +19,7 @@ __all__ = ["MeanField"]
 class MeanField(GaussianFamily):
     """`theta = mu + exp(log_sd) * eps`; parameters `mu`, `log_sd` `(n,)`."""
 
-    #: Numbers in a column of `L`.
+    #: Count of numbers in a column of `L`.
     column_size = 1
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Where a new component of a mixture begins.
+"""Start of a new component of a mixture.
 
 At an earlier one, moved along one of its draws. With several candidates it is the one whose
 density the mixture misses most: among far ones that is how another mode is found, if one of
@@ -30,9 +30,9 @@ class ComponentStart:
     perturbation
         Length of the move, in units of a draw.
     candidates
-        Places tried; with one nothing is evaluated.
+        Number of places tried; with one place nothing is evaluated.
     seed
-        Of the draws.
+        Seed of the draws.
     """
 
     mixture: Mixture

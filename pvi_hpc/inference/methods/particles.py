@@ -1,4 +1,4 @@
-"""What particle methods share: particles around the start, and their target's gradient.
+"""Base of the particle methods: particles around the start, and their target's gradient.
 
 A particle is one sample: `inference.samples` of them are simulated in every iteration. They
 need no family.
@@ -31,7 +31,7 @@ __all__ = ["PARTICLES", "SETTING", "KernelKind", "ParticleMethod"]
 #: The only parameter once the start is over: `(N, n)`.
 PARTICLES: Final = "particles"
 
-#: Where a user writes the options of a method.
+#: Section of a configuration that holds the options of a method.
 SETTING: Final = "inference.method.options"
 
 KernelKind = Literal["rbf", "diagonal"]

@@ -45,7 +45,7 @@ def stream_descent(
     entropy
         Weight of the entropy's gradient, by `log_sd`, in that of the loss.
     steps
-        Of each parameter.
+        Step of each parameter.
 
     Raises
     ------

@@ -67,7 +67,7 @@ def test_the_setting_decides_which_component_of_a_file_is_prepared(tmp_path):
     given["survey__wavelet"] = {"ricker": {"peak_hz": 20.0, "delay_s": 0.06}}
     for component, kept in (("pressure", [0, 2]), ("vz", [1, 3])):
         run = make_run(survey__files=[str(path)], survey__component=component, **given)
-        survey = survey_geometry(run)
+        survey = survey_geometry(run.survey, 1)
         assert survey.component == component
         np.testing.assert_array_equal(survey.shots[0].data, x[kept])
 

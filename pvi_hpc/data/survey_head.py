@@ -19,7 +19,7 @@ VERSION: Final = 1
 
 @dataclass(frozen=True)
 class SurveyHead:
-    """What describes a survey file.
+    """Description of a survey file.
 
     `dt` is in s; `ids` are those of the shots; `offset` `(n_shots + 1,)` is the first trace of
     each shot and the number of traces; `attributes` say where the data came from.
@@ -53,6 +53,8 @@ def read_head(file: Any, path: Path) -> SurveyHead:
         _refuse(path, "the attribute 'n_samples'", "a whole number, at least 1", n_samples)
     wavelet = _read(file, "wavelet", (None,), path)
     samples = np.asarray(wavelet[()], dtype=np.float64)
+    if not len(samples):
+        _refuse(path, "'wavelet'", "at least one sample", "none")
     _check_finite(samples, "wavelet", path)
     ids = np.asarray(_read(file, "shots/id", (None,), path)[()])
     if len(ids) < 1 or ids.dtype.kind not in "iu" or (ids[1:] <= ids[:-1]).any():
@@ -79,21 +81,19 @@ def read_head(file: Any, path: Path) -> SurveyHead:
 def _offset(file: Any, shots: int, traces: int, path: Path) -> NDArray[np.int64]:
     offset = np.asarray(_read(file, "shots/offset", (shots + 1,), path)[()])
     whole = offset.dtype.kind in "iu" and offset[0] == 0 and offset[-1] == traces
-    if not whole or (offset[1:] <= offset[:-1]).any():
-        expected = f"whole numbers that increase from 0 to the number of traces, {traces}"
+    if not whole or (offset[1:] < offset[:-1]).any():
+        expected = f"whole numbers that go up from 0 to the number of traces, {traces}"
         _refuse(path, "'shots/offset'", expected, _few(offset))
     return offset.astype(np.int64)
 
 
 def _read(file: Any, name: str, shape: tuple[int | None, ...], path: Path) -> Any:
-    """Return a dataset of numbers of this shape; None stands for any length but 0."""
+    """Return a dataset of numbers of this shape; None stands for any length."""
     found = find_dataset(file, name)
     if found is None:
         raise KeyError(f"no dataset '{name}'")
     wrong = found.shape is None or len(found.shape) != len(shape)
-    if wrong or any(
-        b not in (None, a) or not a for a, b in zip(found.shape, shape, strict=True)
-    ):
+    if wrong or any(b not in (None, a) for a, b in zip(found.shape, shape, strict=True)):
         wanted = ", ".join("n" if n is None else str(n) for n in shape)
         _refuse(path, f"'{name}'", f"an array of shape ({wanted})", f"shape {found.shape}")
     if found.dtype.kind not in "fiu":

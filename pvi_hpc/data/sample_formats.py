@@ -34,6 +34,11 @@ FORMATS: Final[Mapping[int, SampleFormat]] = {
     16: SampleFormat("u1", "unsigned integer of 1 byte", fixed_point=True),
 }
 
+#: Value of the last bit of the fraction of an IBM word, by its first byte: sign and exponent.
+SCALE: Final = np.where(np.arange(256) < 128, 1.0, -1.0) * 2.0 ** (
+    4.0 * (np.arange(256) % 128 - 64) - 24
+)
+
 
 def decode(words: NDArray[Any], code: int) -> NDArray[np.float32]:
     """Return the values of samples that are stored as `words` in the format `code`.
@@ -56,7 +61,5 @@ def _ibm(words: NDArray[Any]) -> NDArray[np.float64]:
     The first hexadecimal digit of the fraction `f` may be zero: recorders write such words.
     """
     native = words.astype(np.uint32)
-    fraction = (native & 0x00FFFFFF).astype(np.float64)
-    exponent = ((native >> 24) & 0x7F).astype(np.int32)
-    size: NDArray[np.float64] = np.ldexp(fraction, 4 * (exponent - 64) - 24)
-    return np.where(native >> 31, -size, size)
+    values: NDArray[np.float64] = (native & 0x00FFFFFF) * SCALE[native >> 24]
+    return values

@@ -62,11 +62,14 @@ def survey_geometry(settings: SurveySettings, steps: int) -> Survey:
     assert settings.format != "synthetic"  # handled above
     unknown = Wavelet(np.zeros(1), 1.0)
     survey = import_traces(
-        settings.files, kind=settings.format, wavelet=unknown, noise_sd=settings.noise_sd or 1.0
+        settings.files,
+        kind=settings.format,
+        wavelet=unknown,
+        noise_sd=settings.noise_sd or 1.0,
+        component=settings.component,
     )
     survey = _with_noise(survey, settings)
-    wavelet = _wavelet(settings, steps, survey.dt, survey.n_samples)
-    return replace(survey, wavelet=wavelet, component=settings.component)
+    return replace(survey, wavelet=_wavelet(settings, steps, survey.dt, survey.n_samples))
 
 
 def true_model(settings: SurveySettings | None, grid: Grid) -> Model | None:

@@ -304,6 +304,7 @@ def test_nothing_survives_a_killed_controller(tmp_path):
     assert list(Path(tempfile.gettempdir()).glob(mine))
     sweep()
     assert not list(Path(tempfile.gettempdir()).glob(mine))
+    assert not list(Path("/dev/shm").glob(f"sem.*-{controller.pid}-*"))
 
 
 def test_the_case_fits_the_survey():

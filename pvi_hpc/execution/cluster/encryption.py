@@ -1,20 +1,29 @@
-"""Dask on a network that others share: TLS everywhere, and no HTTP server at all.
+"""Dask where others can reach it: TLS everywhere, and no HTTP server at all.
+
+That is so on one machine too: every user of it can connect to its loopback.
 
 Dask's scheduler and workers open an HTTP port even where the dashboard is off, and it asks
 nobody for a certificate.
 """
 
+import logging
 import os
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dask
-from distributed import Client, Scheduler, Security, SpecCluster, Worker
+from distributed import Client, Nanny, Scheduler, Security, SpecCluster, Worker
 from distributed.http.routing import RoutingApplication
 
+from pvi_hpc.execution.cluster.own_folders import make_own
 from pvi_hpc.execution.executor import SCHEDULER_SETTINGS
+from pvi_hpc.execution.gang.scratch import DASK, owned
 
 __all__ = ["SealedScheduler", "SealedWorker", "make_security", "start_scheduler"]
+
+LOOPBACK: Final = "127.0.0.1"
 
 
 class _NoHttp:
@@ -26,7 +35,22 @@ class _NoHttp:
 
 
 class SealedScheduler(_NoHttp, Scheduler):  # type: ignore[misc]
-    """A scheduler without HTTP."""
+    """A scheduler without HTTP, with its files in a folder that only this user can open.
+
+    Left to itself Dask works in `dask-scratch-space` in the temporary directory, and imports
+    from it. Whoever made that folder first can have it empty any file of this user, wait for
+    ever, or run any program.
+    """
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        self._private = tempfile.TemporaryDirectory(prefix=owned(DASK))
+        with dask.config.set({"temporary-directory": self._private.name}):
+            super().__init__(*arguments, **keywords)
+
+    async def close(self, *arguments: Any, **keywords: Any) -> None:
+        """Close, and remove the folder."""
+        await super().close(*arguments, **keywords)
+        self._private.cleanup()
 
 
 class SealedWorker(_NoHttp, Worker):  # type: ignore[misc]
@@ -41,11 +65,12 @@ def make_security(folder: Path) -> Security:
 
     Raises
     ------
+    ConfigError
+        If the folder is a link, or another user's.
     OSError
-        If the folder cannot be made private.
+        If it cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
+    make_own(folder, private=True)
     made = Security.temporary()
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     for path, text in ((key, made.tls_scheduler_key), (certificate, made.tls_scheduler_cert)):
@@ -62,16 +87,35 @@ def make_security(folder: Path) -> Security:
     return Security(tls_ca_file=str(certificate), require_encryption=True, **names)
 
 
-def start_scheduler(security: Security, interface: str | None) -> tuple[Any, Any]:
-    """Start a scheduler in this process; return it, without workers, and a client."""
-    options = {"protocol": "tls://", "security": security, "dashboard": False}
+def start_scheduler(
+    security: Security,
+    interface: str | None,
+    nannies: Sequence[dict[str, Any]] = (),
+) -> tuple[Any, Any]:
+    """Start a scheduler in this process; return it and a client.
+
+    Its workers come by themselves, or are `nannies`: the options of each `Nanny` of a run on
+    this machine alone, which then uses loopback.
+    """
+    options: dict[str, Any] = {"protocol": "tls://", "security": security, "dashboard": False}
     if interface:
         options["interface"] = interface
+    if nannies:
+        options["host"] = LOOPBACK
+    workers = [_nanny(security, more) for more in nannies]
     with dask.config.set(SCHEDULER_SETTINGS):
         cluster = SpecCluster(
+            workers=dict(enumerate(workers)),
+            worker=workers[0] if workers else None,
             scheduler={"cls": SealedScheduler, "options": options},
             security=security,
-            silence_logs=False,
+            silence_logs=logging.CRITICAL if nannies else False,
         )
         client = Client(cluster, security=security, set_as_default=False)
     return cluster, client
+
+
+def _nanny(security: Security, more: dict[str, Any]) -> dict[str, Any]:
+    options = {"protocol": "tls://", "security": security, "host": LOOPBACK}
+    options |= {"worker_class": SealedWorker, "silence_logs": logging.CRITICAL, **more}
+    return {"cls": Nanny, "options": options}

@@ -4,6 +4,7 @@ They lie in folders that every user of the node can write to. So nothing there i
 its name: only what this user owns, and nobody else can write to, is opened or removed.
 """
 
+import multiprocessing
 import os
 import re
 import secrets
@@ -20,8 +21,10 @@ __all__ = [
     "DASK",
     "PREFIX",
     "SEGMENTS",
+    "SEMAPHORE",
     "free_memory",
     "make_scratch",
+    "name_semaphores",
     "owned",
     "remove_scratch",
     "sweep",
@@ -30,6 +33,8 @@ __all__ = [
 #: First part of the names of the folders of gangs, and of those of Dask.
 PREFIX: Final = "pvi-gang"
 DASK: Final = "pvi-dask"
+#: First part of the names of the semaphores of Dask's nannies, which lie in `/dev/shm`.
+SEMAPHORE: Final = "pvi-sem"
 MEMORY: Final = Path("/dev/shm")
 #: Longest path of a socket [bytes]; Linux takes 107.
 LONGEST_SOCKET: Final = 100
@@ -38,13 +43,25 @@ SEGMENTS: Final = "segments"
 #: Names of that shared memory.
 SEGMENT: Final = re.compile(r"mpich_[A-Za-z0-9_]+")
 #: The user, the process, its birth and its space of pids in a name that `owned` began.
-OWNER: Final = re.compile(rf"(?:{PREFIX}|{DASK})-([0-9]+)-([0-9]+)-([0-9]+)-([0-9]+)-\w+")
+OWNER: Final = re.compile(
+    rf"(?:{PREFIX}|{DASK}|sem\.{SEMAPHORE})-([0-9]+)-([0-9]+)-([0-9]+)-([0-9]+)-\w+"
+)
 
 
 def owned(prefix: str) -> str:
     """Return the start of a folder's name that tells `sweep` that this process owns it."""
     owner = ProcessId.of(os.getpid())
     return f"{prefix}-{os.getuid()}-{owner.pid}-{owner.birth}-{_pid_space()}-"
+
+
+def name_semaphores() -> None:
+    """Let `sweep` know the owner of semaphores that this process makes from now on.
+
+    `multiprocessing` leaves them behind where a process is killed with its resource tracker.
+    """
+    # There is no public way to choose these names.
+    settings: dict[str, str] = multiprocessing.current_process().__dict__["_config"]
+    settings["semprefix"] = "/" + owned(SEMAPHORE).rstrip("-")
 
 
 def free_memory() -> int:
@@ -81,21 +98,21 @@ def remove_scratch(folder: Path) -> None:
     if not _is_private(folder):
         return
     for name in _segments(folder / SEGMENTS):
-        with suppress(OSError):
-            path = MEMORY / name
-            found = path.lstat()
-            if stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid():
-                path.unlink()
+        _unlink_own(MEMORY / name)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep() -> None:
-    """Remove the folders of this user's processes that have died; leave all others alone."""
+    """Remove what this user's dead processes left; leave alone what is of anybody else."""
     for root in {MEMORY, Path(tempfile.gettempdir())}:
         with suppress(OSError):
-            for folder in root.iterdir():
-                if _is_of_the_dead(folder.name):
-                    remove_scratch(folder)
+            for path in root.iterdir():
+                if not _is_of_the_dead(path.name):
+                    continue
+                if path.name.startswith("sem."):
+                    _unlink_own(path)
+                else:
+                    remove_scratch(path)
 
 
 def _is_of_the_dead(name: str) -> bool:
@@ -117,6 +134,14 @@ def _is_private(folder: Path) -> bool:
         return False
     private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
     return private and found.st_uid == os.getuid()
+
+
+def _unlink_own(path: Path) -> None:
+    """Remove a plain file of this user, and nothing else."""
+    with suppress(OSError):
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid():
+            path.unlink()
 
 
 def _segments(path: Path) -> list[str]:

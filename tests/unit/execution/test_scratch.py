@@ -1,6 +1,8 @@
 """Folders in places that every user can write to: what is swept and what is left alone."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from pvi_hpc.execution.gang.scratch import (
     DASK,
     PREFIX,
     SEGMENTS,
+    SEMAPHORE,
     make_scratch,
     owned,
     remove_scratch,
@@ -168,3 +171,28 @@ def test_a_temporary_directory_too_long_for_a_socket_is_refused(places, tmp_path
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 20)))
     with pytest.raises(OSError, match="set TMPDIR to a shorter path"):
         make_scratch(2**62)
+
+
+def test_semaphores_of_the_dead_are_swept_and_those_of_others_kept(places):
+    memory, _ = places
+    dead = memory / f"sem.{SEMAPHORE}-{os.getuid()}-{DEAD}-1-{SPACE}-a_b1c2d3"
+    kept = [memory / f"sem.{owned(SEMAPHORE)}a1b2c3d4", memory / "sem.mp-a1b2c3d4"]
+    for path in (dead, *kept):
+        path.touch(mode=0o600)
+    sweep()
+    assert not dead.exists()
+    assert all(path.exists() for path in kept)
+
+
+def test_semaphores_are_named_after_their_process():
+    code = (
+        "import multiprocessing, os, pathlib\n"
+        "from pvi_hpc.execution.gang.scratch import SEMAPHORE, name_semaphores, owned\n"
+        "name_semaphores()\n"
+        "queue = multiprocessing.get_context('spawn').Queue()\n"
+        "print(len(list(pathlib.Path('/dev/shm').glob(f'sem.{owned(SEMAPHORE)}*'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) >= 2

@@ -27,7 +27,7 @@ Profile = Annotated[
     typer.Option("--profile", "--workflow-profile", help="Snakemake profile of the site."),
 ]
 Extra = Annotated[
-    list[str] | None, typer.Argument(help="After --: options handed on to snakemake.")
+    list[str] | None, typer.Argument(help="Options after `--` are handed on to snakemake.")
 ]
 LOCAL = Path("cluster_profiles/local")
 

@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     PositiveFloat,
     ValidationError,
 )
@@ -22,12 +23,14 @@ __all__ = [
     "Axes",
     "Counts",
     "Depths",
+    "KindSettings",
     "Name",
     "PathName",
     "Seed",
     "Settings",
     "Values",
     "load_plugin",
+    "plugin_section",
     "read_options",
 ]
 
@@ -36,6 +39,12 @@ class Settings(BaseModel):
     """Reject unknown keys, NaN and infinity; forbid mutation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class KindSettings(Settings):
+    """Base of sections that hold `kind`, a plug-in's name, and the plug-in's own keys."""
+
+    kind: str = Field(description="Name of the plug-in.")
 
 
 def _expand(path: str) -> str:
@@ -136,3 +145,28 @@ def read_options(
             f"'{setting}' of '{kind}' may be {sorted(model.model_fields)}: {faults}; correct "
             "or remove them."
         ) from error
+
+
+def plugin_section(group: str, setting: str, default: str | None = None) -> PlainValidator:
+    """Return the validator of a section whose keys are those of the plug-in it names.
+
+    Parameters
+    ----------
+    group
+        Group of entry points, whose classes carry their keys as `Options`.
+    setting
+        Name of the section, for messages.
+    default
+        Kind of a section that names none.
+    """
+
+    def read(tree: Any) -> KindSettings:
+        if isinstance(tree, KindSettings):
+            return tree
+        kind = tree.get("kind", default) if isinstance(tree, Mapping) else None
+        if not isinstance(kind, str):
+            raise ValueError(f"must be a section with a 'kind', got {tree!r}")
+        options: type[KindSettings] = load_plugin(group, kind, f"{setting}.kind").Options
+        return options.model_validate({**tree, "kind": kind})
+
+    return PlainValidator(read)

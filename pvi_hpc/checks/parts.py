@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from pvi_hpc.checks.controller_cost import free_cells
-from pvi_hpc.checks.findings import Finding, error
 from pvi_hpc.config.project import Run
-from pvi_hpc.errors import PviError
+from pvi_hpc.errors import Finding, PviError, error
 from pvi_hpc.plugins import load_plugin
 
 __all__ = ["check_executor", "check_family", "check_model_map"]

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.checks.findings import Finding, error, warning
 from pvi_hpc.config.project import Run
-from pvi_hpc.data.prepare import true_model
-from pvi_hpc.errors import PviError
+from pvi_hpc.errors import Finding, PviError, error, warning
 from pvi_hpc.priors.load import load_prior
+from pvi_hpc.problem.forward import true_model
 from pvi_hpc.problem.starting_model import starting_model
 
-__all__ = ["check_prior", "check_start", "check_true_model", "velocity_range"]
+__all__ = ["check_prior", "check_start", "check_true_model"]
 
 Array = NDArray[np.float64]
 
@@ -74,7 +73,7 @@ def check_start(run: Run) -> Iterator[Finding]:
 
 def check_true_model(run: Run) -> Iterator[Finding]:
     """Check that the true model can be read, and one of our own be found."""
-    synthetic = run.survey.synthetic is not None
+    synthetic = run.survey is not None and run.survey.synthetic is not None
     setting = "survey.synthetic.model" if synthetic else "survey.true_model"
     try:
         model = true_model(run)
@@ -88,22 +87,6 @@ def check_true_model(run: Run) -> Iterator[Finding]:
         yield warning(
             setting, f"no run can find it, for {worst} ('prior.lower_m_s' and so on)."
         )
-
-
-def velocity_range(run: Run) -> tuple[float, float]:
-    """Return the slowest and the fastest velocity a model of this run can have [m/s].
-
-    These are the prior's bounds, and the starting model where its cells are fixed.
-    """
-    low, high = min(run.prior.lower_m_s), max(run.prior.upper_m_s)
-    try:
-        model = None if run.prior.fixed_above_m is None else starting_model(run)
-    except PviError:
-        model = None  # `check_start` reports it
-    if model is None:
-        return low, high
-    fixed = model[~_free(run)]
-    return min(low, fixed.min(initial=low)), max(high, fixed.max(initial=high))
 
 
 def _prior_fault(run: Run) -> str | None:

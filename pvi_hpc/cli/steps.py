@@ -47,8 +47,7 @@ def check_config(config: str | None, name: str | None, only: str | None) -> None
 
 def prepare_project(name: str) -> None:
     """Write the internal survey file of a project."""
-    from pvi_hpc.checks.gradient import check_gradient
-    from pvi_hpc.data.prepare import prepare_survey
+    from pvi_hpc.problem.forward import forward_problem
     from pvi_hpc.run.workers import simulate_survey
 
     _log_to_stdout()
@@ -56,11 +55,11 @@ def prepare_project(name: str) -> None:
     run, paths = project.shared_run, ProjectPaths.of(name)
     # A synthetic survey is simulated: what cannot work is refused first.
     refuse(check_run(run), "The survey")
-    survey = prepare_survey(
-        run, lambda geometry, model: simulate_survey(run, geometry, model, paths.folder)
+    survey = forward_problem(run).prepare(
+        lambda geometry, model: simulate_survey(run, geometry, model, paths.folder)
     )
     for each in project.resolved:
-        findings = list(check_gradient(each, survey))
+        findings = list(forward_problem(each).measure(survey))
         print("\n".join(render(findings)))
         refuse(findings, f"Run '{each.name}'")
     write_text(paths.survey_claim, survey_settings(project))

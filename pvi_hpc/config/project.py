@@ -5,16 +5,15 @@ import json
 from math import prod
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, SerializeAsAny, field_validator, model_validator
 
 from pvi_hpc.config.grid import GridSettings
+from pvi_hpc.config.start import StartingModelSettings
 from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.execution.settings import ExecutionSettings
-from pvi_hpc.forward.acoustic.settings import AcousticSettings
 from pvi_hpc.inference.settings import InferenceSettings
-from pvi_hpc.plugins import Name, Seed, Settings
+from pvi_hpc.plugins import KindSettings, Name, Seed, Settings, plugin_section
 from pvi_hpc.priors.settings import PriorSettings
-from pvi_hpc.problem.settings import StartingModelSettings
 
 __all__ = ["BlockTailsSettings", "PosteriorSettings", "Project", "ReportSettings", "Run"]
 
@@ -56,18 +55,36 @@ class ReportSettings(Settings):
     shot: int | None = Field(None, description="Id of the shot drawn; null: the middle one.")
 
 
+#: The kind of forward problem that a configuration without `forward` has.
+ACOUSTIC = "acoustic"
+
+Forward = Annotated[
+    SerializeAsAny[KindSettings],
+    plugin_section("pvi_hpc.forward_problems", "forward", ACOUSTIC),
+]
+
+
 class _Shared(Settings):
     """Sections of one run; in a project, the defaults of all runs."""
 
     seed: Seed = 1
     grid: GridSettings
-    survey: SurveySettings
-    solver: AcousticSettings = AcousticSettings()
+    survey: SurveySettings | None = Field(
+        None, description="Where the data come from; null where `forward` itself says so."
+    )
+    forward: Forward = Field(
+        {"kind": ACOUSTIC}, validate_default=True, description="What is simulated."
+    )
     prior: PriorSettings
     start: StartingModelSettings = StartingModelSettings()
     inference: InferenceSettings
     execution: ExecutionSettings = ExecutionSettings()
     posterior: PosteriorSettings = PosteriorSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _solver_is_forward(cls, tree: Any) -> Any:
+        return with_forward(tree)
 
 
 #: Beside the folders of runs, or of their reports.
@@ -101,9 +118,10 @@ class Run(_Shared):
 
     def lasting_settings(self) -> dict[str, Any]:
         """Return the settings that must not change while the run goes on."""
-        tree = self.model_dump(mode="json", exclude={"execution", "posterior"})
+        tree = with_solver(self.model_dump(mode="json", exclude={"execution", "posterior"}))
         for name in ("max_error", "scratch"):  # a bound and a place change no bit
-            del tree["solver"]["gradient"][name]
+            if "solver" in tree:
+                del tree["solver"]["gradient"][name]
         execution = self.execution.model_dump(include={"ranks", "shots_per_task"})
         return {**tree, "execution": execution}
 
@@ -131,7 +149,7 @@ class Project(_Shared):
     def merged(self, run: dict[str, Any]) -> dict[str, Any]:
         """Return the settings of one entry of `runs` with the defaults, not yet checked."""
         shared = self.model_dump(exclude={"name", "runs", "segments", "report"})
-        return _merge(shared, run)
+        return _merge(shared, with_forward(run))
 
     def run(self, name: str) -> Run:
         """Return the run called `name`."""
@@ -145,18 +163,52 @@ WHOLE = ("family", "method", "model")
 OF_KIND = ("mean_m_s", "sd_m_s")
 
 
+def with_forward(tree: Any) -> Any:
+    """Return settings with `solver`, an older name, as `forward` of kind acoustic.
+
+    Raises
+    ------
+    ValueError
+        If both are there.
+    """
+    if not isinstance(tree, dict) or "solver" not in tree:
+        return tree
+    if "forward" in tree:
+        raise ValueError(
+            "'solver' is another name of 'forward' with 'kind: acoustic': write one of them"
+        )
+    rest = {key: value for key, value in tree.items() if key != "solver"}
+    solver = tree["solver"]
+    if not isinstance(solver, dict):
+        raise ValueError(f"'solver' must be a section, got {solver!r}")
+    return {**rest, "forward": {"kind": ACOUSTIC, **solver}}
+
+
+def with_solver(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with an acoustic `forward` under its older name `solver`.
+
+    Claims and fingerprints of begun runs hold it.
+    """
+    forward = dict(tree["forward"])
+    if forward.pop("kind") != ACOUSTIC:
+        return tree
+    return {**{k: v for k, v in tree.items() if k != "forward"}, "solver": forward}
+
+
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         both = (
             isinstance(merged.get(key), dict) and isinstance(value, dict) and key not in WHOLE
         )
-        merged[key] = _merge(_same_kind(merged[key], value), value) if both else value
+        merged[key] = _merge(_same_kind(merged[key], value, key), value) if both else value
     return merged
 
 
-def _same_kind(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _same_kind(base: dict[str, Any], over: dict[str, Any], section: str) -> dict[str, Any]:
     """Return what `over` takes over from `base`, if that may be of another kind."""
     if over.get("kind", base.get("kind")) == base.get("kind"):
         return base
+    if section == "forward":  # Every key belongs to its kind.
+        return {}
     return {key: value for key, value in base.items() if key not in OF_KIND}

@@ -20,8 +20,8 @@ from pvi_hpc.execution.gang.gang import GangSettings
 from pvi_hpc.execution.gang.worker_plugin import GangPlugin
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.settings import ExecutionSettings
+from pvi_hpc.forward.problem import Want
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.forward.shots import Want
 from pvi_hpc.forward.simulator import BatchResult
 
 __all__ = ["DaskSimulator"]

@@ -23,9 +23,9 @@ from pvi_hpc.config import Project, Run
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.execution.lease import Lease
-from pvi_hpc.forward.acoustic.from_config import make_setup
 from pvi_hpc.inference.elbo import ElboEstimate
 from pvi_hpc.numerics.standard_normal import log_density
+from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.report.pages import write_site
 from pvi_hpc.report.view import load_view
@@ -58,7 +58,7 @@ def conclude_run(run: Run, survey: Path, paths: RunPaths, shown: int | None) -> 
     progress = load_progress(problem, survey, paths)
     draws = _draw(problem, progress)
     start = time.monotonic()
-    with Lease(paths.lease), workers_of(run, make_setup(run, survey), paths) as simulator:
+    with Lease(paths.lease), workers_of(run, simulation_setup(run, survey), paths) as simulator:
 
         def simulate(batch: NDArray[np.float32], shots: Sequence[int]) -> list[list[Traces]]:
             return simulator.simulate(batch, [shots] * len(batch))

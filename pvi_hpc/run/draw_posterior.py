@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.data.prepare import true_model
 from pvi_hpc.inference.method import Method
 from pvi_hpc.inference.state import State
+from pvi_hpc.problem.forward import true_model
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.store.layout import RunPaths
 from pvi_hpc.store.posterior_file import PosteriorSummary, write_posterior

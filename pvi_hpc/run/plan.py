@@ -8,9 +8,9 @@ import psutil
 import yaml
 
 from pvi_hpc.config import Project, Run
-from pvi_hpc.data.settings import ModelFileSettings
-from pvi_hpc.data.traces import expand_files
+from pvi_hpc.config.project import with_solver
 from pvi_hpc.errors import CheckpointError
+from pvi_hpc.problem.forward import forward_problem
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
 
@@ -88,8 +88,8 @@ def refuse_changed_runs(project: Project) -> None:
 def survey_settings(project: Project) -> str:
     """Return, as JSON, the settings that the survey file depends on."""
     run = project.shared_run
-    tree = run.model_dump(mode="json", include={"grid", "survey", "solver"})
-    if run.survey.synthetic is not None:
+    tree = with_solver(run.model_dump(mode="json", include={"grid", "survey", "forward"}))
+    if run.survey is not None and run.survey.synthetic is not None:
         # The absorbing layers of the simulation are tuned to it.
         tree["prior"] = {"upper_m_s": max(run.prior.upper_m_s)}
     return json.dumps(tree, sort_keys=True)
@@ -100,17 +100,10 @@ def survey_inputs(project: Project) -> list[str]:
 
     Raises
     ------
-    SurveyError
-        If a file or pattern of `survey.files` names nothing.
+    PviError
+        If a file or pattern names nothing, or the settings contradict each other.
     """
-    survey = project.survey
-    files = expand_files(survey.files) if survey.files else []
-    if survey.wavelet is not None and survey.wavelet.file is not None:
-        files.append(survey.wavelet.file)
-    model = survey.synthetic.model if survey.synthetic is not None else None
-    if isinstance(model, ModelFileSettings):
-        files.append(model.file)
-    return files
+    return forward_problem(project.shared_run).inputs()
 
 
 def _refuse_changed_survey(project: Project, paths: ProjectPaths) -> None:

@@ -11,8 +11,8 @@ from pvi_hpc.cost import SimulationCount
 from pvi_hpc.data.survey_file import file_hash
 from pvi_hpc.errors import CheckpointError, StopRequestedError
 from pvi_hpc.execution.lease import Lease
-from pvi_hpc.forward.acoustic.from_config import make_setup
 from pvi_hpc.inference.history import History
+from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.run.controller import Controller, Progress, from_tree
 from pvi_hpc.run.interrupt import StopFlag
@@ -52,7 +52,7 @@ def advance_run(
             return progress
         simulates = run.inference.use_data
         workers = (
-            workers_of(run, make_setup(run, survey), paths, stop.__bool__)
+            workers_of(run, simulation_setup(run, survey), paths, stop.__bool__)
             if simulates
             else nullcontext()
         )

@@ -18,8 +18,8 @@ from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.executor import Workplace, load_executor
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.forward.acoustic.from_config import make_setup
 from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
 
 __all__ = ["end_jobs", "simulate_survey", "workers_of"]
@@ -75,7 +75,7 @@ def simulate_survey(
     with Lease(paths.lease):
         file = paths.folder / "geometry.h5"
         write_survey(geometry, file)
-        with workers_of(run, make_setup(run, file), paths) as simulator:
+        with workers_of(run, simulation_setup(run, file), paths) as simulator:
             traces = simulator.simulate(model[None], [range(len(geometry.shots))])[0]
     shutil.rmtree(paths.folder, ignore_errors=True)
     return traces

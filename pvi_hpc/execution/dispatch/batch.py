@@ -12,7 +12,7 @@ from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.dispatch.tasks import ChunkTask, Model, Summary
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.identity import model_hash, task_identity
-from pvi_hpc.forward.shots import Want
+from pvi_hpc.forward.problem import Want
 
 __all__ = ["Chunk", "Sample", "make_samples"]
 

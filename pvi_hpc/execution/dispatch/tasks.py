@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.execution.failures import Failure, GangError
 from pvi_hpc.execution.gang.worker_plugin import worker_gang
-from pvi_hpc.forward.shots import ShotResult, Want
+from pvi_hpc.forward.problem import ShotResult, Want
 
 __all__ = [
     "ChunkResult",

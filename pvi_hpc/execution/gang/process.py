@@ -16,8 +16,8 @@ from pvi_hpc.execution.gang.channel import Channel, Message, listen
 from pvi_hpc.execution.gang.launchers import gang_environment, launch_command
 from pvi_hpc.execution.gang.scratch import make_scratch, remove_scratch
 from pvi_hpc.execution.settings import Launcher
+from pvi_hpc.forward.problem import ShotResult, Want
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.forward.shots import ShotResult, Want
 
 __all__ = ["Answer", "GangProcess", "GangSettings"]
 
@@ -70,7 +70,7 @@ class GangProcess:
         self.channel: Channel | None = None
         self.library = self.storage = ""
         self._model: Path | None = None
-        self.folder = make_scratch(32 * setup.grid.size)
+        self.folder = make_scratch(setup.scratch)
         self.log = self.folder / "log"
         with ExitStack() as undo:
             undo.callback(remove_scratch, self.folder)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pvi_hpc.plugins import PathName, Settings
+from pvi_hpc.plugins import KindSettings, PathName, Settings
 
 __all__ = ["AcousticSettings", "GradientSettings"]
 
@@ -38,8 +38,10 @@ class GradientSettings(Settings):
         return self
 
 
-class AcousticSettings(Settings):
-    """The acoustic wave solver."""
+class AcousticSettings(KindSettings):
+    """The acoustic wave equation, by our own C/MPI solver."""
+
+    kind: Literal["acoustic"] = "acoustic"
 
     steps_per_sample: PositiveInt = Field(1, description="Time steps per data sample.")
     n_pml: Annotated[int, Field(ge=4, le=40)] = Field(10, description="Absorbing cells.")

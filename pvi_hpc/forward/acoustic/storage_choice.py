@@ -67,7 +67,7 @@ def choose_storage(settings: SolverSettings, size: RunSize, wish: StorageWish) -
             return Choice(storage, memory, reason)
         least = memory if least is None else min(least, memory)
     raise ConfigError(
-        f"'solver.gradient.memory_gb_per_rank' is {wish.memory_gb:g}, but a gradient with "
+        f"'forward.gradient.memory_gb_per_rank' is {wish.memory_gb:g}, but a gradient with "
         f"'storage: {wish.kind}' needs at least {(least or 0) / 1e9:.2f} GB on a rank; raise "
         "it, use more 'execution.ranks', 'storage: auto', or 'scratch' on a local disk."
     )

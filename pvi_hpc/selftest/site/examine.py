@@ -10,7 +10,6 @@ from typing import Any, Final
 import numpy as np
 
 from pvi_hpc.config import Run
-from pvi_hpc.data.prepare import survey_geometry, true_model
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.errors import PviError
 from pvi_hpc.execution.cluster.worker_jobs import BatchExecutor, run_prefix
@@ -18,7 +17,7 @@ from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.executor import Workplace, load_executor
 from pvi_hpc.execution.gang.processes import ProcessId
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.forward.acoustic.from_config import make_setup
+from pvi_hpc.problem.forward import simulation_setup, survey_geometry, true_model
 from pvi_hpc.run.workers import workers_of
 from pvi_hpc.selftest.outcome import Outcome, failed, passed
 from pvi_hpc.selftest.site.files import check_bandwidth, check_visibility
@@ -61,7 +60,7 @@ def _with_workers(run: Run, folder: Path) -> Iterator[Outcome]:
     start = time.monotonic()
     processes: dict[str, tuple[str, str]] = {}
     try:
-        with workers_of(run, make_setup(run, survey), paths) as simulator:
+        with workers_of(run, simulation_setup(run, survey), paths) as simulator:
             _wait_for_all(simulator.client)
             processes = simulator.client.run(_who)
             hosts = sorted({host for host, _ in processes.values()})

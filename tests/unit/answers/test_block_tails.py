@@ -11,13 +11,13 @@ from pvi_hpc.answers.block_tails import block_k_hats
 from pvi_hpc.checks.resources import cost_of
 from pvi_hpc.checks.run import check_run
 from pvi_hpc.config.project import BlockTailsSettings
-from pvi_hpc.data.prepare import survey_geometry
 from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.grid import Grid
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.settings import InferenceSettings
 from pvi_hpc.inference.target import NoTarget
 from pvi_hpc.priors.settings import PriorSettings
+from pvi_hpc.problem.forward import forward_problem, survey_geometry
 from pvi_hpc.problem.model_map import ModelMap
 
 GRID = Grid((5, 2, 6), (100.0, 100.0, 100.0))
@@ -71,7 +71,9 @@ def test_k_hat_needs_a_gaussian_and_its_simulations_are_counted():
     run = make_run(posterior__k_hat=tails)
     assert not [f for f in check_run(run) if f.setting == "posterior.k_hat"]
     geometry = survey_geometry(run)
-    more = cost_of(run, geometry).predictions - cost_of(make_run(), geometry).predictions
+    one = forward_problem(run).cost(geometry)
+    before = cost_of(make_run(), geometry, one).predictions
+    more = cost_of(run, geometry, one).predictions - before
     assert more == 4 * 50 * len(geometry.shots)
     particles = make_run(posterior__k_hat=tails, inference__method={"kind": "svgd"})
     (fault,) = (f for f in check_run(particles) if f.setting == "posterior.k_hat")

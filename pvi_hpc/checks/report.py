@@ -1,39 +1,14 @@
 """Can the report show what it is asked for?"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from pvi_hpc.config.project import Project
 from pvi_hpc.data.survey import Survey
+from pvi_hpc.errors import Finding, error
 
-__all__ = ["Finding", "check_shot", "check_wells", "error", "ok", "warning"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Verdict on a setting: it is fine, doubtful or impossible."""
-
-    level: Literal["ok", "warning", "error"]
-    setting: str
-    message: str
-
-
-def ok(setting: str, message: str) -> Finding:
-    """Return a finding that only informs."""
-    return Finding("ok", setting, message)
-
-
-def warning(setting: str, message: str) -> Finding:
-    """Return a finding that does not stop a run."""
-    return Finding("warning", setting, message)
-
-
-def error(setting: str, message: str) -> Finding:
-    """Return a finding that stops a run."""
-    return Finding("error", setting, message)
+__all__ = ["check_shot", "check_wells"]
 
 
 def check_shot(project: Project, survey: Survey) -> Iterator[Finding]:

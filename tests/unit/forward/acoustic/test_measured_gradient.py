@@ -2,13 +2,12 @@
 
 from run_example import make_run
 
-from pvi_hpc.checks.gradient import check_gradient
-from pvi_hpc.data.prepare import survey_geometry
+from pvi_hpc.problem.forward import forward_problem, survey_geometry
 
 
 def finding(**changes):
     run = make_run(**changes)
-    (only,) = check_gradient(run, survey_geometry(run))
+    (only,) = forward_problem(run).measure(survey_geometry(run))
     return only
 
 
@@ -19,17 +18,17 @@ def test_the_default_storage_is_measured_and_good_enough():
 
 
 def test_a_bound_below_the_measured_error_refuses_the_run():
-    refused = finding(solver__gradient__max_error=1e-9)
+    refused = finding(forward__gradient__max_error=1e-9)
     assert refused.level == "error"
     assert "'storage: checkpointed'" in refused.message
 
 
 def test_too_few_steps_are_refused_with_more():
-    refused = finding(solver__gradient__every=64)
+    refused = finding(forward__gradient__every=64)
     assert refused.level == "error"
-    assert "'solver.gradient.every: 32'" in refused.message
+    assert "'forward.gradient.every: 32'" in refused.message
 
 
 def test_an_exact_storage_needs_no_measurement():
-    exact = finding(solver__gradient__storage="checkpointed")
+    exact = finding(forward__gradient__storage="checkpointed")
     assert "error of the gradient 0.0e+00" in exact.message

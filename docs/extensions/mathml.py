@@ -9,7 +9,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 
 def _mathml(node: nodes.Element, **options: bool) -> str:
-    """Return a formula; browsers leave no space between `log` and its argument by themselves."""
+    """Return a formula; by themselves browsers leave no space between `log` and `p`."""
     text = tex2mathml(node.astext(), **options)
     return text.replace("<mo>&ApplyFunction;</mo>", '<mspace width="0.16em"></mspace>')
 

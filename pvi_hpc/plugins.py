@@ -30,6 +30,7 @@ __all__ = [
     "Settings",
     "Values",
     "load_plugin",
+    "plugin_names",
     "plugin_section",
     "read_options",
 ]
@@ -77,6 +78,11 @@ Axes = tuple[float, float, float]
 Counts = tuple[
     Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]
 ]
+
+
+def plugin_names(group: str) -> list[str]:
+    """Return the names of the entry points of `group` that are installed, sorted."""
+    return sorted(entry_points(group=group).names)
 
 
 def load_plugin(group: str, name: str, setting: str) -> Any:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from pvi_hpc.checks.controller_cost import free_cells
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import Finding, PviError, error
 from pvi_hpc.plugins import load_plugin
@@ -17,7 +16,7 @@ def check_model_map(run: Run) -> Iterator[Finding]:
     from pvi_hpc.problem.starting_model import starting_model
 
     try:
-        ModelMap.build(run.grid.grid, run.prior, starting_model(run))
+        ModelMap.build(run.cells, run.prior, starting_model(run))
     except PviError as fault:
         yield error("start.model", str(fault))
 
@@ -31,7 +30,7 @@ def check_family(run: Run) -> Iterator[Finding]:
 
     setting = "inference.family"
     try:
-        family = load_family(run.inference.family, free_cells(run))
+        family = load_family(run.inference.family, run.cells.active)
         setting = "inference.method"
         method = load_method(family, NoTarget(), run.inference, run.start, run.seed)
     except PviError as fault:

@@ -1,4 +1,4 @@
-"""Can the report show what it is asked for?"""
+"""Checks of what the report is asked to show."""
 
 from collections.abc import Iterator
 

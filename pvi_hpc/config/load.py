@@ -78,6 +78,6 @@ def _describe(fault: Any, prefix: str) -> str:
         return f"'{where}' is unknown (got {value!r}); correct the spelling or remove it."
     if fault["type"] == "missing":
         return f"'{where}' is missing; add it (see config/README.md)."
-    message = fault["msg"].removeprefix("Value error, ")
+    message = fault["msg"].removeprefix("Value error, ").removesuffix(".")
     shown = f", got {value!r}" if not isinstance(value, dict) and "got" not in message else ""
     return f"'{where}': {message[:1].lower() + message[1:]}{shown}."

@@ -11,9 +11,10 @@ from pvi_hpc.config.grid import GridSettings
 from pvi_hpc.config.start import StartingModelSettings
 from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.execution.settings import ExecutionSettings
+from pvi_hpc.grid import Cells
 from pvi_hpc.inference.settings import InferenceSettings
 from pvi_hpc.plugins import KindSettings, Name, Seed, Settings, plugin_section
-from pvi_hpc.priors.settings import PriorSettings
+from pvi_hpc.priors.settings import PriorSettings, keys_of_kind
 
 __all__ = ["BlockTailsSettings", "PosteriorSettings", "Project", "ReportSettings", "Run"]
 
@@ -75,7 +76,7 @@ class _Shared(Settings):
     forward: Forward = Field(
         {"kind": ACOUSTIC}, validate_default=True, description="What is simulated."
     )
-    prior: PriorSettings
+    prior: SerializeAsAny[PriorSettings]
     start: StartingModelSettings = StartingModelSettings()
     inference: InferenceSettings
     execution: ExecutionSettings = ExecutionSettings()
@@ -106,6 +107,11 @@ class Run(_Shared):
             )
         return name
 
+    @property
+    def cells(self) -> Cells:
+        """The grid, and the cells of it that are unknown."""
+        return self.prior.cells(self.grid.grid)
+
     def fingerprint(self) -> str:
         """Return the hash of all settings that change the result.
 
@@ -122,6 +128,8 @@ class Run(_Shared):
         for name in ("max_error", "scratch"):  # a bound and a place change no bit
             if "solver" in tree:
                 del tree["solver"]["gradient"][name]
+        # Runs begun by earlier versions have these, whatever their prior.
+        tree["prior"] = {"mean_m_s": None, "sd_m_s": None, **tree["prior"]}
         execution = self.execution.model_dump(include={"ranks", "shots_per_task"})
         return {**tree, "execution": execution}
 
@@ -159,9 +167,6 @@ class Project(_Shared):
 #: Settings that a run replaces as a whole: half of one family is no other family.
 WHOLE = ("family", "method", "model")
 
-#: Settings of one `kind` of prior, which a run with another kind does not take over.
-OF_KIND = ("mean_m_s", "sd_m_s")
-
 
 def with_forward(tree: Any) -> Any:
     """Return settings with `solver`, an older name, as `forward` of kind acoustic.
@@ -198,17 +203,14 @@ def with_solver(tree: dict[str, Any]) -> dict[str, Any]:
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
-        both = (
-            isinstance(merged.get(key), dict) and isinstance(value, dict) and key not in WHOLE
-        )
-        merged[key] = _merge(_same_kind(merged[key], value, key), value) if both else value
+        both = isinstance(merged.get(key), dict) and isinstance(value, dict)
+        if not both or key in WHOLE:
+            merged[key] = value
+            continue
+        old = merged[key]
+        if key == "prior" and value.get("kind", old["kind"]) != old["kind"]:
+            old = keys_of_kind(old, value["kind"])
+        if key == "forward" and value.get("kind", old["kind"]) != old["kind"]:
+            old = {}
+        merged[key] = _merge(old, value)
     return merged
-
-
-def _same_kind(base: dict[str, Any], over: dict[str, Any], section: str) -> dict[str, Any]:
-    """Return what `over` takes over from `base`, if that may be of another kind."""
-    if over.get("kind", base.get("kind")) == base.get("kind"):
-        return base
-    if section == "forward":  # Every key belongs to its kind.
-        return {}
-    return {key: value for key, value in base.items() if key not in OF_KIND}

@@ -49,23 +49,24 @@ class RunDomain:
     @property
     def prior_range(self) -> tuple[float, float]:
         """Lowest and highest value that the prior allows anywhere [m/s]."""
-        return min(self.run.prior.lower_m_s), max(self.run.prior.upper_m_s)
+        # Imported here, as below: these load torch, which the workflow does not need.
+        from pvi_hpc.priors import prior_bounds
+
+        return prior_bounds(self.run.prior, self.run.cells)
 
     @cached_property
     def model_range(self) -> tuple[float, float]:
         """Range of the prior, with the starting model where its cells are fixed [m/s]."""
         low, high = self.prior_range
-        above = self.run.prior.fixed_above_m
-        if above is None:
+        if self.run.prior.fixed_above_m is None:
             return low, high
-        # Imported here: it loads torch, which the workflow does not need.
         from pvi_hpc.problem.starting_model import starting_model
 
         try:
             model = starting_model(self.run)
         except PviError:  # `check_start` reports it.
             return low, high
-        fixed = model[self.grid.axis(0) < above]
+        fixed = model[~self.run.cells.active]
         return min(low, fixed.min(initial=low)), max(high, fixed.max(initial=high))
 
 

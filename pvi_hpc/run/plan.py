@@ -10,6 +10,7 @@ import yaml
 from pvi_hpc.config import Project, Run
 from pvi_hpc.config.project import with_solver
 from pvi_hpc.errors import CheckpointError
+from pvi_hpc.priors import prior_bounds
 from pvi_hpc.problem.forward import forward_problem
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
@@ -91,7 +92,7 @@ def survey_settings(project: Project) -> str:
     tree = with_solver(run.model_dump(mode="json", include={"grid", "survey", "forward"}))
     if run.survey is not None and run.survey.synthetic is not None:
         # The absorbing layers of the simulation are tuned to it.
-        tree["prior"] = {"upper_m_s": max(run.prior.upper_m_s)}
+        tree["prior"] = {"upper_m_s": prior_bounds(run.prior, run.cells)[1]}
     return json.dumps(tree, sort_keys=True)
 
 

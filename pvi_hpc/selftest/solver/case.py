@@ -14,6 +14,7 @@ from pvi_hpc.forward.acoustic.acoustic_solver import SolverSettings
 from pvi_hpc.forward.acoustic.checks import check_time_step
 from pvi_hpc.forward.acoustic.settings import AcousticSettings
 from pvi_hpc.forward.acoustic.stability import max_time_step
+from pvi_hpc.priors import prior_bounds
 from pvi_hpc.problem.forward import RunDomain, survey_geometry
 
 __all__ = ["DELAY", "VerifyCase"]
@@ -83,19 +84,20 @@ class VerifyCase:
         survey = survey_geometry(run)
         refuse(list(check_time_step(options, RunDomain(run), survey)), "a test of the solver")
         peak = peak_frequency(survey.wavelet)
+        slowest, fastest = prior_bounds(run.prior, run.cells)
         shape = tuple(min(n, max(cells, FEWEST)) for n in run.grid.shape)
         settings = SolverSettings(
             shape=(shape[0], shape[1], shape[2]),
             spacing=run.grid.grid.spacing,
             dt=survey.dt / options.steps_per_sample,
-            pml_velocity=max(run.prior.upper_m_s),
+            pml_velocity=fastest,
             pml_frequency=peak,
             n_pml=options.n_pml,
             order=options.order,
             free_surface=options.free_surface,
             dtype="float64",
         )
-        return cls(settings, min(run.prior.lower_m_s), max(run.prior.upper_m_s), peak, steps)
+        return cls(settings, slowest, fastest, peak, steps)
 
     def homogeneous(self) -> "VerifyCase":
         """Return the case without a free surface, for comparison with the whole space."""

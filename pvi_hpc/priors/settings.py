@@ -23,7 +23,7 @@ GROUP = "pvi_hpc.priors"
 
 
 class PriorSettings(Settings):
-    """What every prior has; `kind` says which other keys there are.
+    """The keys of every prior; `kind` says which other keys there are.
 
     The `Options` of a prior are a subclass with the keys of its kind. Validating this class
     gives an instance of the subclass, so that all keys are together under `prior`.

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 #: A docstring that begins so is a riddle: "Cost of a run" says more than "What a run costs".
 QUESTIONS = {"What", "Where", "Which", "Whether", "How"}
 #: Settings classes, whose descriptions move to the plug-ins that they belong to.
-MOVING = ("config/", "settings.py", "options.py")
+MOVING = ("pvi_hpc/families/gaussian/options.py", "pvi_hpc/inference/settings.py")
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 

@@ -1,12 +1,17 @@
 """Can the parts that a run names be put together: model map, family and executor?"""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import Finding, PviError, error
 from pvi_hpc.plugins import load_plugin
 
-__all__ = ["check_executor", "check_family", "check_model_map"]
+if TYPE_CHECKING:  # these load torch
+    from pvi_hpc.families.family import Family
+    from pvi_hpc.inference.method import Method
+
+__all__ = ["check_executor", "check_family", "check_model_map", "method_of"]
 
 
 def check_model_map(run: Run) -> Iterator[Finding]:
@@ -24,15 +29,12 @@ def check_model_map(run: Run) -> Iterator[Finding]:
 def check_family(run: Run) -> Iterator[Finding]:
     """Check that there is such a family and method, and that their options suit the grid."""
     from pvi_hpc.answers.block_tails import is_gaussian
-    from pvi_hpc.families.load import load_family
-    from pvi_hpc.inference.method import load_method
-    from pvi_hpc.inference.target import NoTarget
 
     setting = "inference.family"
     try:
-        family = load_family(run.inference.family, run.cells.active)
+        family = _family(run)
         setting = "inference.method"
-        method = load_method(family, NoTarget(), run.inference, run.start, run.seed)
+        method = _method(run, family)
     except PviError as fault:
         yield error(setting, str(fault))
         return
@@ -42,6 +44,30 @@ def check_family(run: Run) -> Iterator[Finding]:
             "must be null unless 'inference.method.kind' is 'vi' and the family a Gaussian, "
             f"got '{run.inference.method.kind}' with '{run.inference.family.kind}'; remove it.",
         )
+
+
+def method_of(run: Run) -> "Method":
+    """Return the method of a run, without the density that it would evaluate.
+
+    Raises
+    ------
+    ConfigError
+        If family or method are unknown, or their options wrong.
+    """
+    return _method(run, _family(run))
+
+
+def _family(run: Run) -> "Family":
+    from pvi_hpc.families.load import load_family
+
+    return load_family(run.inference.family, run.cells.active)
+
+
+def _method(run: Run, family: "Family") -> "Method":
+    from pvi_hpc.inference.method import load_method
+    from pvi_hpc.inference.target import NoTarget
+
+    return load_method(family, NoTarget(), run.inference, run.start, run.seed)
 
 
 def check_executor(run: Run) -> Iterator[Finding]:

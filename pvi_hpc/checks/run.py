@@ -107,7 +107,10 @@ def _fits(run: Run, survey: Survey, problem: ForwardProblem) -> Iterator[Finding
         yield error("execution.ranks", str(fault))
         return
     yield from check_workers(run, of_one)
-    cost = cost_of(run, survey, of_one)
+    try:
+        cost = cost_of(run, survey, of_one)
+    except ConfigError:
+        return  # `check_family` says why
     yield ok(
         "cost",
         f"{cost.simulations} simulations and {cost.predictions} without a gradient, about "

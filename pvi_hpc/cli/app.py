@@ -100,6 +100,21 @@ def check(
     check_config(config, project, run)
 
 
+@app.command(name="list")
+def list_(
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="families, methods, priors, executors or forward_problems."),
+    ] = None,
+    name: Annotated[str | None, typer.Argument(help="One of them.")] = None,
+) -> None:
+    """List families, methods and other plug-ins; of one, every option with its meaning."""
+    from pvi_hpc.cli.plugins import list_plugins
+
+    for line in list_plugins(kind, name):
+        typer.echo(line)
+
+
 @app.command()
 def doctor(profile: Profile = LOCAL) -> None:
     """Try out workers, MPI, network and disk of a machine or cluster; says what to mend."""
@@ -145,7 +160,7 @@ def predictive(project: ProjectName, run: RunName) -> None:
     """Simulate data from posterior draws (called by the workflow)."""
     from pvi_hpc.cli.steps import write_predictive_files
 
-    write_predictive_files(project, run)
+    raise typer.Exit(write_predictive_files(project, run))
 
 
 @app.command()

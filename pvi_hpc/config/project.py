@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cached_property
 from math import prod
 from typing import Annotated, Any
 
@@ -10,11 +11,13 @@ from pydantic import Field, PositiveInt, SerializeAsAny, field_validator, model_
 from pvi_hpc.config.grid import GridSettings
 from pvi_hpc.config.start import StartingModelSettings
 from pvi_hpc.data.settings import SurveySettings
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.settings import ExecutionSettings
+from pvi_hpc.forward.settings import ForwardSettings
 from pvi_hpc.grid import Cells
 from pvi_hpc.inference.settings import InferenceSettings
-from pvi_hpc.plugins import KindSettings, Name, Seed, Settings, plugin_section
-from pvi_hpc.priors.settings import PriorSettings, keys_of_kind
+from pvi_hpc.plugins import Name, Seed, Settings
+from pvi_hpc.priors.settings import PriorSettings
 
 __all__ = ["BlockTailsSettings", "PosteriorSettings", "Project", "ReportSettings", "Run"]
 
@@ -67,11 +70,6 @@ class ReportSettings(Settings):
 #: The kind of forward problem that a configuration without `forward` has.
 ACOUSTIC = "acoustic"
 
-Forward = Annotated[
-    SerializeAsAny[KindSettings],
-    plugin_section("pvi_hpc.forward_problems", "forward", ACOUSTIC),
-]
-
 
 class _Shared(Settings):
     """Sections of one run; in a project, the defaults of all runs."""
@@ -81,7 +79,7 @@ class _Shared(Settings):
     survey: SurveySettings | None = Field(
         None, description="Survey with its data; null where `forward` brings the data."
     )
-    forward: Forward = Field(
+    forward: SerializeAsAny[ForwardSettings] = Field(
         {"kind": ACOUSTIC},
         validate_default=True,
         description="Forward problem: the simulation of a model, by `kind`.",
@@ -98,8 +96,8 @@ class _Shared(Settings):
         return with_forward(tree)
 
 
-#: Beside the folders of runs, or of their reports.
-RESERVED = ("benchmarks", "comparison", "index", "logs", "report")
+#: Names of files and folders of a project, beside the folders of runs or of their reports.
+RESERVED = ("benchmarks", "comparison", "index", "logs", "report", "stop")
 
 
 class Run(_Shared):
@@ -158,7 +156,7 @@ class Project(_Shared):
     )
     report: ReportSettings = ReportSettings()
 
-    @property
+    @cached_property
     def resolved(self) -> tuple[Run, ...]:
         """Every run with the defaults filled in."""
         return tuple(Run.model_validate(self.merged(dict(run))) for run in self.runs)
@@ -174,8 +172,16 @@ class Project(_Shared):
         return _merge(shared, with_forward(run))
 
     def run(self, name: str) -> Run:
-        """Return the run called `name`."""
-        return next(run for run in self.resolved if run.name == name)
+        """Return the run called `name`; ConfigError if there is none."""
+        if name not in self._by_name:
+            raise ConfigError(
+                f"'{self.name}' has no run called '{name}', only {', '.join(self._by_name)}."
+            )
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Run]:
+        return {run.name: run for run in self.resolved}
 
 
 #: Settings that a run replaces as a whole: half of one family is no other family.
@@ -223,7 +229,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
             continue
         old = merged[key]
         if key == "prior" and value.get("kind", old["kind"]) != old["kind"]:
-            old = keys_of_kind(old, value["kind"])
+            old = PriorSettings.keys_of_kind(old, value["kind"])
         if key == "forward" and value.get("kind", old["kind"]) != old["kind"]:
             old = {}
         merged[key] = _merge(old, value)

@@ -15,7 +15,7 @@ import numpy as np
 
 from pvi_hpc.data.survey import Component, Shot, Survey, Wavelet
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 
 __all__ = ["SurveyFile", "file_hash", "read_survey", "write_survey"]
 
@@ -43,7 +43,7 @@ def write_survey(survey: Survey, path: str | Path) -> None:
     SurveyError
         If there are no shots, or only some of them have data.
     """
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
         file.attrs.update(
             format=FORMAT, version=VERSION, dt_s=survey.dt, n_samples=survey.n_samples
         )

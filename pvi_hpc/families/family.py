@@ -6,12 +6,14 @@ densities are float64 whatever that is.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Final, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from pvi_hpc.plugins import Settings
 
 __all__ = [
     "LOCATION",
@@ -34,16 +36,20 @@ class Family(Protocol):
     `S` counts samples; densities are returned without gradient.
     """
 
+    #: Model of the options that `from_options` is given; `NoOptions` where there are none.
+    Options: ClassVar[type[Settings]]
+
     n: int
 
     #: The optimiser's step of a parameter relative to the others; 1 where it is not named.
     step_scales: Mapping[str, float]
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
+    def from_options(cls, active: NDArray[np.bool_], options: Any) -> Self:
         """Return the family of the `active` cells of a grid `(nz, ny, nx)`.
 
-        ConfigError if an option is unknown or impossible.
+        `options` is an `Options`, each checked on its own. ConfigError if one does not suit the
+        number of unknowns or the grid.
         """
         ...
 

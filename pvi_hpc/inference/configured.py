@@ -2,13 +2,15 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import Family, NaturalGradient
+from pvi_hpc.inference.method import Evaluations
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.hessian_start import probes_of
 from pvi_hpc.inference.target import Target
+from pvi_hpc.plugins import NoOptions, Settings
 
 __all__ = ["ConfiguredMethod"]
 
@@ -28,13 +30,18 @@ class ConfiguredMethod(ABC):
         The iterations before them.
     seed
         Seed of all draws.
+    options
+        Options of the method, an instance of its `Options`.
     """
+
+    Options: ClassVar[type[Settings]] = NoOptions
 
     family: Family
     target: Target
     settings: InferenceSettings
     start: StartSettings = field(default_factory=StartSettings)
     seed: int = 1
+    options: Settings = field(default_factory=NoOptions)
 
     @classmethod
     def from_settings(
@@ -44,20 +51,30 @@ class ConfiguredMethod(ABC):
         settings: InferenceSettings,
         start: StartSettings,
         seed: int,
+        options: Settings,
     ) -> Self:
         """Return the method of a configuration; ConfigError as `check`."""
-        method = cls(family, target, settings, start, seed)
+        method = cls(family, target, settings, start, seed, options)
         method.check()
         return method
 
     @abstractmethod
     def check(self) -> None:
-        """Raise ConfigError where an option is impossible, or settings do not suit."""
+        """Raise ConfigError where options or settings do not suit each other or the family."""
 
     @property
     def n_iterations(self) -> int:
         """Iterations of the start and of the inference."""
         return self.start.iterations + self.settings.iterations
+
+    def evaluations(self, iteration: int) -> Evaluations:
+        """Return the models of an iteration: of the start, or `settings.samples`."""
+        if iteration < self.start.map_iterations and self.start.map_optimiser != "lbfgs":
+            return Evaluations(minibatch=1)
+        # L-BFGS and the differences of gradients take all shots.
+        if iteration < self.start.iterations:
+            return Evaluations(whole=1)
+        return Evaluations(minibatch=self.settings.samples)
 
     def check_family(self) -> None:
         """Raise ConfigError where optimiser or start ask for what the family has not."""

@@ -1,6 +1,7 @@
 """Protocol of every method of inference, and the search for a method by name."""
 
-from typing import Protocol, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self
 
 from torch import Tensor
 
@@ -9,13 +10,28 @@ from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
-from pvi_hpc.plugins import load_plugin
+from pvi_hpc.plugins import Settings, load_choice
 
-__all__ = ["Method", "load_method"]
+__all__ = ["Evaluations", "Method", "load_method"]
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """Number of models whose density an iteration evaluates.
+
+    `minibatch` of them are compared with `inference.shots_per_sample` shots, where the settings
+    ask for fewer than all; `whole` with all shots whatever the settings.
+    """
+
+    minibatch: int = 0
+    whole: int = 0
 
 
 class Method(Protocol):
     """Turns a state into the next; all memory is in the state, all draws are keyed."""
+
+    #: Model of the options that `from_settings` is given; `NoOptions` where there are none.
+    Options: ClassVar[type[Settings]]
 
     @classmethod
     def from_settings(
@@ -25,16 +41,22 @@ class Method(Protocol):
         settings: InferenceSettings,
         start: StartSettings,
         seed: int,
+        options: Any,
     ) -> Self:
         """Return the method of a configuration; particles need no `family`.
 
-        ConfigError if an option of `settings.method.options` is unknown or impossible.
+        `options` is an `Options`, each checked on its own. ConfigError where they, or other
+        settings, do not suit each other or the family.
         """
         ...
 
     @property
     def n_iterations(self) -> int:
         """Number of iterations of all phases, `start.iterations + settings.iterations`."""
+        ...
+
+    def evaluations(self, iteration: int) -> Evaluations:
+        """Return the models that an iteration evaluates, before it is run; see `pvi check`."""
         ...
 
     def phase(self, iteration: int) -> str:
@@ -77,6 +99,6 @@ def load_method(
     ConfigError
         If no entry point of `pvi_hpc.methods` has that name, or an option is wrong.
     """
-    plugin = load_plugin("pvi_hpc.methods", settings.method.kind, "inference.method.kind")
-    method: Method = plugin.from_settings(family, target, settings, start, seed)
+    plugin, options = load_choice(settings.method, "inference.method")
+    method: Method = plugin.from_settings(family, target, settings, start, seed, options)
     return method

@@ -1,11 +1,12 @@
-"""Settings of the prior, the start and the variational inference."""
+"""Settings of the start and of the variational inference."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pvi_hpc.families.load import FamilySettings
-from pvi_hpc.plugins import Settings
+from pvi_hpc.families.gaussian.options import StencilSize
+from pvi_hpc.families.settings import FamilySettings
+from pvi_hpc.plugins import PluginSettings, Settings
 
 __all__ = [
     "EstimatorSettings",
@@ -27,7 +28,7 @@ class HessianSettings(Settings):
         "From the number of unknowns on: every column of the precision. With stencil: "
         "number of rounds; null: 1.",
     )
-    stencil: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
+    stencil: StencilSize | None = Field(
         None,
         description="[kz, ky, kx], odd: couplings between neighbours within it are probed too, "
         "for families that have them; kz * ky * kx gradients a round.",
@@ -48,11 +49,14 @@ class HessianSettings(Settings):
         return (self.probes or 1) * kz * ky * kx
 
 
-class MethodSettings(Settings):
-    """How the posterior is approximated."""
+class MethodSettings(PluginSettings):
+    """The method that approximates the posterior."""
 
-    kind: str = Field("vi", description="vi, or an entry point of pvi_hpc.methods.")
-    options: dict[str, Any] = Field({}, description="Those of the method; none for vi.")
+    group: ClassVar = "pvi_hpc.methods"
+
+    kind: str = Field(
+        "vi", description="Name of a method; `pvi list methods` shows all of them."
+    )
 
 
 class EstimatorSettings(Settings):

@@ -18,7 +18,7 @@ from pvi_hpc.store.layout import ProjectPaths, RunPaths
 __all__ = [
     "claim_run",
     "refuse_changed_runs",
-    "segment_ends",
+    "segment_end",
     "survey_inputs",
     "survey_settings",
     "total_iterations",
@@ -32,10 +32,9 @@ def total_iterations(run: Run) -> int:
     return run.start.iterations + run.inference.iterations
 
 
-def segment_ends(project: Project, run: Run) -> list[int]:
-    """Return the iteration that each segment of a run ends at."""
-    total = total_iterations(run)
-    return [-(-total * (i + 1) // project.segments) for i in range(project.segments)]
+def segment_end(project: Project, run: Run, index: int) -> int:
+    """Return the iteration that segment `index` of a run ends at."""
+    return -(-total_iterations(run) * (index + 1) // project.segments)
 
 
 def write_owner(path: Path) -> None:

@@ -67,10 +67,10 @@ def simulate_survey(
 ) -> list[NDArray[np.float32]]:
     """Return the clean traces of a model, `(n_receivers, n_samples)` a shot.
 
-    `folder` is one that workers on other nodes see; a folder in it is made, and removed when
-    all went well.
+    `folder` is one that workers on other nodes see; a folder in it is made, whose name no run
+    can have, and removed when all went well.
     """
-    paths = RunPaths(folder / "simulation")
+    paths = RunPaths(folder / ".simulation")
     paths.folder.mkdir(parents=True, exist_ok=True)
     with Lease(paths.lease):
         file = paths.folder / "geometry.h5"

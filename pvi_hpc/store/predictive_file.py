@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.result_schema import ResultFileError, check_schema, stamp
 
 __all__ = ["Misfits", "PredictedShot", "Predictive", "read_predictive", "write_predictive"]
@@ -117,7 +117,7 @@ class Predictive:
 
 def write_predictive(path: str | Path, predictive: Predictive) -> None:
     """Write to an HDF5 file, atomically; layout in docs/reference/files.md."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
         stamp(file, SCHEMA, SCHEMA_VERSION, predictive.attributes)
         file.attrs["dt_s"] = predictive.dt
         misfits = file.create_group("reduced_chi_squared")

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 import pvi_hpc
 from pvi_hpc.diagnostics.plane import TARGETS, plane_kl
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.families import load_family
 from pvi_hpc.families.flows.planar import PlanarTransform
 from pvi_hpc.families.flows.radial import RadialTransform
-from pvi_hpc.families.load import FamilySettings
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.store.checkpoint import CheckpointStore
 
 ACTIVE = np.ones((2, 3, 2), bool)

@@ -21,9 +21,9 @@ from pvi_hpc.inference.settings import EstimatorSettings, InferenceSettings
 
 TARGET = tomography(side=8, n_sensors=8)
 FAMILIES = {
-    "mean_field": MeanField.from_options(TARGET.active, {}),
-    "structured": Structured.from_options(TARGET.active, {"stencil": [1, 5, 5]}),
-    "full_rank": FullRank.from_options(TARGET.active, {}),
+    "mean_field": MeanField.from_options(TARGET.active, MeanField.Options()),
+    "structured": Structured.from_options(TARGET.active, Structured.Options(stencil=[1, 5, 5])),
+    "full_rank": FullRank.from_options(TARGET.active, FullRank.Options()),
 }
 ESTIMATORS = {
     f"{draws}, {landing}": EstimatorSettings(draws=draws, landing=landing)

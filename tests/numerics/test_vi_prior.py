@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pvi_hpc.families import load_family
-from pvi_hpc.families.load import FamilySettings
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.grid import Grid
 from pvi_hpc.inference.elbo import estimate_elbo
 from pvi_hpc.inference.methods.vi import VariationalInference

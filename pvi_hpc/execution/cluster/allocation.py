@@ -83,7 +83,7 @@ class AllocationQueue:
 
 
 class AllocationExecutor(BatchExecutor):
-    """Scheduler here, workers on the nodes of this job, as many on each."""
+    """Workers on the nodes of the batch job that the controller runs in, as many on each."""
 
     def __init__(self, execution: ExecutionSettings, place: Workplace) -> None:
         nodes = allocated_nodes()

@@ -16,9 +16,10 @@ __all__ = ["LocalExecutor"]
 
 
 class LocalExecutor:
-    """A Dask LocalCluster: scheduler and nannies in this process, workers as its children.
+    """Workers on this machine, as children of the controller's process.
 
-    A nanny replaces a worker that dies; with this process all workers end.
+    They are a Dask LocalCluster. A nanny replaces a worker that dies; with this process all
+    workers end.
     """
 
     patience_s = 120.0

@@ -8,6 +8,7 @@ depends on the number of threads.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from pvi_hpc.families.family import Parameters
 from pvi_hpc.families.flows.start import start_at_identity
 from pvi_hpc.numerics.reproducible import one_thread
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
+from pvi_hpc.plugins import Settings
 
 __all__ = ["Flow"]
 
@@ -30,6 +32,9 @@ class Flow:
 
     Entropy and moments are not known in closed form; `moments` estimates them from draws.
     """
+
+    #: Model of the options that `from_options` is given.
+    Options: ClassVar[type[Settings]]
 
     def __init__(self, n: int, layers: Sequence[LazyTransform], seed: int = 0) -> None:
         self.n = n

@@ -8,7 +8,7 @@ because torch's own would sum over cells and samples in an order that depends on
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from math import log
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.numerics.reproducible import row_sums, sum_samples
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI, log_density
+from pvi_hpc.plugins import Settings
 
 __all__ = ["GaussianFamily"]
 
@@ -30,13 +31,16 @@ class GaussianFamily(ABC):
     `L`, and what a family adds.
     """
 
+    #: Model of the options that `from_options` is given.
+    Options: ClassVar[type[Settings]]
+
     def __init__(self, n: int) -> None:
         self.n = n
         self.step_scales: Mapping[str, float] = {}
 
     @classmethod
     @abstractmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
+    def from_options(cls, active: NDArray[np.bool_], options: Any) -> Self:
         """Return the family of the `active` cells of a grid `(nz, ny, nx)`."""
 
     def initial(self, mean: Tensor, sd: float) -> Parameters:

@@ -1,7 +1,6 @@
 """Independent normal cells (Kucukelbir et al. 2017, JMLR 18)."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,29 +8,27 @@ from torch import Tensor
 
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
-from pvi_hpc.families.gaussian.options import refuse_unknown
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.numerics.reproducible import exp, log, sum_samples
+from pvi_hpc.plugins import NoOptions, Settings
 
 __all__ = ["MeanField"]
 
 
 class MeanField(GaussianFamily):
-    """`theta = mu + exp(log_sd) * eps`; parameters `mu`, `log_sd` `(n,)`."""
+    """Independent normal cells: the cheapest family, without correlations.
+
+    `theta = mu + exp(log_sd) * eps`; parameters `mu`, `log_sd` `(n,)`.
+    """
+
+    Options: ClassVar[type[Settings]] = NoOptions
 
     #: Count of numbers in a column of `L`.
     column_size = 1
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells of a grid `(nz, ny, nx)`.
-
-        Raises
-        ------
-        ConfigError
-            If there is any option.
-        """
-        refuse_unknown("mean_field", options, ())
+    def from_options(cls, active: NDArray[np.bool_], options: NoOptions) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`."""
         return cls(int(active.sum()))
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:

@@ -14,9 +14,10 @@ __all__ = ["Structured"]
 
 
 class Structured(GridFamily):
-    """`theta = mu + exp(log_sd) * eps + sum_k shift_k(c_k * eps)`."""
+    """Gaussian with couplings between each cell and its neighbours (PSVI).
 
-    kind = "structured"
+    `theta = mu + exp(log_sd) * eps + sum_k shift_k(c_k * eps)`.
+    """
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the optimum for `N(mean, precision^{-1})`, column by column."""

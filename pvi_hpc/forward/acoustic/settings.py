@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pvi_hpc.plugins import KindSettings, PathName, Settings
+from pvi_hpc.forward.settings import ForwardSettings
+from pvi_hpc.plugins import PathName, Settings
 
 __all__ = ["AcousticSettings", "GradientSettings"]
 
@@ -39,7 +40,7 @@ class GradientSettings(Settings):
         return self
 
 
-class AcousticSettings(KindSettings):
+class AcousticSettings(ForwardSettings):
     """The acoustic wave equation, by our own C/MPI solver."""
 
     kind: Literal["acoustic"] = "acoustic"

@@ -11,7 +11,6 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION, NaturalGradient, Parameters
 from pvi_hpc.inference.configured import ConfiguredMethod
 from pvi_hpc.inference.draws import Draws
@@ -42,17 +41,10 @@ DTYPES = {"double": torch.float64, "single": torch.float32}
 
 
 class VariationalInference(ConfiguredMethod):
-    """Fits a family to a target; a `Method`."""
+    """Variational inference: the family's member of largest ELBO, by its gradients."""
 
     def check(self) -> None:
-        """Raise ConfigError if there is any option, or optimiser or start do not suit."""
-        settings = self.settings
-        if settings.method.options:
-            raise ConfigError(
-                f"'inference.method.options' of 'vi' must be empty, got "
-                f"{sorted(settings.method.options)}; remove them: 'vi' is set by 'estimator', "
-                "'optimiser' and 'stop'."
-            )
+        """Raise ConfigError where optimiser or start ask for what the family has not."""
         self.check_family()
 
     @cached_property

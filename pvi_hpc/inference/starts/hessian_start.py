@@ -17,7 +17,7 @@ from torch import Tensor
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION, Family, Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
-from pvi_hpc.families.gaussian.options import stencil_option
+from pvi_hpc.families.gaussian.options import fitting_size
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.inference.finite import check_values
@@ -107,8 +107,7 @@ def probes_of(family: Family, settings: HessianSettings, seed: int) -> Probes:
                 f"{list(settings.stencil)}; remove it, or choose 'inference.family.kind: "
                 "structured', 'low_rank_structured' or 'precision_structured'."
             )
-        options = {"stencil": settings.stencil}
-        size = stencil_option(options, grid.active.shape, "start.hessian.stencil")
+        size = fitting_size(settings.stencil, grid.active.shape, "start.hessian.stencil")
         return Neighbours(Stencil(grid.active, size), seed)
     if settings.products >= family.n and isinstance(family, GaussianFamily):
         grid = stencil_of(family)

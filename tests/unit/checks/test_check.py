@@ -129,7 +129,7 @@ def test_a_good_run_passes_and_its_cost_is_told():
         ),
         (
             {"inference__family": {"kind": "structured", "options": {"stencil": [4, 4, 4]}}},
-            r"inference\.family: .*options\.stencil' must be three odd.*got \[4, 4, 4\]",
+            r"inference\.family: .*options\.stencil': must be three odd.*got \[4, 4, 4\]",
         ),
         (
             {"execution__executor": "nowhere"},

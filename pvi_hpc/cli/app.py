@@ -27,7 +27,7 @@ Profile = Annotated[
     typer.Option("--profile", "--workflow-profile", help="Snakemake profile of the site."),
 ]
 Extra = Annotated[
-    list[str] | None, typer.Argument(help="After --: options handed on to snakemake.")
+    list[str] | None, typer.Argument(help="Options after `--` are handed on to snakemake.")
 ]
 LOCAL = Path("cluster_profiles/local")
 
@@ -70,7 +70,9 @@ def resume(config: Config, extra: Extra = None, profile: Profile = LOCAL) -> Non
 @app.command()
 def status(
     project: ProjectName,
-    watch: Annotated[float, typer.Option(help="Repeat every so many seconds; 0: once.")] = 0,
+    watch: Annotated[
+        float, typer.Option(help="Seconds between two displays; 0: show once.")
+    ] = 0,
 ) -> None:
     """Show how far every run is: from any terminal, at any time."""
     from pvi_hpc.cli.progress import show_status
@@ -174,9 +176,9 @@ def calibrate(
     problem: Annotated[
         str, typer.Argument(help="An object in a Python file: case.py:problem.")
     ],
-    inversions: Annotated[int, typer.Option(help="How many; at least 50.")] = 200,
-    workers: Annotated[int, typer.Option(help="Inversions at a time.")] = 2,
-    folder: Annotated[Path, typer.Option(help="Of the figure and the numbers.")] = Path(
+    inversions: Annotated[int, typer.Option(help="Number of inversions; at least 50.")] = 200,
+    workers: Annotated[int, typer.Option(help="Number of inversions at a time.")] = 2,
+    folder: Annotated[Path, typer.Option(help="Folder of the figure and the numbers.")] = Path(
         "results/calibration"
     ),
     profile: Profile = LOCAL,

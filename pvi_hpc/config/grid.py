@@ -13,10 +13,11 @@ class GridSettings(Settings):
     """The grid of the inversion."""
 
     shape: Counts = Field(
-        description="Cells (nz, ny, nx), one along the axes that a 1D or 2D problem lacks."
+        description="Numbers of cells (nz, ny, nx), one along the axes that a 1D or 2D problem "
+        "lacks."
     )
-    spacing_m: PositiveFloat | Axes = Field(description="Cell size, one or (dz, dy, dx).")
-    origin_m: Axes = Field((0.0, 0.0, 0.0), description="Coordinates (z, y, x) of cell 0.")
+    spacing_m: PositiveFloat | Axes = Field(description="Cell size [m], one or (dz, dy, dx).")
+    origin_m: Axes = Field((0.0, 0.0, 0.0), description="Coordinates (z, y, x) of cell 0 [m].")
 
     @field_validator("spacing_m")
     @classmethod

@@ -11,7 +11,7 @@ __all__ = ["StartingModelSettings"]
 
 
 class StartingModelSettings(StartSettings):
-    """Starting model, and start of the variational distribution around it."""
+    """The start of the variational distribution, and the starting model."""
 
     model: Literal["prior_mean"] | ProfileSettings | ModelFileSettings = Field(
         "prior_mean",

@@ -52,7 +52,7 @@ class Method(Protocol):
 
     @property
     def n_iterations(self) -> int:
-        """Iterations of all phases: `start.iterations + settings.iterations`."""
+        """Number of iterations of all phases, `start.iterations + settings.iterations`."""
         ...
 
     def evaluations(self, iteration: int) -> Evaluations:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Fitted(NamedTuple):
-    """What a run that is done has come to, and the name of its last state."""
+    """Result of a run that is done, and the name of its last state."""
 
     progress: Progress
     id: StateId

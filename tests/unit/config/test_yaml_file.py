@@ -1,4 +1,4 @@
-"""What YAML would change or lose without a word is refused, with its line."""
+"""Values that YAML would change or lose without a word are refused, with their line."""
 
 import time
 

@@ -6,7 +6,7 @@ As a library, on any log density: `pvi_hpc.fit` and `pvi_hpc.load_fit`.
 import os
 from typing import Any
 
-__all__ = ["__version__", "fit", "load_fit"]
+__all__ = ["ConvergenceWarning", "__version__", "fit", "load_fit"]
 
 __version__ = "0.1.0"
 
@@ -15,10 +15,14 @@ __version__ = "0.1.0"
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
+#: Modules of what is loaded when asked for: it needs torch, which takes seconds.
+_LIBRARY = {"ConvergenceWarning": "verdict", "fit": "fit", "load_fit": "result"}
+
+
 def __getattr__(name: str) -> Any:
-    """Load the library's functions when asked for: they need torch, which takes seconds."""
-    if name in ("fit", "load_fit"):
+    """Load a name of the library."""
+    if name in _LIBRARY:
         from importlib import import_module
 
-        return getattr(import_module("pvi_hpc.library.fit"), name)
+        return getattr(import_module(f"pvi_hpc.library.{_LIBRARY[name]}"), name)
     raise AttributeError(f"module 'pvi_hpc' has no attribute '{name}'")

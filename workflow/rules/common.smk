@@ -34,12 +34,10 @@ except PviError as error:
 RUNS = [run.name for run in PROJECT.resolved]
 FINGERPRINTS = {run.name: run.fingerprint() for run in PROJECT.resolved}
 LAST_SEGMENT = PROJECT.segments - 1
-# What a run leaves behind, in its folder.
+# What a run leaves behind in its folder. Samples may be removed to save space: they are large.
 RESULTS = [
     f"segments/{LAST_SEGMENT}.json",
     "posterior.h5",
-    "samples.nc",
-    "posterior.vtkhdf",
     "predictive.h5",
     "summary.json",
 ]

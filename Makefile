@@ -6,7 +6,7 @@ export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-quick test-clusters test-faults lint sanitize format bench-solver bench-variational clean
+.PHONY: help setup demo test test-quick test-clusters test-faults lint docs sanitize format bench-solver bench-variational clean
 
 help:
 	@echo "make demo        set up, invert a small synthetic survey, write its report"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-clusters  as root: install Slurm and Grid Engine, run the tests on them"
 	@echo "make test-faults    as root: break runs on them in every known way, an hour or more"
 	@echo "make lint        formatters, linters, types, workflow"
+	@echo "make docs        the documentation site, into build/docs"
 	@echo "make sanitize    the compiled kernels under address and undefined-behaviour checks"
 	@echo "make bench-variational  measure the variational methods; last line: JSON"
 	@echo "make bench-solver  compare it with Devito and Deepwave (installs both in .venv-peers)"
@@ -42,6 +43,11 @@ test-faults: setup
 
 lint: setup
 	scripts/lint.sh
+
+# A warning, a dead link to a page or heading included, is an error.
+docs: setup
+	python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "Open build/docs/index.html"
 
 sanitize: setup
 	scripts/sanitize.sh

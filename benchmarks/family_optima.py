@@ -1,4 +1,4 @@
-"""How good each Gaussian family can be: its optimum against the exact posterior.
+"""Optimum of each Gaussian family, against the exact posterior.
 
 Linear-Gaussian tomography with 24 x 24 cells and 120 rays (tests/numerics/tomography.py), under
 a smooth and a rough prior. Prints for each family the divergence to the posterior of the start
@@ -22,7 +22,8 @@ from pvi_hpc.families.settings import FamilySettings
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import ROUGH_KM, SMOOTH_KM, tomography
 
-#: Of L-BFGS, for families without a closed form; the divergence still falls by some percent.
+#: Iterations of L-BFGS, for families without a closed form.
+#: The divergence would still fall by some percent.
 ITERATIONS = 80
 #: Kind, options, and whether the start from the precision is the optimum already.
 FAMILIES = [

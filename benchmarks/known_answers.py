@@ -39,7 +39,7 @@ LONGER: Final = {
     "map_step": 0.3,
     "hessian": {"max_sd": 100.0},
 }
-#: Of L-BFGS, for families without a closed form.
+#: Iterations of L-BFGS, for families without a closed form.
 REFERENCE_ITERATIONS: Final = 300
 
 

@@ -25,7 +25,7 @@ from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS
 from pvi_hpc.execution.gang import worker_plugin as plugin
 from pvi_hpc.execution.gang.process import Answer
 from pvi_hpc.execution.gang.processes import signal_on_parent_death
-from pvi_hpc.forward.shots import ShotResult
+from pvi_hpc.forward.problem import ShotResult
 
 __all__ = ["LightExecutor"]
 
@@ -60,7 +60,7 @@ def gradient(shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 class LightExecutor:
-    """The scheduler in this process, as in a run; workers in as few others as will do."""
+    """The scheduler in this process, as in a run; workers in the fewest other processes."""
 
     patience_s = 120.0
     walltime_s = math.inf

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from pvi_hpc.config import Run, load_project
-from pvi_hpc.data.prepare import survey_geometry
 from pvi_hpc.data.survey_file import write_survey
+from pvi_hpc.problem.forward import survey_geometry
 from pvi_hpc.run import controller
 from pvi_hpc.run.interrupt import StopFlag
 from pvi_hpc.run.segment import advance_run
@@ -39,7 +39,7 @@ def make_run(iterations: int, steps: int) -> Run:
         update={
             "start": run.start.model_copy(update={"map_iterations": 0}),
             "inference": run.inference.model_copy(update={"iterations": iterations}),
-            "solver": run.solver.model_copy(update={"steps_per_sample": steps}),
+            "forward": run.forward.model_copy(update={"steps_per_sample": steps}),
         }
     )
 

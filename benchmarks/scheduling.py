@@ -1,4 +1,4 @@
-"""What controller and scheduler cost beside simulations of a given duration and model size.
+"""Cost of controller and scheduler beside simulations of a given duration and model size.
 
     python benchmarks/scheduling.py --workers 64 --seconds 10 --cells 1000000
 
@@ -30,9 +30,9 @@ import numpy as np
 from light_workers import LightExecutor
 
 from pvi_hpc.config import Run
-from pvi_hpc.data.prepare import survey_geometry
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.execution.dask_simulator import DaskSimulator
+from pvi_hpc.problem.forward import survey_geometry
 from pvi_hpc.run import workers
 from pvi_hpc.run.interrupt import StopFlag
 from pvi_hpc.run.segment import advance_run

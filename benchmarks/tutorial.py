@@ -1,4 +1,4 @@
-"""Run the Python of docs/tutorial.md, in a temporary folder, and draw its figure."""
+"""Run the Python of the tutorial, in a temporary folder, and draw its figure."""
 
 import contextlib
 import re
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from pvi_hpc.report.style import COLOURS, png
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "docs" / "guide" / f"{name}.md" for name in ("tutorial", "tutorial-check")]
 PAIRS = {"origin time [s]": 2, "depth [km]": 1}
 
 
@@ -20,11 +21,12 @@ def code_of(page: Path) -> str:
     return "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
 
 
-def run_page(page: Path) -> dict[str, Any]:
-    """Return the names that the page's code defines."""
+def run_tutorial() -> dict[str, Any]:
+    """Return the names that the code of the tutorial's pages defines."""
     names: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        exec(compile(code_of(page), str(page), "exec"), names)
+        for page in PAGES:
+            exec(compile(code_of(page), str(page), "exec"), names)
     return names
 
 
@@ -49,8 +51,8 @@ def draw(names: dict[str, Any]) -> Figure:
 
 
 def main() -> None:
-    """Print what the page prints; write its figure to the folder given, or to docs/images."""
-    names = run_page(ROOT / "docs" / "tutorial.md")
+    """Print what the pages print; write its figure to the folder given, or to docs/images."""
+    names = run_tutorial()
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
     (folder / "tutorial-posteriors.png").write_bytes(png(lambda: draw(names)))
 

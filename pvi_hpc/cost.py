@@ -7,7 +7,7 @@ __all__ = ["SimulationCount"]
 
 @dataclass(frozen=True)
 class SimulationCount:
-    """What a batch cost: simulations of one shot, how they went, and samples dropped."""
+    """Cost of a batch: simulations of one shot by their ending, and samples dropped."""
 
     done: int = 0
     failed: int = 0

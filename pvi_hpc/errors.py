@@ -1,8 +1,12 @@
-"""Errors a user can act on. Everything else is a bug and stays a bare exception."""
+"""Errors a user can act on, and findings before anything runs; the rest are bugs."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 __all__ = [
     "CheckpointError",
     "ConfigError",
+    "Finding",
     "LeaseError",
     "LedgerError",
     "NonFiniteError",
@@ -11,6 +15,9 @@ __all__ = [
     "SolverError",
     "StopRequestedError",
     "SurveyError",
+    "error",
+    "ok",
+    "warning",
 ]
 
 
@@ -27,11 +34,15 @@ class SurveyError(PviError, ValueError):
 
 
 class SolverError(PviError, RuntimeError):
-    """A native solver returned a non-zero status."""
+    """A simulation failed; `failure` names the class that the ledger counts it in."""
+
+    failure: ClassVar[str] = "solver_error"
 
 
 class NonFiniteError(SolverError):
     """A simulation gave NaN or infinite values."""
+
+    failure = "non_finite"
 
 
 class SimulationError(PviError, RuntimeError):
@@ -39,7 +50,7 @@ class SimulationError(PviError, RuntimeError):
 
 
 class LedgerError(SimulationError):
-    """What happened to the simulations of a run cannot be written down."""
+    """The ledger, the record of the simulations of a run, cannot be written."""
 
 
 class StopRequestedError(PviError, RuntimeError):
@@ -52,3 +63,27 @@ class CheckpointError(PviError, RuntimeError):
 
 class LeaseError(PviError, RuntimeError):
     """Another controller is working on this run."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Result of checking a setting: it is fine, doubtful or impossible."""
+
+    level: Literal["ok", "warning", "error"]
+    setting: str
+    message: str
+
+
+def ok(setting: str, message: str) -> Finding:
+    """Return a finding that only informs."""
+    return Finding("ok", setting, message)
+
+
+def warning(setting: str, message: str) -> Finding:
+    """Return a finding that does not stop a run."""
+    return Finding("warning", setting, message)
+
+
+def error(setting: str, message: str) -> Finding:
+    """Return a finding that stops a run."""
+    return Finding("error", setting, message)

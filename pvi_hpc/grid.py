@@ -1,4 +1,4 @@
-"""The regular grid that models, gradients and results live on."""
+"""The regular grid that models, gradients and results live on, and its unknown cells."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Grid"]
+__all__ = ["Cells", "Grid"]
 
 
 @dataclass(frozen=True)
@@ -77,3 +77,49 @@ class Grid:
             (f"{'zyx'[axis]} {places[a]:g} to {places[b - 1]:g} m", slice(int(a), int(b)))
             for a, b in pairwise(ends)
         ]
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The grid of a run and its active cells, those whose value is unknown.
+
+    Parameters
+    ----------
+    grid
+        The grid.
+    active
+        Active cells `(nz, ny, nx)`; the others keep the starting model. Vectors `(n,)` of
+        unknowns are in the order of the flattened grid.
+    """
+
+    grid: Grid
+    active: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, grid: Grid, fixed_above: float | None = None) -> "Cells":
+        """Return the cells of a grid, active from the depth `fixed_above` [m] downwards.
+
+        Every cell is active where that is None.
+        """
+        free = grid.axis(0) >= (-np.inf if fixed_above is None else fixed_above)
+        return cls(grid, np.broadcast_to(free[:, None, None], grid.shape).copy())
+
+    @property
+    def n(self) -> int:
+        """Number of active cells."""
+        return int(self.active.sum())
+
+    @property
+    def depth(self) -> NDArray[np.float64]:
+        """Depth of the active cells `(n,)` [m]."""
+        return np.broadcast_to(self.grid.axis(0)[:, None, None], self.grid.shape)[self.active]
+
+    @property
+    def box(self) -> tuple[slice, slice, slice] | None:
+        """The box of the grid that the active cells fill, or None if they fill none."""
+        if not self.active.any():
+            return None
+        others = (1, 2), (0, 2), (0, 1)
+        held = [np.flatnonzero(self.active.any(axis=axes)) for axes in others]
+        z, y, x = (slice(int(cells[0]), int(cells[-1]) + 1) for cells in held)
+        return (z, y, x) if self.active[z, y, x].all() else None

@@ -1,7 +1,7 @@
 """Write what is generated from settings and plug-ins: the JSON schema and the key list."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +91,25 @@ def keys_text() -> str:
     schema = Project.model_json_schema()
     definitions = schema["$defs"]
     lines = [HEADER]
-    for title, node in [("Project", schema), *sorted(definitions.items())]:
+    for title, node in _sections([("Project", schema), *sorted(definitions.items())]):
         lines += [f"## {title}", "", node.get("description", "").replace("\n", " "), ""]
-        lines += ["| key | what it is | default |", "|---|---|---|"]
-        lines += list(_rows(node))
+        if "anyOf" in node:
+            lines += [
+                ", ".join(f"[{k['title']}](#{k['title'].lower()})" for k in node["anyOf"])
+            ]
+        else:
+            lines += ["| key | what it is | default |", "|---|---|---|", *_rows(node)]
         lines.append("")
     for group, setting in GROUPS.items():
         lines += list(_plugins(group, setting))
     return "\n".join(lines)
+
+
+def _sections(nodes: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield title and schema of each section, one for every kind of what has kinds."""
+    for title, node in nodes:
+        yield title, node
+        yield from ((kind["title"], kind) for kind in node.get("anyOf", ()))
 
 
 def _plugins(group: str, setting: str) -> Iterator[str]:

@@ -71,7 +71,7 @@ def run_case(case: Case, rounds: int, folder: Path) -> dict[str, Any]:
 
 
 def skips(name: str, what: str, i: int, case: Case) -> bool:
-    """Whether a solver sits out this round."""
+    """Return whether a solver sits out this round."""
     few = i + 1 >= SLOW_ROUNDS or case.updates > SLOW_UPDATES
     return (name, what) == SLOW and few
 

@@ -20,7 +20,8 @@ from pvi_hpc.data.survey_file import file_hash, write_survey
 from pvi_hpc.execution.cluster.local import LocalExecutor
 from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.settings import ExecutionSettings
-from pvi_hpc.forward.acoustic.solver_settings import settings_of
+from pvi_hpc.forward.acoustic.setup import AcousticSetup
+from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
 from pvi_hpc.forward.acoustic.stability import max_time_step
 from pvi_hpc.forward.acoustic.storage_choice import Choice, RunSize, choose_storage
 from pvi_hpc.forward.acoustic.storage_request import StorageWish
@@ -66,22 +67,10 @@ class Case:
         dt = 0.9 * max_time_step(FASTEST, SPACING)
         write_survey(self._survey(dt, n_rec), survey)
         wish = StorageWish(self.kind, self.every or None, memory_gb, f_max=3 * PEAK)
-        return SimulationSetup(
-            survey=str(survey),
-            survey_hash=file_hash(survey),
-            grid=Grid(self.shape, SPACING, (0.0, 0.0, 0.0)),
-            dt=dt,
-            n_steps=self.steps,
-            steps_per_sample=1,
-            order=8,
-            n_pml=10,
-            free_surface=False,
-            precision="float32",
-            pml_velocity=FASTEST,
-            pml_frequency=PEAK,
-            threads=threads,
-            storage=wish,
-        )
+        solver = SolverSettings(self.shape, SPACING, dt, FASTEST, PEAK, threads=threads)
+        grid = Grid(self.shape, SPACING, (0.0, 0.0, 0.0))
+        setup = AcousticSetup(grid, solver, self.steps, 1, wish)
+        return setup.to_setup(str(survey), file_hash(survey))
 
     def model(self) -> Any:
         """Return a model `(nz, ny, nx)` [m/s] that gets faster with depth."""
@@ -130,8 +119,9 @@ def peak_gb(pid: int) -> float:
 
 def chosen(setup: SimulationSetup, case: Case, n_rec: int) -> Choice:
     """Return the storage and the memory that `pvi check` says."""
-    size = RunSize(setup.n_steps, n_rec, case.ranks)
-    return choose_storage(settings_of(setup), size, setup.storage)
+    acoustic = AcousticSetup.from_setup(setup)
+    size = RunSize(acoustic.n_steps, n_rec, case.ranks)
+    return choose_storage(acoustic.solver, size, acoustic.storage)
 
 
 def main() -> None:

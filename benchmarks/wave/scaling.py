@@ -1,4 +1,4 @@
-"""How the cost of our solver grows: with the grid, over ranks and threads, over shots at once.
+"""Cost of our solver: against the grid, over ranks and threads, over shots at once.
 
 Every measurement alternates with those it is compared with. The last line is a JSON object.
 Takes some three minutes; nothing else should run on the machine.
@@ -27,7 +27,7 @@ REPEATS = 3
 
 @dataclass(frozen=True)
 class Layout:
-    """How the two cores are used."""
+    """Use of the two cores: ranks, threads and shots at once."""
 
     name: str
     ranks: int

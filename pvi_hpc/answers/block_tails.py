@@ -21,7 +21,7 @@ from pvi_hpc.problem.problem import Problem
 
 __all__ = ["block_k_hats", "is_gaussian"]
 
-#: Models `(n, nz, ny, nx)` [m/s] to their log likelihoods `(n,)`, all shots.
+#: Maps models `(n, nz, ny, nx)` [m/s] to their log-likelihoods `(n,)` of all shots.
 LogLikelihood = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 
 

@@ -1,1 +1,1 @@
-"""What `pvi check` looks at, one subject a file; `pvi_hpc.checks.run` puts them together."""
+"""Checks of `pvi check`, one subject a file; `pvi_hpc.checks.run` puts them together."""

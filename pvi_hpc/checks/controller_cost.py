@@ -1,15 +1,13 @@
-"""What the controller needs for the variational update: memory, checkpoint and time."""
+"""Needs of the controller for the variational update: memory, checkpoint and time."""
 
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import PviError
+from pvi_hpc.grid import Cells
 
-__all__ = ["ControllerCost", "controller_cost", "free_cells"]
+__all__ = ["ControllerCost", "controller_cost"]
 
 #: The interpreter with torch, NumPy and the libraries [bytes]; measured.
 INTERPRETER: Final = 0.35e9
@@ -17,17 +15,18 @@ INTERPRETER: Final = 0.35e9
 DOUBLE_FIELDS: Final = 8
 #: Arrays `(S, n)` in the precision of the parameters: eps, theta, score, cotangent, two sums.
 FIELDS: Final = 6
-#: CPU time of an update by each number, and by each sample and cell [s]; docs/scale.md.
+#: CPU time of an update by each number, and by each sample and cell [s]; measured in
+#: docs/evidence/update-at-scale.md.
 SECONDS_A_NUMBER: Final = 5e-9
 SECONDS_A_SAMPLE: Final = 3e-8
 
 
 @dataclass(frozen=True)
 class ControllerCost:
-    """Of a run's variational update.
+    """Cost of the variational update of a run.
 
-    `state` is what a checkpoint holds and `peak` all that the process takes [bytes]; `seconds`
-    an iteration on one core, without simulations.
+    `state` is the size of a checkpoint and `peak` the memory of the whole process [bytes];
+    `seconds` is the time of an iteration on one core, without simulations.
     """
 
     state: float
@@ -35,18 +34,11 @@ class ControllerCost:
     seconds: float
 
 
-def free_cells(run: Run) -> NDArray[np.bool_]:
-    """Return which cells of the grid `(nz, ny, nx)` the prior leaves free."""
-    grid, above = run.grid.grid, run.prior.fixed_above_m
-    free = grid.axis(0) >= (-np.inf if above is None else above)
-    return np.broadcast_to(free[:, None, None], grid.shape).copy()
-
-
 def controller_cost(run: Run) -> ControllerCost:
     """Return the cost; zeros where `check_family` has something to say first."""
-    active = free_cells(run)
+    cells = run.cells
     try:
-        numbers, streamed = _numbers(run, active)
+        numbers, streamed = _numbers(run, cells)
     except PviError:
         return ControllerCost(0, 0, 0)
     inference = run.inference
@@ -54,7 +46,7 @@ def controller_cost(run: Run) -> ControllerCost:
     moments = 2 if inference.optimiser.kind == "adam" else 1
     copies = 1 + moments + (inference.optimiser.average > 0)
     state = size * numbers * copies
-    fields = inference.samples * int(active.sum())
+    fields = inference.samples * cells.n
     working = fields * (8 * DOUBLE_FIELDS + size * FIELDS)
     # A gradient that is not streamed is stored, and Adam makes two arrays like it.
     gradients = 0 if streamed else 3 * size * numbers
@@ -62,7 +54,7 @@ def controller_cost(run: Run) -> ControllerCost:
     return ControllerCost(state, INTERPRETER + state + working + gradients, seconds)
 
 
-def _numbers(run: Run, active: NDArray[np.bool_]) -> tuple[int, bool]:
+def _numbers(run: Run, cells: Cells) -> tuple[int, bool]:
     """Return how many variational numbers there are, and whether their gradient is streamed."""
     # Imported here: these load torch.
     import torch
@@ -70,7 +62,7 @@ def _numbers(run: Run, active: NDArray[np.bool_]) -> tuple[int, bool]:
     from pvi_hpc.families.load import load_family
     from pvi_hpc.inference.optimisers.streaming import streams
 
-    family = load_family(run.inference.family, active)
+    family = load_family(run.inference.family, cells.active)
     # Tensors of this device have a shape and no memory.
     with torch.device("meta"):
         parameters = family.initial(torch.empty(family.n), 1.0)

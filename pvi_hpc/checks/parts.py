@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pvi_hpc.checks.controller_cost import free_cells
-from pvi_hpc.checks.findings import Finding, error
 from pvi_hpc.config.project import Run
-from pvi_hpc.errors import PviError
+from pvi_hpc.errors import Finding, PviError, error
 from pvi_hpc.execution.executor import executor_class
 
 if TYPE_CHECKING:  # these load torch
@@ -23,7 +21,7 @@ def check_model_map(run: Run) -> Iterator[Finding]:
     from pvi_hpc.problem.starting_model import starting_model
 
     try:
-        ModelMap.build(run.grid.grid, run.prior, starting_model(run))
+        ModelMap.build(run.cells, run.prior, starting_model(run))
     except PviError as fault:
         yield error("start.model", str(fault))
 
@@ -62,7 +60,7 @@ def method_of(run: Run) -> "Method":
 def _family(run: Run) -> "Family":
     from pvi_hpc.families.load import load_family
 
-    return load_family(run.inference.family, free_cells(run))
+    return load_family(run.inference.family, run.cells.active)
 
 
 def _method(run: Run, family: "Family") -> "Method":

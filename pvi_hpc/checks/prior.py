@@ -5,45 +5,29 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.checks.findings import Finding, error, warning
 from pvi_hpc.config.project import Run
-from pvi_hpc.data.prepare import true_model
-from pvi_hpc.errors import PviError
-from pvi_hpc.priors.load import load_prior
+from pvi_hpc.errors import Finding, PviError, error, warning
+from pvi_hpc.priors.load import load_prior, prior_class
+from pvi_hpc.problem.forward import true_model
 from pvi_hpc.problem.starting_model import starting_model
 
-__all__ = ["check_prior", "check_start", "check_true_model", "velocity_range"]
+__all__ = ["check_prior", "check_start", "check_true_model"]
 
 Array = NDArray[np.float64]
 
 
 def check_prior(run: Run) -> Iterator[Finding]:
-    """Check that there is such a prior, and that its tables suit the grid and each other."""
-    prior, grid = run.prior, run.grid.grid
+    """Check that the prior can be made, and what it says of itself on this grid."""
     if (fault := _prior_fault(run)) is not None:
         yield error("prior", fault)
-    top, bottom = grid.origin[0], grid.upper[0]
-    if len(prior.depth_m) > 1 and (prior.depth_m[0] > top or prior.depth_m[-1] < bottom):
-        yield warning(
-            "prior.depth_m",
-            f"covers {prior.depth_m[0]:g} to {prior.depth_m[-1]:g} m, the grid {top:g} to "
-            f"{bottom:g} m; the first and last values hold beyond.",
-        )
-    if prior.fixed_above_m is not None and prior.fixed_above_m > bottom:
+    yield from prior_class(run.prior).check(run.prior, run.cells)
+    bottom, fixed_above = run.grid.grid.upper[0], run.prior.fixed_above_m
+    if fixed_above is not None and fixed_above > bottom:
         yield error(
             "prior.fixed_above_m",
             f"must be above the grid's last cell at {bottom:g} m, or nothing is left to "
-            f"invert, got {prior.fixed_above_m:g}.",
+            f"invert, got {fixed_above:g}.",
         )
-    for z, mean, low, high in zip(
-        prior.depth_m, prior.mean_m_s or (), prior.lower_m_s, prior.upper_m_s, strict=False
-    ):
-        if not low < mean < high:
-            yield error(
-                "prior.mean_m_s",
-                f"must lie between 'lower_m_s' and 'upper_m_s', got {mean:g} m/s at {z:g} m, "
-                f"bounds {low:g} to {high:g}.",
-            )
 
 
 def check_start(run: Run) -> Iterator[Finding]:
@@ -51,7 +35,7 @@ def check_start(run: Run) -> Iterator[Finding]:
     fixed_above, of_prior = run.prior.fixed_above_m, run.start.model == "prior_mean"
     if of_prior and _prior_fault(run) is not None:
         return  # `check_prior` reports it
-    if of_prior and fixed_above is not None and not _free(run).all():
+    if of_prior and fixed_above is not None and not run.cells.active.all():
         yield warning(
             "start.model",
             f"is 'prior_mean', so that the cells above 'prior.fixed_above_m: {fixed_above:g}' "
@@ -74,7 +58,7 @@ def check_start(run: Run) -> Iterator[Finding]:
 
 def check_true_model(run: Run) -> Iterator[Finding]:
     """Check that the true model can be read, and one of our own be found."""
-    synthetic = run.survey.synthetic is not None
+    synthetic = run.survey is not None and run.survey.synthetic is not None
     setting = "survey.synthetic.model" if synthetic else "survey.true_model"
     try:
         model = true_model(run)
@@ -90,53 +74,28 @@ def check_true_model(run: Run) -> Iterator[Finding]:
         )
 
 
-def velocity_range(run: Run) -> tuple[float, float]:
-    """Return the slowest and the fastest velocity a model of this run can have [m/s].
-
-    These are the prior's bounds, and the starting model where its cells are fixed.
-    """
-    low, high = min(run.prior.lower_m_s), max(run.prior.upper_m_s)
-    try:
-        model = None if run.prior.fixed_above_m is None else starting_model(run)
-    except PviError:
-        model = None  # `check_start` reports it
-    if model is None:
-        return low, high
-    fixed = model[~_free(run)]
-    return min(low, fixed.min(initial=low)), max(high, fixed.max(initial=high))
-
-
 def _prior_fault(run: Run) -> str | None:
-    """Say why the prior cannot be made at the depths of the grid, or return None."""
+    """Say why the prior cannot be made on the cells of the grid, or return None."""
     try:
-        load_prior(run.prior, run.grid.grid.axis(0))
+        load_prior(run.prior, run.cells)
     except PviError as fault:
         return str(fault)
     return None
 
 
-def _free(run: Run) -> NDArray[np.bool_]:
-    """Tell which depths of the grid are not fixed, `(nz,)`."""
-    above = run.prior.fixed_above_m
-    z = run.grid.grid.axis(0)
-    return z >= (-np.inf if above is None else above)
-
-
 def _outside(run: Run, model: Array) -> str | None:
     """Describe the first free cell outside the prior's bounds, or return None."""
-    low = _by_depth(run, run.prior.depth_m, run.prior.lower_m_s)
-    high = _by_depth(run, run.prior.depth_m, run.prior.upper_m_s)
-    outside = ((model <= low) | (model >= high)) & _free(run)[:, None, None]
+    cells = run.cells
+    try:
+        prior = load_prior(run.prior, cells)
+    except PviError:
+        return None  # `check_prior` reports it
+    values = model[cells.active]
+    outside = (values <= prior.lower) | (values >= prior.upper)
     if not outside.any():
         return None
-    i = tuple(int(k) for k in np.unravel_index(int(outside.argmax()), outside.shape))
-    z = run.grid.grid.axis(0)[i[0]]
+    i = int(outside.argmax())
     return (
-        f"at z = {z:g} m it is {model[i]:g} m/s, bounds {low[i[0], 0, 0]:g} to "
-        f"{high[i[0], 0, 0]:g} m/s, and {float(outside.mean()):.2%} of the model is outside"
+        f"at z = {cells.depth[i]:g} m it is {values[i]:g} m/s, bounds {prior.lower[i]:g} to "
+        f"{prior.upper[i]:g} m/s, and {outside.sum() / model.size:.2%} of the model is outside"
     )
-
-
-def _by_depth(run: Run, depth: tuple[float, ...], values: tuple[float, ...]) -> Array:
-    table: Array = np.interp(run.grid.grid.axis(0), depth, values)[:, None, None]
-    return table

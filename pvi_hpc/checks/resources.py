@@ -11,28 +11,24 @@ import psutil
 from dask.utils import parse_bytes
 
 from pvi_hpc.checks.controller_cost import controller_cost
-from pvi_hpc.checks.findings import Finding, error, ok, warning
 from pvi_hpc.checks.parts import method_of
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.survey import Survey
-from pvi_hpc.errors import ConfigError, PviError
+from pvi_hpc.errors import ConfigError, Finding, error, ok, warning
 from pvi_hpc.execution.executor import Executor, executor_class
-from pvi_hpc.forward.acoustic.from_config import problem_setup
+from pvi_hpc.forward.problem import SimulationCost
 
 __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
 
-#: Cells advanced by one step on one core [1/s]; assumed until a run has measured it.
-ASSUMED_THROUGHPUT: Final = 2.5e8
-#: A misfit and its gradient cost this many forward simulations.
-FORWARDS_PER_GRADIENT: Final = 3.0
-#: Checkpoints kept: the last ones, and those of every so many iterations.
+#: Number of the latest checkpoints that are kept.
 KEEP_LAST: Final = 3
+#: Iterations between the older checkpoints that are kept.
 KEEP_EVERY: Final = 50
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run will cost.
+    """Cost of a run, estimated before it starts.
 
     `simulations` are gradients of one shot, `predictions` simulations without a gradient, after
     the fit; `core_seconds` are those of all ranks and threads together; `wall_seconds` follow
@@ -45,8 +41,8 @@ class Cost:
     wall_seconds: float
 
 
-def cost_of(run: Run, survey: Survey, throughput: float = ASSUMED_THROUGHPUT) -> Cost:
-    """Return the cost of a run at `throughput` [cells a core advances per second].
+def cost_of(run: Run, survey: Survey, of_one: SimulationCost) -> Cost:
+    """Return the cost of a run; `of_one` is that of a simulation of one shot.
 
     Raises
     ------
@@ -55,15 +51,10 @@ def cost_of(run: Run, survey: Survey, throughput: float = ASSUMED_THROUGHPUT) ->
     """
     inference, n_shots = run.inference, len(survey.shots)
     simulations = _simulations(run, n_shots) if inference.use_data else 0
-    cells = 1
-    for n in run.grid.shape:
-        cells *= n + 2 * run.solver.n_pml
-    steps = (survey.n_samples - 1) * run.solver.steps_per_sample + 1
     predictions = n_shots * (2 + run.posterior.predictive_draws)
     if run.posterior.k_hat is not None and inference.use_data:
         predictions += n_shots * run.posterior.k_hat.models
-    forwards = simulations * FORWARDS_PER_GRADIENT + predictions
-    seconds = forwards * cells * steps / throughput
+    seconds = simulations * of_one.gradient_seconds + predictions * of_one.forward_seconds
     return Cost(simulations, predictions, seconds, seconds / _cores(run))
 
 
@@ -96,12 +87,12 @@ def check_shots(run: Run, survey: Survey) -> Iterator[Finding]:
 
 def check_workers(
     run: Run,
-    survey: Survey,
+    of_one: SimulationCost,
     *,
     cores: int | None = None,
     memory: int | None = None,
 ) -> Iterator[Finding]:
-    """Check that the grid can be cut, and that all processes fit into cores and memory."""
+    """Check that all processes fit into cores and memory; `of_one`: one simulation's cost."""
     executor = _executor(run)
     local = executor is not None and executor.on_this_machine
     cores = cores or _cores_here()
@@ -112,15 +103,8 @@ def check_workers(
             f"{e.workers} workers of {e.ranks} ranks of {e.threads} threads want {_cores(run)} "
             f"cores, this machine gives {cores}; it will be slower, not faster.",
         )
-    try:
-        of_rank, how = _memory_of_rank(run, survey)
-    except ConfigError as fault:
-        yield error("solver.gradient", str(fault))
-        return
-    except PviError as fault:
-        yield error("execution.ranks", str(fault))
-        return
-    yield ok("solver.gradient", how)
+    of_rank = of_one.memory
+    yield ok("forward", of_one.storage)
     controller = controller_cost(run)
     total = of_rank * run.execution.ranks * run.execution.workers + controller.peak
     free = psutil.virtual_memory().available if memory is None else memory
@@ -188,23 +172,6 @@ def check_disk(run: Run, survey: Survey, *, free: int | None = None) -> Iterator
         )
     else:
         yield ok("disk", f"about {_bytes(needed)} of {_bytes(free)} free.")
-
-
-def _memory_of_rank(run: Run, survey: Survey) -> tuple[int, str]:
-    """Return the bytes of the largest rank, and how gradients come to need them."""
-    # Imported here: these load MPI, which a check of settings alone does not need.
-    from pvi_hpc.forward.acoustic.solver_settings import decomposition, settings_of
-    from pvi_hpc.forward.acoustic.storage_choice import RunSize, choose_storage
-
-    setup = problem_setup(run, survey)
-    settings, ranks = settings_of(setup), run.execution.ranks
-    decomposition(settings, ranks)
-    receivers = max(len(shot.receivers) for shot in survey.shots)
-    choice = choose_storage(settings, RunSize(setup.n_steps, receivers, ranks), setup.storage)
-    what = choice.storage.describe(setup.n_steps)
-    limit = run.solver.gradient.memory_gb_per_rank
-    needs = f"{_bytes(choice.memory)} a rank of at most {limit:g} GB"
-    return choice.memory, f"keeps {what} ({choice.reason}); {needs}."
 
 
 def _cores_here() -> int:

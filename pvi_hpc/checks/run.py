@@ -1,4 +1,4 @@
-"""What is wrong with a run, whether it fits and what it costs, before anything runs.
+"""Check of a run before anything runs: its faults, its resources and its cost.
 
 Nothing is written. Every fault is one finding that names the setting, its value, the
 bound and the remedy; all of them are found at once.
@@ -6,29 +6,21 @@ bound and the remedy; all of them are found at once.
 
 from collections.abc import Iterator, Sequence
 
-from pvi_hpc.checks.findings import Finding, check_shot, check_wells, error, ok
 from pvi_hpc.checks.parts import check_executor, check_family, check_model_map
-from pvi_hpc.checks.physics import check_sampling, check_time_step, check_wavelet
 from pvi_hpc.checks.prior import check_prior, check_start, check_true_model
-from pvi_hpc.checks.resources import (
-    ASSUMED_THROUGHPUT,
-    check_disk,
-    check_shots,
-    check_workers,
-    cost_of,
-)
+from pvi_hpc.checks.report import check_shot, check_wells
+from pvi_hpc.checks.resources import check_disk, check_shots, check_workers, cost_of
 from pvi_hpc.checks.survey import check_data, check_positions
 from pvi_hpc.config.project import Project, Run
-from pvi_hpc.data.prepare import survey_geometry
 from pvi_hpc.data.survey import Survey
-from pvi_hpc.errors import ConfigError, PviError
+from pvi_hpc.errors import ConfigError, Finding, PviError, error, ok
+from pvi_hpc.forward.problem import ForwardProblem
+from pvi_hpc.problem.forward import forward_problem, survey_geometry
 
 __all__ = ["Finding", "check_report", "check_run", "refuse", "render"]
 
 
-def check_run(
-    run: Run, survey: Survey | None = None, *, throughput: float | None = None
-) -> list[Finding]:
+def check_run(run: Run, survey: Survey | None = None) -> list[Finding]:
     """Check one run.
 
     Parameters
@@ -37,8 +29,6 @@ def check_run(
         The run, all settings resolved.
     survey
         Its prepared survey, or None to read (or lay out) what its settings name.
-    throughput
-        Measured cells that one core advances per second; None: an assumed value.
     """
     findings = [*check_prior(run), *check_start(run)]
     if not any(finding.level == "error" for finding in findings):
@@ -46,17 +36,22 @@ def check_run(
     for part in (check_family, check_executor, check_true_model):
         findings += part(run)
     try:
-        survey = survey or survey_geometry(run)
+        problem = forward_problem(run)
     except PviError as fault:
-        return [*findings, error("survey", str(fault))]
-    findings += check_data(run, survey)
-    if not survey.n_traces or survey.n_samples < 2:
-        return findings
-    for check in (check_positions, check_time_step, check_sampling, check_wavelet):
-        findings += check(run, survey)
-    for check in (check_shots, check_workers, check_disk):
-        findings += check(run, survey)
-    return [*findings, *_cost(run, survey, throughput)]
+        return [*findings, error("forward", str(fault))]
+    try:
+        survey = survey or problem.geometry()
+    except PviError as fault:
+        where = "forward" if run.survey is None else "survey"
+        return [*findings, error(where, str(fault))]
+    if problem.has_data:
+        findings += check_data(run, survey)
+        if not survey.n_traces:
+            return findings
+    if problem.has_positions:
+        findings += check_positions(run, survey)
+    findings += problem.check(survey)
+    return [*findings, *_fits(run, survey, problem)]
 
 
 def check_report(project: Project, survey: Survey | None = None) -> list[Finding]:
@@ -99,15 +94,26 @@ def refuse(findings: Sequence[Finding], name: str) -> None:
         raise ConfigError("\n".join([f"{name} cannot work:", *faults]))
 
 
-def _cost(run: Run, survey: Survey, throughput: float | None) -> Iterator[Finding]:
+def _fits(run: Run, survey: Survey, problem: ForwardProblem) -> Iterator[Finding]:
+    """Check that the run fits into memory, disk and cores, and tell what it costs."""
+    yield from check_shots(run, survey)
+    yield from check_disk(run, survey)
     try:
-        cost = cost_of(run, survey, throughput or ASSUMED_THROUGHPUT)
+        of_one = problem.cost(survey)
+    except ConfigError as fault:
+        yield error("forward", str(fault))
+        return
+    except PviError as fault:
+        yield error("execution.ranks", str(fault))
+        return
+    yield from check_workers(run, of_one)
+    try:
+        cost = cost_of(run, survey, of_one)
     except ConfigError:
         return  # `check_family` says why
-    origin = "measured" if throughput else "assumed"
     yield ok(
         "cost",
         f"{cost.simulations} simulations and {cost.predictions} without a gradient, about "
         f"{cost.core_seconds / 3600:.2g} core-hours and {cost.wall_seconds / 60:.2g} minutes "
-        f"({origin} {throughput or ASSUMED_THROUGHPUT:.2g} cells per core and second).",
+        f"({of_one.basis}).",
     )

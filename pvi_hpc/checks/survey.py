@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.checks.findings import Finding, error, ok, warning
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.survey import Survey
+from pvi_hpc.errors import Finding, error, ok, warning
 
 __all__ = ["check_data", "check_positions"]
 
@@ -15,7 +15,7 @@ Positions = NDArray[np.float64]
 
 
 def check_positions(run: Run, survey: Survey) -> Iterator[Finding]:
-    """Check that sources and receivers lie in the grid, below a free surface."""
+    """Check that sources and receivers lie in the grid."""
     names = _settings(run)
     faults = 0
     for setting, kind, points, shots in (
@@ -35,13 +35,12 @@ def check_positions(run: Run, survey: Survey) -> Iterator[Finding]:
 
 def check_data(run: Run, survey: Survey) -> Iterator[Finding]:
     """Check traces and noise levels; a synthetic survey need not have traces yet."""
-    synthetic = run.survey.format == "synthetic"
+    synthetic = run.survey is not None and run.survey.format == "synthetic"
     setting = "survey.synthetic" if synthetic else "survey.files"
+    setting = "forward" if run.survey is None else setting
     if not survey.n_traces:
         yield error(setting, "there are no traces at all; give a survey with receivers.")
         return
-    if survey.n_samples < 2:
-        yield error(setting, f"a record needs at least 2 samples, got {survey.n_samples}.")
     if not synthetic and any(not shot.data.shape[1] for shot in survey.shots):
         yield error(setting, "the survey is a geometry without data; give one with traces.")
     for shot in survey.shots:
@@ -90,20 +89,11 @@ def _outside(
             f"grid, {_extent(run)}; {int(bad.sum())} of {len(points)} {kind}s are. Change "
             f"'grid.shape' or 'grid.origin_m', or leave them out.{_hint(run, kind, points[i])}",
         )
-    at_surface = ~bad & (np.abs(points[:, 0] - grid.origin[0]) <= 1e-6 * grid.spacing[0])
-    if run.solver.free_surface and at_surface.any():
-        i = int(at_surface.argmax())
-        yield error(
-            setting,
-            f"shot {shots[i]}: its {kind} at (z, y, x) = {_place(points[i])} m lies on the "
-            "free surface, where the pressure is zero; place it below 'grid.origin_m' or set "
-            "'solver.free_surface: false'.",
-        )
 
 
 def _hint(run: Run, kind: str, point: Positions) -> str:
     above = point[0] < run.grid.grid.origin[0]
-    if run.survey.format not in ("segy", "su") or not above:
+    if run.survey is None or run.survey.format not in ("segy", "su") or not above:
         return ""
     header = "ReceiverGroupElevation" if kind == "receiver" else "SourceSurfaceElevation"
     return (
@@ -113,6 +103,8 @@ def _hint(run: Run, kind: str, point: Positions) -> str:
 
 
 def _settings(run: Run) -> tuple[str, str]:
+    if run.survey is None:
+        return "forward", "forward"
     if run.survey.format == "synthetic":
         return "survey.synthetic.sources", "survey.synthetic.receivers"
     return "survey.files", "survey.files"

@@ -11,8 +11,8 @@ from pvi_hpc.run.interrupt import EXIT_STOPPED
 __all__ = ["main"]
 
 EXIT_ERROR = 2
-#: What a disk says that is full, over the quota, or read-only.
-NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+#: Errors of a disk that is full, over the quota, or read-only, or of a file too large.
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 def main() -> None:

@@ -158,7 +158,7 @@ def predictive(project: ProjectName, run: RunName) -> None:
     """Simulate data from posterior draws (called by the workflow)."""
     from pvi_hpc.cli.steps import write_predictive_files
 
-    write_predictive_files(project, run)
+    raise typer.Exit(write_predictive_files(project, run))
 
 
 @app.command()

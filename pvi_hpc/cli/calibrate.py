@@ -10,7 +10,8 @@ import typer
 from cloudpickle import register_pickle_by_value  # type: ignore[import-untyped]
 
 from pvi_hpc.config.load import parse_settings
-from pvi_hpc.config.site import read_tree, site_of
+from pvi_hpc.config.site import site_of
+from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.diagnostics.calibration import Calibration, CalibrationProblem
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.settings import ExecutionSettings
@@ -21,7 +22,7 @@ from pvi_hpc.store.atomic import atomic_path, write_text
 
 __all__ = ["calibrate_problem", "load_problem", "site_execution"]
 
-#: Lines that tell the progress of a calibration.
+#: Number of lines that tell the progress of a calibration.
 LINES: Final = 20
 
 
@@ -50,7 +51,8 @@ def load_problem(place: str) -> CalibrationProblem:
     if not callable(getattr(found, "invert", None)):
         raise ConfigError(
             f"'{name}' in '{path}' must be an object with a method 'invert(index)' that "
-            f"returns a truth (n,) and draws (D, n), got {found!r}; see docs/diagnostics.md."
+            f"returns a truth (n,) and draws (D, n), got {found!r}; see "
+            "docs/theory/calibration.md."
         )
     problem: CalibrationProblem = found
     return problem

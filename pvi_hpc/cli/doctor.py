@@ -1,4 +1,4 @@
-"""What `pvi doctor` does."""
+"""The command `pvi doctor`."""
 
 import logging
 from pathlib import Path

@@ -20,7 +20,7 @@ from pvi_hpc.store.layout import ProjectPaths
 
 __all__ = ["ask_to_stop", "end_survivors", "refuse_elsewhere", "stop_project"]
 
-#: A controller that is suspended for so long is not waited for [s].
+#: Longest time to wait for a suspended controller [s].
 PATIENCE_S: Final = 60.0
 
 

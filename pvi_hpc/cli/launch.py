@@ -24,7 +24,7 @@ from pvi_hpc.store.layout import ProjectPaths
 __all__ = ["find_profile", "launch"]
 
 ROOT = Path(pvi_hpc.__file__).parents[1]
-#: Lines of a failed step's log that are shown.
+#: Number of lines of a failed step's log that are shown.
 TAIL = 15
 
 

@@ -16,7 +16,7 @@ from pvi_hpc.run.status import Status
 __all__ = ["Display", "progress_display", "show_status"]
 
 SECONDS_BETWEEN_LINES = 10.0
-#: Columns of a table that goes to a file or a pipe.
+#: Width of a table that goes to a file or a pipe [characters].
 PLAIN_WIDTH = 140
 
 
@@ -81,7 +81,7 @@ def progress_display(project: Project) -> Iterator["Display"]:
 
 
 class Display:
-    """What is shown while a workflow runs."""
+    """Display of the progress of a workflow while it runs."""
 
     def __init__(self, project: Project, console: Console) -> None:
         self.project = project

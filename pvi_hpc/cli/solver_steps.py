@@ -1,4 +1,4 @@
-"""What `pvi solver` does."""
+"""Steps behind the commands `pvi solver ...`."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pvi_hpc.config.project import Project, Run
-from pvi_hpc.config.site import at_site, read_tree
+from pvi_hpc.config.site import at_site
+from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.plugins import describe_fault
 
@@ -39,7 +40,7 @@ def parse_project(
         tree = at_site(tree, site)
         source = f"{source} with {site}"
     project = parse_settings(Project, tree, source)
-    names: list[str] = []
+    runs: list[Run] = []
     for i, entry in enumerate(project.runs):
         for key in ("grid", "survey"):
             if key in entry:
@@ -47,10 +48,11 @@ def parse_project(
                     f"{source}:\n  'runs.{i}.{key}' cannot differ: all runs of a project share "
                     f"'{key}'. Make a second project (another file with another 'name')."
                 )
-        run = parse_settings(Run, project.merged(dict(entry)), source, f"runs.{i}.")
-        names.append(run.name)
+        runs.append(parse_settings(Run, project.merged(dict(entry)), source, f"runs.{i}."))
+    names = [run.name for run in runs]
     if len(set(names)) != len(names):
         raise ConfigError(f"{source}:\n  'runs' must have different names, got {names}.")
+    vars(project)["resolved"] = tuple(runs)  # what `Project.resolved` would make once more
     return project
 
 

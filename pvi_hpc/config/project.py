@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+from functools import cached_property
 from math import prod
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, SerializeAsAny, field_validator, model_validator
 
 from pvi_hpc.config.grid import GridSettings
 from pvi_hpc.config.start import StartingModelSettings
 from pvi_hpc.data.settings import SurveySettings
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.settings import ExecutionSettings
-from pvi_hpc.forward.acoustic.settings import AcousticSettings
+from pvi_hpc.forward.settings import ForwardSettings
+from pvi_hpc.grid import Cells
 from pvi_hpc.inference.settings import InferenceSettings
 from pvi_hpc.plugins import Name, Seed, Settings
 from pvi_hpc.priors.settings import PriorSettings
@@ -56,22 +59,35 @@ class ReportSettings(Settings):
     shot: int | None = Field(None, description="Id of the shot drawn; null: the middle one.")
 
 
+#: The kind of forward problem that a configuration without `forward` has.
+ACOUSTIC = "acoustic"
+
+
 class _Shared(Settings):
     """Sections of one run; in a project, the defaults of all runs."""
 
     seed: Seed = 1
     grid: GridSettings
-    survey: SurveySettings
-    solver: AcousticSettings = AcousticSettings()
-    prior: PriorSettings
+    survey: SurveySettings | None = Field(
+        None, description="Where the data come from; null where `forward` itself says so."
+    )
+    forward: SerializeAsAny[ForwardSettings] = Field(
+        {"kind": ACOUSTIC}, validate_default=True, description="Forward problem."
+    )
+    prior: SerializeAsAny[PriorSettings]
     start: StartingModelSettings = StartingModelSettings()
     inference: InferenceSettings
     execution: ExecutionSettings = ExecutionSettings()
     posterior: PosteriorSettings = PosteriorSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _solver_is_forward(cls, tree: Any) -> Any:
+        return with_forward(tree)
 
-#: Beside the folders of runs, or of their reports.
-RESERVED = ("benchmarks", "comparison", "index", "logs", "report")
+
+#: Names of files and folders of a project, beside the folders of runs or of their reports.
+RESERVED = ("benchmarks", "comparison", "index", "logs", "report", "stop")
 
 
 class Run(_Shared):
@@ -89,6 +105,11 @@ class Run(_Shared):
             )
         return name
 
+    @property
+    def cells(self) -> Cells:
+        """The grid, and the cells of it that are unknown."""
+        return self.prior.cells(self.grid.grid)
+
     def fingerprint(self) -> str:
         """Return the hash of all settings that change the result.
 
@@ -101,9 +122,12 @@ class Run(_Shared):
 
     def lasting_settings(self) -> dict[str, Any]:
         """Return the settings that must not change while the run goes on."""
-        tree = self.model_dump(mode="json", exclude={"execution", "posterior"})
+        tree = with_solver(self.model_dump(mode="json", exclude={"execution", "posterior"}))
         for name in ("max_error", "scratch"):  # a bound and a place change no bit
-            del tree["solver"]["gradient"][name]
+            if "solver" in tree:
+                del tree["solver"]["gradient"][name]
+        # Runs begun by earlier versions have these, whatever their prior.
+        tree["prior"] = {"mean_m_s": None, "sd_m_s": None, **tree["prior"]}
         execution = self.execution.model_dump(include={"ranks", "shots_per_task"})
         return {**tree, "execution": execution}
 
@@ -118,7 +142,7 @@ class Project(_Shared):
     )
     report: ReportSettings = ReportSettings()
 
-    @property
+    @cached_property
     def resolved(self) -> tuple[Run, ...]:
         """Every run with the defaults filled in."""
         return tuple(Run.model_validate(self.merged(dict(run))) for run in self.runs)
@@ -131,32 +155,68 @@ class Project(_Shared):
     def merged(self, run: dict[str, Any]) -> dict[str, Any]:
         """Return the settings of one entry of `runs` with the defaults, not yet checked."""
         shared = self.model_dump(exclude={"name", "runs", "segments", "report"})
-        return _merge(shared, run)
+        return _merge(shared, with_forward(run))
 
     def run(self, name: str) -> Run:
-        """Return the run called `name`."""
-        return next(run for run in self.resolved if run.name == name)
+        """Return the run called `name`; ConfigError if there is none."""
+        if name not in self._by_name:
+            raise ConfigError(
+                f"'{self.name}' has no run called '{name}', only {', '.join(self._by_name)}."
+            )
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Run]:
+        return {run.name: run for run in self.resolved}
 
 
 #: Settings that a run replaces as a whole: half of one family is no other family.
 WHOLE = ("family", "method", "model")
 
-#: Settings of one `kind` of prior, which a run with another kind does not take over.
-OF_KIND = ("mean_m_s", "sd_m_s")
+
+def with_forward(tree: Any) -> Any:
+    """Return settings with `solver`, an older name, as `forward` of kind acoustic.
+
+    Raises
+    ------
+    ValueError
+        If both are there.
+    """
+    if not isinstance(tree, dict) or "solver" not in tree:
+        return tree
+    if "forward" in tree:
+        raise ValueError(
+            "'solver' is another name of 'forward' with 'kind: acoustic': write one of them"
+        )
+    rest = {key: value for key, value in tree.items() if key != "solver"}
+    solver = tree["solver"]
+    if not isinstance(solver, dict):
+        raise ValueError(f"'solver' must be a section, got {solver!r}")
+    return {**rest, "forward": {"kind": ACOUSTIC, **solver}}
+
+
+def with_solver(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with an acoustic `forward` under its older name `solver`.
+
+    Claims and fingerprints of begun runs hold it.
+    """
+    forward = dict(tree["forward"])
+    if forward.pop("kind") != ACOUSTIC:
+        return tree
+    return {**{k: v for k, v in tree.items() if k != "forward"}, "solver": forward}
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
-        both = (
-            isinstance(merged.get(key), dict) and isinstance(value, dict) and key not in WHOLE
-        )
-        merged[key] = _merge(_same_kind(merged[key], value), value) if both else value
+        both = isinstance(merged.get(key), dict) and isinstance(value, dict)
+        if not both or key in WHOLE:
+            merged[key] = value
+            continue
+        old = merged[key]
+        if key == "prior" and value.get("kind", old["kind"]) != old["kind"]:
+            old = PriorSettings.keys_of_kind(old, value["kind"])
+        if key == "forward" and value.get("kind", old["kind"]) != old["kind"]:
+            old = {}
+        merged[key] = _merge(old, value)
     return merged
-
-
-def _same_kind(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Return what `over` takes over from `base`, if that may be of another kind."""
-    if over.get("kind", base.get("kind")) == base.get("kind"):
-        return base
-    return {key: value for key, value in base.items() if key not in OF_KIND}

@@ -13,7 +13,7 @@ from pvi_hpc.data.segy import open_segy
 from pvi_hpc.data.settings import ModelFileSettings
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 
 __all__ = ["read_model", "write_model"]
 
@@ -55,7 +55,7 @@ def read_model(settings: ModelFileSettings, grid: Grid) -> Model:
 
 def write_model(model: NDArray[Any], grid: Grid, path: str | Path, dataset: str = "vp") -> None:
     """Write a model `(nz, ny, nx)` [m/s] as HDF5 with its grid, atomically."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
         values = file.create_dataset(dataset, data=np.asarray(model, dtype=np.float32))
         values.attrs.update(
             units="m/s", axes="z,y,x", spacing_m=grid.spacing, origin_m=grid.origin
@@ -108,7 +108,7 @@ def _read_segy(path: Path, dataset: str, grid: Grid) -> NDArray[Any]:
     return np.moveaxis(cube, 2, 0)
 
 
-#: By the end of the file's name.
+#: Readers of model files, by the end of the file's name.
 READERS: Final[dict[str, Callable[[Path, str, Grid], NDArray[Any]]]] = {
     ".h5": _read_hdf5,
     ".hdf5": _read_hdf5,

@@ -1,14 +1,13 @@
-"""From a configuration to the survey, the true model and the forward problem of a run."""
+"""From the section `survey` of a configuration to the survey and the true model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.data.model_file import read_model
-from pvi_hpc.data.settings import GeneratorSettings, SurveySettings
+from pvi_hpc.data.settings import GeneratorSettings, ModelFileSettings, SurveySettings
 from pvi_hpc.data.survey import Survey, Wavelet
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.data.synthetic import add_noise, generate_model, geometry
@@ -17,70 +16,29 @@ from pvi_hpc.data.wavelets import wavelet_of
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
 
-__all__ = ["Simulate", "SurveyRun", "prepare_survey", "survey_geometry", "true_model"]
-
-#: Share of the wavelet's largest amplitude below which a frequency does not count.
-NEGLIGIBLE_AMPLITUDE: Final = 0.01
+__all__ = ["Simulate", "prepare_survey", "survey_files", "survey_geometry", "true_model"]
 
 Model = NDArray[np.float32]
-
-
-class GridChoice(Protocol):
-    """Settings that a grid is made from."""
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the models."""
-        ...
-
-
-class TimeSteps(Protocol):
-    """Settings of a solver that steps through time."""
-
-    @property
-    def steps_per_sample(self) -> int:
-        """Time steps for each sample of the data."""
-        ...
-
-
-class SurveyRun(Protocol):
-    """The settings of a run that its survey depends on."""
-
-    @property
-    def grid(self) -> GridChoice:
-        """Settings of the grid."""
-        ...
-
-    @property
-    def survey(self) -> SurveySettings:
-        """Settings of the survey."""
-        ...
-
-    @property
-    def solver(self) -> TimeSteps:
-        """Settings of the solver, whose time step the wavelet has."""
-        ...
-
-
 #: Geometry and model [m/s] to clean traces, one `(n_receivers, n_samples)` a shot.
 Simulate = Callable[[Survey, Model], Sequence[NDArray[np.float32]]]
 
 
-def prepare_survey(run: SurveyRun, simulate: Simulate) -> Survey:
-    """Import the survey of a run, or simulate it with `simulate` and add noise.
+def prepare_survey(
+    settings: SurveySettings, grid: Grid, steps: int, simulate: Simulate
+) -> Survey:
+    """Import a survey, or simulate it with `simulate` and add noise.
 
-    Its wavelet has the solver's time step, unless a file has another one and
-    `survey.wavelet.resample` is false: `pvi_hpc.checks.run` then refuses the run.
+    Its wavelet has the solver's time step, `steps` of them a sample, unless a file has another
+    one and `survey.wavelet.resample` is false: the checks of a run then refuse it.
 
     Raises
     ------
     SurveyError
         If a file is damaged or does not fit the settings.
     """
-    settings = run.survey
-    survey = survey_geometry(run)
+    survey = survey_geometry(settings, steps)
     if settings.synthetic is not None:
-        model = true_model(run)
+        model = true_model(settings, grid)
         assert model is not None  # a synthetic survey is made from one
         traces = simulate(survey, model)
         return add_noise(survey.with_data(traces), settings.synthetic.noise_level,
@@ -88,50 +46,68 @@ def prepare_survey(run: SurveyRun, simulate: Simulate) -> Survey:
     return survey
 
 
-def survey_geometry(run: SurveyRun) -> Survey:
+def survey_geometry(settings: SurveySettings, steps: int) -> Survey:
     """Return the survey as `prepare_survey` does, a synthetic one without data.
 
     This is cheap enough for a check before anything runs.
     """
-    settings = run.survey
     if settings.synthetic is not None:
         shape = settings.synthetic.dt_s, settings.synthetic.n_samples
-        survey = geometry(settings.synthetic, _wavelet(run, *shape))
+        survey = geometry(settings.synthetic, _wavelet(settings, steps, *shape))
         return replace(survey, component=settings.component)
     if settings.format == "hdf5":
-        return _own_file(run)
+        return _own_file(settings, steps)
     assert settings.format != "synthetic"  # handled above
     unknown = Wavelet(np.zeros(1), 1.0)
     survey = import_traces(
         settings.files, kind=settings.format, wavelet=unknown, noise_sd=settings.noise_sd or 1.0
     )
     survey = _with_noise(survey, settings)
-    wavelet = _wavelet(run, survey.dt, survey.n_samples)
+    wavelet = _wavelet(settings, steps, survey.dt, survey.n_samples)
     return replace(survey, wavelet=wavelet, component=settings.component)
 
 
-def true_model(run: SurveyRun) -> Model | None:
+def true_model(settings: SurveySettings | None, grid: Grid) -> Model | None:
     """Return the model the data were made from `(nz, ny, nx)` [m/s], or None if unknown.
 
     It may only be drawn and scored, never used by an inversion.
     """
-    grid, synthetic = run.grid.grid, run.survey.synthetic
-    source = synthetic.model if synthetic is not None else run.survey.true_model
+    if settings is None:
+        return None
+    synthetic = settings.synthetic
+    source = synthetic.model if synthetic is not None else settings.true_model
     if isinstance(source, GeneratorSettings):
         return generate_model(source, grid)
     return read_model(source, grid) if source is not None else None
 
 
-def _own_file(run: SurveyRun) -> Survey:
-    paths = expand_files(run.survey.files)
+def survey_files(settings: SurveySettings) -> list[str]:
+    """Return the files that a survey is made from.
+
+    Raises
+    ------
+    SurveyError
+        If a file or pattern of `survey.files` names nothing.
+    """
+    files = expand_files(settings.files) if settings.files else []
+    if settings.wavelet is not None and settings.wavelet.file is not None:
+        files.append(settings.wavelet.file)
+    model = settings.synthetic.model if settings.synthetic is not None else None
+    if isinstance(model, ModelFileSettings):
+        files.append(model.file)
+    return files
+
+
+def _own_file(settings: SurveySettings, steps: int) -> Survey:
+    paths = expand_files(settings.files)
     if len(paths) != 1:
         raise SurveyError(
             f"'survey.files' must name one file with 'format: hdf5', got {len(paths)}: {paths}."
         )
-    survey = _with_noise(read_survey(paths[0]), run.survey)
-    if run.survey.wavelet is None:
+    survey = _with_noise(read_survey(paths[0]), settings)
+    if settings.wavelet is None:
         return survey
-    return replace(survey, wavelet=_wavelet(run, survey.dt, survey.n_samples))
+    return replace(survey, wavelet=_wavelet(settings, steps, survey.dt, survey.n_samples))
 
 
 def _with_noise(survey: Survey, settings: SurveySettings) -> Survey:
@@ -146,7 +122,6 @@ def _with_noise(survey: Survey, settings: SurveySettings) -> Survey:
     return replace(survey, shots=shots)
 
 
-def _wavelet(run: SurveyRun, dt: float, n_samples: int) -> Wavelet:
-    steps = run.solver.steps_per_sample
-    assert run.survey.wavelet is not None  # the configuration asks for one
-    return wavelet_of(run.survey.wavelet, dt / steps, (n_samples - 1) * steps + 1)
+def _wavelet(settings: SurveySettings, steps: int, dt: float, n_samples: int) -> Wavelet:
+    assert settings.wavelet is not None  # the configuration asks for one
+    return wavelet_of(settings.wavelet, dt / steps, (n_samples - 1) * steps + 1)

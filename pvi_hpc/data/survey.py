@@ -12,7 +12,7 @@ from pvi_hpc.errors import SurveyError
 __all__ = ["Component", "Shot", "Survey", "Wavelet"]
 
 Array = NDArray[np.float64]
-#: What receivers record: pressure, or particle velocity along an axis (z points down).
+#: Components that receivers record: pressure, or particle velocity along an axis (z down).
 Component = Literal["pressure", "vz", "vy", "vx"]
 
 

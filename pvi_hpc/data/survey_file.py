@@ -1,6 +1,6 @@
 """The internal survey file: what every run reads, whatever the data came as.
 
-The layout is documented in docs/survey-format.md.
+The layout is documented in docs/reference/survey-format.md.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import numpy as np
 
 from pvi_hpc.data.survey import Component, Shot, Survey, Wavelet
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 
 __all__ = ["SurveyFile", "file_hash", "read_survey", "write_survey"]
 
@@ -43,7 +43,7 @@ def write_survey(survey: Survey, path: str | Path) -> None:
     SurveyError
         If there are no shots, or only some of them have data.
     """
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
         file.attrs.update(
             format=FORMAT, version=VERSION, dt_s=survey.dt, n_samples=survey.n_samples
         )
@@ -196,7 +196,8 @@ def _check_version(file: Any, path: Path) -> None:
     if file.attrs.get("format") != FORMAT:
         raise SurveyError(
             f"'{path}' is HDF5 but not a survey file: its attribute 'format' must be "
-            f"'{FORMAT}', got {file.attrs.get('format')!r}; see docs/survey-format.md."
+            f"'{FORMAT}', got {file.attrs.get('format')!r}; see "
+            "docs/reference/survey-format.md."
         )
     if file.attrs.get("version") != VERSION:
         raise SurveyError(

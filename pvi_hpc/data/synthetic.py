@@ -17,17 +17,17 @@ __all__ = ["add_noise", "generate_model", "geometry"]
 Array = NDArray[np.float64]
 
 WATER_VELOCITY: Final = 1500.0
-#: A channel is slower than the layer it is cut into by this factor.
+#: Wave speed of a channel, relative to the layer it is cut into.
 CHANNEL_FACTOR: Final = 0.85
 #: Vertical points a cell is averaged over, so that dipping layers have no stairs.
 SUBSAMPLES: Final = 4
-#: Noise sd that level 0 stands for, as a fraction of the rms: a likelihood needs one.
+#: Noise sd used at level 0, as a fraction of the rms: a likelihood needs a noise.
 LEAST_LEVEL: Final = 0.01
 
 
 @dataclass(frozen=True)
 class _Geology:
-    """What was drawn at random; depths are below the sea bed, in metres, before folding."""
+    """Geology drawn at random; depths are below the sea bed, before folding [m]."""
 
     tops: Array  # (n_layers - 1,) interfaces
     factors: Array  # (n_layers,) velocity over the compaction trend

@@ -22,7 +22,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-#: A wavelet may lose samples this small, relative to its largest, when it is cut.
+#: Largest sample that a wavelet may lose when it is cut, relative to its largest sample.
 NEGLIGIBLE = 1e-3
 
 
@@ -120,7 +120,7 @@ def for_solver(wavelet: Wavelet, dt: float, n_steps: int, resample: bool = False
             raise SurveyError(
                 f"The wavelet is sampled every {wavelet.dt:g} s, the solver steps "
                 f"{dt:g} s; set 'survey.wavelet.resample: true', or choose "
-                "'solver.steps_per_sample' so that both agree."
+                "'forward.steps_per_sample' so that both agree."
             )
         wavelet = _resampled(wavelet, dt)
     kept, cut = wavelet.samples[:n_steps], wavelet.samples[n_steps:]
@@ -164,7 +164,7 @@ def _resampled(wavelet: Wavelet, dt: float) -> Wavelet:
     if highest > nyquist:
         raise SurveyError(
             f"The wavelet holds frequencies up to {highest:.3g} Hz, but steps of {dt:g} s "
-            f"carry at most {nyquist:.3g} Hz; raise 'solver.steps_per_sample' or filter "
+            f"carry at most {nyquist:.3g} Hz; raise 'forward.steps_per_sample' or filter "
             "'survey.wavelet.file'."
         )
     factor = round(dt / wavelet.dt)

@@ -22,7 +22,7 @@ __all__ = ["Calibration", "CalibrationProblem"]
 Array = NDArray[np.float64]
 #: Bins of the rank histograms; SBC wants at least 5 inversions in each.
 BINS: Final = 10
-#: How long nothing may come before it is looked again [s].
+#: Longest time without a result before the state of the work is looked at again [s].
 TICK_S: Final = 0.1
 LEVELS: Final = np.linspace(0.05, 0.95, 19)
 
@@ -40,7 +40,7 @@ class CalibrationProblem(Protocol):
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a few hundred inversions say.
+    """Calibration of a posterior, from a few hundred inversions.
 
     Parameters
     ----------

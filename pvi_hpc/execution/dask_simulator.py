@@ -20,8 +20,8 @@ from pvi_hpc.execution.gang.gang import GangSettings
 from pvi_hpc.execution.gang.worker_plugin import GangPlugin
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.settings import ExecutionSettings
+from pvi_hpc.forward.problem import Want
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.forward.shots import Want
 from pvi_hpc.forward.simulator import BatchResult
 
 __all__ = ["DaskSimulator"]
@@ -40,17 +40,17 @@ class DaskSimulator:
     Parameters
     ----------
     executor
-        Where workers come from; started and closed by this object.
+        Source of workers; started and closed by this object.
     setup
         The forward problem.
     execution
         Workers, ranks, threads, chunk size, retries and time limit.
     ledger
-        Where failures are noted.
+        Ledger in which failures are noted.
     gang_module
-        What the ranks of a gang run, if not the native solver.
+        Module that the ranks of a gang run, if not the native solver.
     patience_s
-        How long to wait for a worker when all are gone [s]; None: the executor says.
+        Time to wait for a worker when all are gone [s]; None: the executor says.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Source of the workers: one small protocol, one entry point an implementation."""
+"""Sources of workers: one small protocol, one entry point for each implementation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ __all__ = [
     "never",
 ]
 
-#: Every worker offers one of it, so that one chunk at a time runs on its gang, and has a
-#: second thread for sums and summaries.
+#: Resource that every worker offers once, so that one chunk at a time runs on its gang; the
+#: worker has a second thread for sums and summaries.
 RESOURCE: Final = "gang"
 
 SCHEDULER_SETTINGS: Final = {
@@ -48,7 +48,7 @@ def never() -> bool:
 
 @dataclass(frozen=True)
 class Workplace:
-    """Folder of an executor's files, and ledger of what happened.
+    """Folders of an executor's files, and the ledger in which it notes events.
 
     `folder` is that of the run, on a disk that all nodes share. `stop` tells whether somebody
     asked the controller to stop: waiting for workers may take days.
@@ -70,9 +70,9 @@ class Executor(Protocol):
     #: Whether workers run in jobs of their own, which ask a batch system for cores and memory.
     submits_jobs: ClassVar[bool]
 
-    #: How long a run without workers waits for one [s].
+    #: Time that a run without workers waits for one [s].
     patience_s: float
-    #: How long a worker may run at most [s].
+    #: Longest life of a worker [s].
     walltime_s: float
 
     def start(self, workers: int) -> Any:

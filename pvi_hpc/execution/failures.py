@@ -1,4 +1,4 @@
-"""How a task can fail, as values that travel and as exceptions inside a worker."""
+"""Failures of a task, as values that travel and as exceptions inside a worker."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -9,7 +9,7 @@ FailureKind = Literal[
     "crash", "hang", "bad_model", "non_finite", "solver_error", "wrong_result", "start"
 ]
 
-#: What another try cannot change.
+#: Failures that another try cannot change.
 FINAL: Final = frozenset({"bad_model"})
 
 
@@ -34,5 +34,5 @@ class Failure:
 
     @property
     def final(self) -> bool:
-        """Whether another try would fail as well."""
+        """True if another try would fail as well."""
         return self.kind in FINAL

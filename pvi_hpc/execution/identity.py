@@ -1,4 +1,4 @@
-"""What a result belongs to: the model, the shots and the forward problem it came from."""
+"""Identity of a result: the model, the shots and the forward problem that it came from."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What happened to the simulations of a run: an append-only file of events, and totals."""
+"""Ledger of the simulations of a run: an append-only file of events, and totals."""
 
 import json
 import os

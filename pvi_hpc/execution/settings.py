@@ -37,7 +37,7 @@ Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@,:-]*$")]
 
 
 class ClusterSettings(Settings):
-    """The worker jobs of a site; a profile's `dask.yaml` holds it (docs/clusters.md)."""
+    """The worker jobs of a site; a profile's `dask.yaml` holds it (docs/guide/clusters.md)."""
 
     queue: Word | None = Field(
         None, description="Partition (Slurm) or queue (SGE); null: the site's default."

@@ -18,7 +18,7 @@ def on_every_rank(comm: MPI.Comm, step: Callable[[], T]) -> T:
     Raises
     ------
     PviError
-        What `step` raised here.
+        The error that `step` raised here.
     SolverError
         If it raised on another rank, with what it said there.
     """

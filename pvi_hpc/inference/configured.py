@@ -1,4 +1,4 @@
-"""Base of the methods of this package: a family, a target, and settings that suit them."""
+"""Parts of every method here: a family, a target, and settings that suit them."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field

@@ -56,6 +56,6 @@ def is_finite(x: Tensor) -> bool:
 
 def norm(gradients: Parameters) -> float:
     """Return the Euclidean norm of all gradients together, added up in float64."""
-    # By name: a checkpoint returns the parameters in another order.
+    # The order is that of the names: a checkpoint returns the parameters in another order.
     arrays = (gradients[name].contiguous() for name in sorted(gradients))
     return float(np.sqrt(sum(compare(x, x).aa for x in arrays)))

@@ -1,4 +1,4 @@
-"""History of an inference: the numbers of each iteration, as arrays that only grow."""
+"""History of the iterations, as arrays that only grow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

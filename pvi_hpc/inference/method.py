@@ -1,4 +1,4 @@
-"""Protocol of every method of inference, and the loader that finds one by name."""
+"""Protocol of every method of inference, and the search for a method by name."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable

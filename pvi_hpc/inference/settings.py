@@ -59,7 +59,7 @@ class MethodSettings(PluginSettings):
 
 
 class EstimatorSettings(Settings):
-    """Estimator of the ELBO's gradient from samples; see docs/inference.md."""
+    """How the gradient of the ELBO is estimated from samples; see docs/theory/estimators.md."""
 
     draws: Literal["pairs", "independent", "sobol"] = Field(
         "pairs", description="eps and -eps in turn, independent, or scrambled Sobol points."

@@ -18,18 +18,18 @@ Memory: TypeAlias = dict[str, Parameters]
 
 @dataclass(frozen=True)
 class State:
-    """Memory of an inference: all that the next iteration depends on, besides the settings.
+    """State that the next iteration depends on, besides the settings.
 
     Parameters
     ----------
     iteration
         Iterations done; the next one has this number.
     parameters
-        What describes the posterior: of a family, of all components, or particles.
+        Parameters of the posterior: those of a family, of all components, or particles.
     memory
         Whatever else the method and its optimiser remember; a number is a tensor `()`.
     converged
-        Whether the method has nothing left to do before its last iteration.
+        True if the method has nothing left to do before its last iteration.
     """
 
     iteration: int

@@ -39,9 +39,9 @@ class Fit:
     Parameters
     ----------
     shape
-        Shape of the unknowns.
+        Shape of an array of the unknowns.
     settings, start, seed
-        What it was fitted with.
+        Settings, starting point and seed of the fit.
     state, history
         The result, and what happened in each iteration.
     target
@@ -62,7 +62,7 @@ class Fit:
         return _method(self.shape, self.settings, self.start, self.seed, self.target)
 
     def sample(self, n: int, first: int = 0) -> Array:
-        """Return draws `first` to `first + n`, `(n, *shape)`; the same whenever asked for."""
+        """Return draws `first` to `first + n`, `(n, *shape)`, the same in each call."""
         theta = self.method.sample(self.state, n, first)
         return theta.double().numpy().reshape(n, *self.shape)
 
@@ -147,7 +147,7 @@ def fit(
         Number of unknowns, or their shape, up to `(nz, ny, nx)`: then `theta` is flattened, x
         fastest, and families of neighbourhoods know who the neighbours are.
     mean
-        Where to start, `n` numbers; None: at zero.
+        Starting point, `n` numbers; None: zero.
     start
         Settings of `start` as in a configuration. None: sd 1, 15 iterations of L-BFGS, then sds
         from the curvature there.
@@ -159,7 +159,7 @@ def fit(
         Or products with it: a function of `theta` `(n,)` and rows `(S, n)` that returns the
         precision at `theta` times each row, negative Hessian or Gauss-Newton part and prior;
         "autograd": by differentiating `log_prob` twice. As many are taken as the family can
-        use: see `docs/families.md`.
+        use: see `docs/theory/gaussian-families.md`.
     seed
         Seed of all random numbers: the same seed gives the same bits.
     path

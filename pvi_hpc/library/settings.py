@@ -1,4 +1,4 @@
-"""Settings of a user of `pvi_hpc.fit`, checked and completed."""
+"""Arguments of `pvi_hpc.fit`, checked and completed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from pvi_hpc.inference.settings import HessianSettings, InferenceSettings, Start
 
 __all__ = ["inference_of", "mean_of", "shape_of", "start_of"]
 
-#: Defaults of `fit`; see `pvi_hpc.inference.settings.InferenceSettings` for all settings.
+#: Defaults of settings that the caller omits; `pvi_hpc.inference.settings` has all settings.
 DEFAULTS: Final[Mapping[str, Any]] = {"iterations": 300, "samples": 2}
 START: Final = StartSettings(sd=1.0, map_iterations=15, map_optimiser="lbfgs", map_step=0.3)
 

@@ -1,4 +1,4 @@
-"""Where the compiled libraries are, and what their own headers declare."""
+"""Search for the compiled libraries, and the declarations of their own headers."""
 
 import os
 import re

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 __all__ = ["keyed_rng", "standard_normal"]
 
-#: Numbers that come from one key; the next ones have a key of their own.
+#: Count of numbers that come from one key; the next numbers have a key of their own.
 BLOCK: Final = 2**20
 
-#: Fewer numbers than these, 5 ms, do not gain from threads (measured: 2 x 1e5 lose).
+#: Fewest numbers, 5 ms of work, that gain from threads (measured: 2 x 1e5 lose).
 WORTH_A_THREAD: Final = 2**19
 
 

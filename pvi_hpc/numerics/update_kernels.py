@@ -160,7 +160,7 @@ class NativeStencil:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Of two arrays: the sums of `a a`, `a b`, `b b`, and the largest `|a|` and `|b|`."""
+    """Comparison of two arrays: sums of `a a`, `a b`, `b b`, the largest `|a|` and `|b|`."""
 
     aa: float
     ab: float

@@ -1,6 +1,6 @@
-"""Priors: densities of independent cells inside bounds, by depth."""
+"""Priors of velocities: maps from standard normal unknowns to the active cells."""
 
-from pvi_hpc.priors.load import load_prior
+from pvi_hpc.priors.load import load_prior, prior_bounds
 from pvi_hpc.priors.prior import IndependentPrior, Prior
 
-__all__ = ["IndependentPrior", "Prior", "load_prior"]
+__all__ = ["IndependentPrior", "Prior", "load_prior", "prior_bounds"]

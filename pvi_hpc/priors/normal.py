@@ -1,24 +1,48 @@
 """Velocities near a mean by depth, cut off at two bounds."""
 
-from typing import Self
+from functools import cached_property
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field, model_validator
 from scipy.special import log_ndtr, ndtri_exp
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.grid import Cells
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
-from pvi_hpc.priors.prior import IndependentPrior
+from pvi_hpc.plugins import Values
+from pvi_hpc.priors.by_depth import ByDepthPrior, ByDepthSettings
 from pvi_hpc.priors.settings import PriorSettings
 
-__all__ = ["Normal"]
+__all__ = ["Normal", "NormalSettings"]
 
 Array = NDArray[np.float64]
 
 
-class Normal(IndependentPrior):
+class NormalSettings(ByDepthSettings):
+    """Independent cells near a mean, cut off at the bounds."""
+
+    kind: Literal["normal"]
+    mean_m_s: Values = Field(description="Mean at every node before the cut [m/s].")
+    sd_m_s: Values = Field(description="Standard deviation at every node before the cut [m/s].")
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        self._check_length("mean_m_s", "sd_m_s")
+        tables = self.depth_m, self.mean_m_s, self.lower_m_s, self.upper_m_s
+        for z, mean, low, high in zip(*tables, strict=True):
+            if not low < mean < high:
+                raise ValueError(
+                    f"'mean_m_s' must lie between 'lower_m_s' and 'upper_m_s', got {mean:g} "
+                    f"m/s at {z:g} m, bounds {low:g} to {high:g}"
+                )
+        return self
+
+
+class Normal(ByDepthPrior):
     """Independent normal cells, truncated to `lower` and `upper`; all `(n,)` [m/s].
 
     Parameters
@@ -28,6 +52,8 @@ class Normal(IndependentPrior):
     centre, scale
         Mean and sd of the normal before it is cut off; `mean` and `sd` are those after.
     """
+
+    Options: ClassVar[type[PriorSettings]] = NormalSettings
 
     def __init__(
         self, lower: ArrayLike, upper: ArrayLike, centre: ArrayLike, scale: ArrayLike
@@ -44,16 +70,23 @@ class Normal(IndependentPrior):
                 "'upper_m_s', got less than a float64 resolves; widen it or move 'mean_m_s'."
             )
         self._log_norm = torch.from_numpy(self._log_mass + np.log(self._scale))
-        self.mean, self.sd = self._moments()
 
     @classmethod
-    def from_settings(cls, settings: PriorSettings, depth: Array) -> Self:
-        """Return the prior of cells at `depth` `(n,)` [m], tables linear between nodes."""
-        if settings.mean_m_s is None or settings.sd_m_s is None:
-            raise ConfigError("'prior.kind: normal' needs 'mean_m_s' and 'sd_m_s'; add them.")
-        bounds = settings.lower_m_s, settings.upper_m_s
-        tables = *bounds, settings.mean_m_s, settings.sd_m_s
-        return cls(*(np.interp(depth, settings.depth_m, table) for table in tables))
+    def from_options(cls, options: NormalSettings, cells: Cells) -> Self:
+        """Return the prior of the active cells, tables linear between nodes."""
+        depth = cells.depth
+        tables = options.lower_m_s, options.upper_m_s, options.mean_m_s, options.sd_m_s
+        return cls(*(options.at(depth, table) for table in tables))
+
+    @property
+    def mean(self) -> Array:
+        """Mean of every cell `(n,)` [m/s], after the cut."""
+        return self._moments[0]
+
+    @property
+    def sd(self) -> Array:
+        """Standard deviation of every cell `(n,)` [m/s], after the cut."""
+        return self._moments[1]
 
     def _value(self, theta: Array) -> Array:
         # Sums of positive terms, no cancellation; the smaller tail keeps the digits.
@@ -79,6 +112,7 @@ class Normal(IndependentPrior):
     def _standard(self, m: Tensor) -> Tensor:
         return (m - torch.from_numpy(self._centre)) / torch.from_numpy(self._scale)
 
+    @cached_property
     def _moments(self) -> tuple[Array, Array]:
         """Return mean and sd of every cell by the trapezoidal rule in `theta`.
 

@@ -1,12 +1,15 @@
-r"""What every prior can do, and what priors of independent cells have in common.
+r"""Protocol of priors, and the base of priors of independent cells.
 
-With :math:`F` the distribution function of a cell and :math:`\Phi` that of the standard
-normal, :math:`m = F^{-1}(\Phi(\theta))` is a velocity inside the bounds, and the prior of
-:math:`\theta` is exactly :math:`N(0, I)`, whatever :math:`F` is.
+A prior maps unknowns :math:`\theta` to velocities, such that the prior of :math:`\theta` is
+exactly :math:`N(0, I)`. Only the prior knows the map: correlation between cells is in it, and
+nothing else depends on it. Where cells are independent, with :math:`F` the distribution
+function of a cell and :math:`\Phi` that of the standard normal,
+:math:`m = F^{-1}(\Phi(\theta))` is a velocity inside the bounds, whatever :math:`F` is.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Final, Protocol, Self
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final, Protocol, Self
 
 import numpy as np
 import torch
@@ -14,30 +17,54 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 from torch import Tensor
 
-from pvi_hpc.errors import ConfigError
+from pvi_hpc.errors import ConfigError, Finding
+from pvi_hpc.grid import Cells
 from pvi_hpc.numerics.reproducible import exp
 from pvi_hpc.priors.settings import PriorSettings
 
-__all__ = ["THETA_MAX", "IndependentPrior", "Prior"]
+__all__ = ["START_THETA_MAX", "THETA_MAX", "IndependentPrior", "Prior"]
 
 Array = NDArray[np.float64]
 
 
-#: `to_normal` returns no larger values: in float64 the bounds themselves lie just beyond.
+#: Largest value of `to_normal`: in float64 the bounds themselves lie just beyond it.
 THETA_MAX: Final = 8.0
+
+#: A start on a bound of the prior is moved inside, to this many prior sds of `theta`.
+START_THETA_MAX: Final = 3.0
 
 
 class Prior(Protocol):
-    """Density of the active cells' velocities `m` `(n,)` [m/s], inside `lower`, `upper`."""
+    """Density of the active cells' velocities `m` `(n,)` [m/s], inside `lower`, `upper`.
 
-    lower: Array
-    upper: Array
-    mean: Array
-    sd: Array
+    `Options` are the keys of its kind. `lower`, `upper`, `mean` and `sd` are those of each
+    cell by itself, `(n,)` [m/s].
+    """
+
+    Options: ClassVar[type[PriorSettings]]
+
+    @property
+    def lower(self) -> Array: ...
+    @property
+    def upper(self) -> Array: ...
+    @property
+    def mean(self) -> Array: ...
+    @property
+    def sd(self) -> Array: ...
 
     @classmethod
-    def from_settings(cls, settings: PriorSettings, depth: Array) -> Self:
-        """Return the prior of cells at `depth` `(n,)` [m]; ConfigError where impossible."""
+    def from_options(cls, options: Any, cells: Cells) -> Self:
+        """Return the prior of the active cells; ConfigError where that is impossible."""
+        ...
+
+    @classmethod
+    def bounds(cls, options: Any, cells: Cells) -> tuple[float, float]:
+        """Return the lowest and the highest velocity that any cell may have [m/s]."""
+        ...
+
+    @classmethod
+    def check(cls, options: Any, cells: Cells) -> Iterable[Finding]:
+        """Return what a user should know of the options, on these cells."""
         ...
 
     def from_normal(self, theta: Tensor) -> Tensor:
@@ -46,6 +73,13 @@ class Prior(Protocol):
 
     def to_normal(self, m: Tensor) -> Tensor:
         """Return `theta` `(S, n)` of velocities `(S, n)` [m/s], the inverse."""
+        ...
+
+    def start(self, m: Tensor) -> Tensor:
+        """Return `theta` `(S, n)` to start from near velocities `(S, n)` [m/s].
+
+        The prior gives it a fair density, even where `m` itself lies on a bound.
+        """
         ...
 
     def log_prob(self, m: Tensor) -> Tensor:
@@ -72,9 +106,6 @@ class IndependentPrior(ABC):
     inside to the next float32: simulators take models in float32, which then stay inside.
     """
 
-    mean: Array
-    sd: Array
-
     def __init__(self, lower: ArrayLike, upper: ArrayLike) -> None:
         self.lower: Array = _as_float32(np.array(lower, dtype=np.float64), np.inf)
         self.upper: Array = _as_float32(np.array(upper, dtype=np.float64), -np.inf)
@@ -84,6 +115,16 @@ class IndependentPrior(ABC):
                 "'lower_m_s' must be below 'upper_m_s' by more than a float32 resolves, got "
                 f"{self.lower[i]} and {self.upper[i]} m/s in cell {i}."
             )
+
+    @property
+    @abstractmethod
+    def mean(self) -> Array:
+        """Mean of every cell `(n,)` [m/s]."""
+
+    @property
+    @abstractmethod
+    def sd(self) -> Array:
+        """Standard deviation of every cell `(n,)` [m/s]."""
 
     @abstractmethod
     def _value(self, theta: Array) -> Array:
@@ -114,6 +155,10 @@ class IndependentPrior(ABC):
         """Return `theta` `(S, n)`, at most `THETA_MAX` in size, of velocities `(S, n)`."""
         theta = self._theta(m.detach().numpy())
         return torch.from_numpy(np.clip(theta, -THETA_MAX, THETA_MAX))
+
+    def start(self, m: Tensor) -> Tensor:
+        """Return `to_normal`, at most `START_THETA_MAX` in size."""
+        return self.to_normal(m).clamp(-START_THETA_MAX, START_THETA_MAX)
 
     def log_prob(self, m: Tensor) -> Tensor:
         """Return the log density `(S,)` of velocities `(S, n)`; -inf outside the bounds."""

@@ -1,6 +1,6 @@
 """Every velocity between two bounds is equally likely."""
 
-from typing import Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -8,30 +8,48 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 from torch import Tensor
 
+from pvi_hpc.grid import Cells
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
-from pvi_hpc.priors.prior import IndependentPrior
+from pvi_hpc.priors.by_depth import ByDepthPrior, ByDepthSettings
 from pvi_hpc.priors.settings import PriorSettings
 
-__all__ = ["Uniform"]
+__all__ = ["Uniform", "UniformSettings"]
 
 Array = NDArray[np.float64]
 
 
-class Uniform(IndependentPrior):
+class UniformSettings(ByDepthSettings):
+    """Independent cells; every velocity between the bounds is equally likely."""
+
+    kind: Literal["uniform"]
+
+
+class Uniform(ByDepthPrior):
     """Independent uniform cells between `lower` and `upper`, `(n,)` [m/s]."""
+
+    Options: ClassVar[type[PriorSettings]] = UniformSettings
 
     def __init__(self, lower: ArrayLike, upper: ArrayLike) -> None:
         super().__init__(lower, upper)
         self._width: Array = self.upper - self.lower
         self._log_width = torch.from_numpy(np.log(self._width))
-        self.mean = self.lower + 0.5 * self._width
-        self.sd = self._width / np.sqrt(12)
 
     @classmethod
-    def from_settings(cls, settings: PriorSettings, depth: Array) -> Self:
-        """Return the prior of cells at `depth` `(n,)` [m], tables linear between nodes."""
-        tables = settings.lower_m_s, settings.upper_m_s
-        return cls(*(np.interp(depth, settings.depth_m, table) for table in tables))
+    def from_options(cls, options: UniformSettings, cells: Cells) -> Self:
+        """Return the prior of the active cells, tables linear between nodes."""
+        depth = cells.depth
+        return cls(options.at(depth, options.lower_m_s), options.at(depth, options.upper_m_s))
+
+    @property
+    def mean(self) -> Array:
+        """Mean of every cell `(n,)` [m/s]."""
+        return self.lower + 0.5 * self._width
+
+    @property
+    def sd(self) -> Array:
+        """Standard deviation of every cell `(n,)` [m/s]."""
+        sd: Array = self._width / np.sqrt(12)
+        return sd
 
     def _value(self, theta: Array) -> Array:
         # From the nearer bound, so that both tails keep their digits.

@@ -1,4 +1,4 @@
-"""How well models explain the data, from all shots or an unbiased minibatch of them."""
+"""Log-likelihood of models, from all shots or an unbiased minibatch of them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ __all__ = ["Fit", "GaussianLikelihood", "Likelihood", "NoData"]
 
 @dataclass(frozen=True)
 class Fit:
-    """How models fit the data.
+    """Fit of models to the data.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ class GaussianLikelihood:
     seed
         Seed of the minibatches.
     samples_per_batch
-        So many consecutive samples share a minibatch: 2 for antithetic pairs, so that what
-        cancels within a pair still does.
+        Number of consecutive samples that share a minibatch: 2 for antithetic pairs, so that
+        noise which cancels within a pair still cancels.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.grid import Grid
+from pvi_hpc.grid import Cells
 from pvi_hpc.priors.load import load_prior
 from pvi_hpc.priors.prior import Prior
 from pvi_hpc.priors.settings import PriorSettings
@@ -18,10 +18,7 @@ __all__ = ["ModelMap"]
 
 Array = NDArray[np.float64]
 
-#: A start on a bound of the prior is moved inside, to this many prior sds of `theta`.
-START_THETA_MAX: Final = 3.0
-
-#: How far a starting model may be outside the bounds and count as rounding [m/s].
+#: Distance of a starting model outside the bounds that still counts as rounding [m/s].
 ROUNDING: Final = 1e-3
 
 
@@ -33,18 +30,18 @@ class ModelMap:
     ----------
     prior
         Prior of the active cells, in the order of the flattened grid.
-    active
-        Cells that are unknown `(nz, ny, nx)`; the others keep the starting model.
+    cells
+        Grid and unknown cells; the others keep the starting model.
     start
         Starting model `(nz, ny, nx)` [m/s].
     """
 
     prior: Prior
-    active: NDArray[np.bool_]
+    cells: Cells
     start: Array
 
     @classmethod
-    def build(cls, grid: Grid, settings: PriorSettings, start: NDArray[Any]) -> "ModelMap":
+    def build(cls, cells: Cells, settings: PriorSettings, start: NDArray[Any]) -> "ModelMap":
         """Return the map of a configuration and a starting model `(nz, ny, nx)` [m/s].
 
         Raises
@@ -52,27 +49,30 @@ class ModelMap:
         ConfigError
             If the start has another shape or leaves the prior's bounds, or no cell is active.
         """
+        grid = cells.grid
         if start.shape != grid.shape or not np.isfinite(start).all():
             raise ConfigError(
                 f"The starting model must be finite and have shape {grid.shape}, "
                 f"got shape {start.shape}."
             )
-        depth = np.broadcast_to(grid.axis(0)[:, None, None], grid.shape)
-        fixed_above = settings.fixed_above_m
-        active = np.ones(grid.shape, bool) if fixed_above is None else depth >= fixed_above
-        if not active.any():
+        if not cells.n:
             raise ConfigError(
                 f"'prior.fixed_above_m' must be above the last cell at {grid.upper[0]} m, "
-                f"got {fixed_above} m, which leaves no unknown."
+                f"got {settings.fixed_above_m} m, which leaves no unknown."
             )
-        prior = load_prior(settings, depth[active])
-        _check_bounds(prior, depth[active], start[active])
-        return cls(prior, active, np.asarray(start, dtype=np.float64))
+        prior = load_prior(settings, cells)
+        _check_bounds(prior, cells.depth, start[cells.active])
+        return cls(prior, cells, np.asarray(start, dtype=np.float64))
 
     @property
     def n(self) -> int:
         """Number of unknowns."""
-        return int(self.active.sum())
+        return self.cells.n
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Unknown cells `(nz, ny, nx)`."""
+        return self.cells.active
 
     def models(self, theta: Tensor) -> Tensor:
         """Return models `(S, nz, ny, nx)` [m/s] of `theta` `(S, n)`, differentiable."""
@@ -86,9 +86,8 @@ class ModelMap:
         return self.prior.to_normal(models[:, torch.from_numpy(self.active)])
 
     def start_theta(self) -> Tensor:
-        """Return `theta` `(n,)` of the starting model, bounded by `START_THETA_MAX`."""
-        theta = self.unknowns(torch.from_numpy(self.start)[None])[0]
-        return theta.clamp(-START_THETA_MAX, START_THETA_MAX)
+        """Return `theta` `(n,)` of the starting model, or near it where the prior wants it."""
+        return self.prior.start(torch.from_numpy(self.start[self.active])[None])[0]
 
     def expand(self, values: NDArray[Any], fixed: float | Array) -> Array:
         """Put `values` `(..., n)` on the grid, `(..., nz, ny, nx)`, and `fixed` elsewhere."""

@@ -42,8 +42,9 @@ class Problem:
             If the starting model does not fit the prior, or a family its options.
         """
         torch.set_num_threads(run.execution.controller_threads)
-        model_map = ModelMap.build(run.grid.grid, run.prior, starting_model(run))
-        family = load_family(run.inference.family, model_map.active)
+        cells = run.cells
+        model_map = ModelMap.build(cells, run.prior, starting_model(run))
+        family = load_family(run.inference.family, cells.active)
         file = SurveyFile(survey)
         traces = sum(int(np.isfinite(shot.noise_sd).sum()) for shot in file.geometry().shots)
         return cls(run, model_map, family, file.n_shots, traces * file.n_samples)

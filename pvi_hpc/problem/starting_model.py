@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 from pvi_hpc.config import Run
 from pvi_hpc.data.model_file import read_model
 from pvi_hpc.data.settings import ProfileSettings
+from pvi_hpc.grid import Cells
 from pvi_hpc.priors.load import load_prior
 
 __all__ = ["starting_model"]
@@ -27,11 +28,9 @@ def starting_model(run: Run) -> NDArray[np.float64]:
     grid = run.grid.grid
     model = run.start.model
     if model == "prior_mean":
-        prior = load_prior(run.prior, grid.axis(0))
-        values = prior.from_normal(torch.zeros(1, grid.shape[0], dtype=torch.float64))[
-            0
-        ].numpy()
-        values = np.broadcast_to(values[:, None, None], grid.shape)
+        prior = load_prior(run.prior, Cells.of(grid))
+        middle = prior.from_normal(torch.zeros(1, grid.size, dtype=torch.float64))
+        values = middle.numpy().reshape(grid.shape)
     elif isinstance(model, ProfileSettings):
         depths = np.interp(grid.axis(0), model.depth_m, model.velocity_m_s)
         values = np.broadcast_to(depths[:, None, None], grid.shape)
@@ -39,8 +38,7 @@ def starting_model(run: Run) -> NDArray[np.float64]:
         values = read_model(model, grid)
     lengths = [run.start.smooth_m / h for h in grid.spacing]
     start: NDArray[np.float64] = values.astype(np.float64)
-    above = run.prior.fixed_above_m
-    free = 0 if above is None else int(np.searchsorted(grid.axis(0), above))
-    if free < grid.shape[0]:
-        start[free:] = gaussian_filter(start[free:], lengths, mode="nearest")
+    box = run.cells.box
+    if box is not None:
+        start[box] = gaussian_filter(start[box], lengths, mode="nearest")
     return start

@@ -11,7 +11,7 @@ from pvi_hpc.report.style import COLOURS
 
 __all__ = ["draw_calibration"]
 
-#: Bands hold this share of what a calibrated procedure gives.
+#: Probability that the curve of a calibrated procedure lies inside a band.
 BAND = 0.95
 
 

@@ -13,7 +13,7 @@ from pvi_hpc.store.predictive_file import PredictedShot
 
 __all__ = ["gathers", "receiver_line", "traces"]
 
-#: A receiver line of fewer receivers is not shown as one.
+#: Fewest receivers that are shown as a receiver line.
 SHORTEST_LINE: Final = 8
 
 

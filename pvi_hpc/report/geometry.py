@@ -1,4 +1,4 @@
-"""Where sources, receivers, wells and slices lie."""
+"""Maps of sources, receivers, wells and slices."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How the inference went: ELBO, misfit and densities by iteration."""
+"""Course of the inference: ELBO, misfit and densities by iteration."""
 
 from typing import Any
 

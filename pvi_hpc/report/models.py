@@ -42,7 +42,7 @@ def sections(view: RunView) -> Figure:
 
 
 def updates(view: RunView) -> Figure:
-    """What the starting model lacks, and what the inversion added to it."""
+    """Plot the error of the starting model, and the update that the inversion made to it."""
     summary = view.summary
     models = [("True", summary.true), ("Posterior mean", summary.mean)]
     models += [("Draw 1", sample) for sample in view.samples[:1]]

@@ -1,4 +1,4 @@
-"""Where the report looks: the cells of its slices and wells."""
+"""Places that the report shows: the cells of its slices and wells."""
 
 from typing import NamedTuple
 

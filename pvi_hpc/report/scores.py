@@ -1,4 +1,4 @@
-"""How well a posterior fits the data and, where it is known, the true model."""
+"""Scores of a posterior: its fit to the data and, where it is known, to the true model."""
 
 from math import isclose, nan, sqrt
 

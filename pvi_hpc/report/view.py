@@ -21,7 +21,7 @@ from pvi_hpc.store.samples import iter_samples
 
 __all__ = ["N_DRAWS", "RunView", "load_view"]
 
-#: Posterior draws that are shown.
+#: Number of posterior draws that are shown.
 N_DRAWS = 3
 
 #: Parts that a grid is cut into along z, y and x, to compare restarts.
@@ -50,13 +50,13 @@ class RunView:
         Observed and simulated data.
     history
         One value per iteration by name: `iteration`, `elbo`, `chi_squared`, `log_prior`,
-        `log_q`, `log_likelihood`, `seconds`, `n_simulations`, `phase` (0 MAP, 1 VI).
+        `log_q`, `log_likelihood`, `seconds`, `done` (simulations), `phase` (0 MAP, 1 VI).
     facts
-        Final figures of the run, as in summary.json; see docs/results.md.
+        Final figures of the run, as in summary.json; see docs/reference/files-of-a-report.md.
     config
         The run's configuration as YAML.
     settings
-        Which slices, wells and shot to show.
+        Slices, wells and shot to show.
     """
 
     project: str

@@ -13,7 +13,7 @@ from pvi_hpc.report.view import RunView
 
 __all__ = ["well_logs"]
 
-#: Central intervals drawn as bands, and how dark.
+#: Central intervals drawn as bands, and their opacity.
 BANDS = ((0.9, 0.22), (0.5, 0.4))
 
 

@@ -37,7 +37,7 @@ def calibrate(
     execution
         Executor and number of workers; each does one inversion at a time.
     folder
-        For the ledger and the files of the executor, on a disk that all nodes share.
+        Folder of the ledger and of the executor's files, on a disk that all nodes share.
     progress
         Told how many inversions are done, after each.
 
@@ -56,7 +56,7 @@ def calibrate(
     ledger = Ledger(folder / "ledger.jsonl")
     with closing(load_executor(execution, Workplace(folder, ledger))) as executor:
         client = executor.start(execution.workers)
-        # By value: a worker need not have the file that the problem is from.
+        # The problem is pickled by value: a worker need not have the file that defines it.
         sent, one = cloudpickle.dumps(problem), {RESOURCE: 1}
         asked = {
             client.submit(_invert, sent, i, resources=one, pure=False): i for i in range(n)

@@ -29,7 +29,7 @@ CHECKPOINT_SHARE = 0.02
 
 @dataclass(frozen=True)
 class Progress:
-    """What a run has done so far: its distribution, its history and its cost."""
+    """Progress of a run: its distribution, its history and its cost so far."""
 
     state: State
     history: History

@@ -1,4 +1,4 @@
-"""What asks a controller to stop at its next safe point: a signal, a file, its job's end."""
+"""Requests to a controller to stop at its next safe point: a signal, a file, its job's end."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from pvi_hpc.execution.cluster.queues import call
 
 __all__ = ["EXIT_STOPPED", "STOP_SIGNALS", "StopFlag", "job_end", "seconds_left"]
 
-#: Set by a job script for batch systems that do not tell [seconds since 1970].
+#: Variable with the end of the job [s since 1970], for batch systems that do not tell it.
 JOB_END = "PVI_JOB_END"
 
 
@@ -66,7 +66,7 @@ STOP_SIGNALS: Final = (
 )
 #: Time to write a checkpoint and to end the workers before the job's end [s].
 MARGIN_S: Final = 60.0
-#: Safety factor on the longest iteration so far.
+#: Safety factor on the duration of the longest iteration so far.
 SAFETY: Final = 1.3
 
 

@@ -1,4 +1,4 @@
-"""How a project is cut into segments, and what is refused before anything runs."""
+"""Division of a project into segments, and the settings refused before anything runs."""
 
 import json
 import socket
@@ -8,16 +8,17 @@ import psutil
 import yaml
 
 from pvi_hpc.config import Project, Run
-from pvi_hpc.data.settings import ModelFileSettings
-from pvi_hpc.data.traces import expand_files
+from pvi_hpc.config.project import with_solver
 from pvi_hpc.errors import CheckpointError
+from pvi_hpc.priors import prior_bounds
+from pvi_hpc.problem.forward import forward_problem
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
 
 __all__ = [
     "claim_run",
     "refuse_changed_runs",
-    "segment_ends",
+    "segment_end",
     "survey_inputs",
     "survey_settings",
     "total_iterations",
@@ -31,10 +32,9 @@ def total_iterations(run: Run) -> int:
     return run.start.iterations + run.inference.iterations
 
 
-def segment_ends(project: Project, run: Run) -> list[int]:
-    """Return the iteration that each segment of a run ends at."""
-    total = total_iterations(run)
-    return [-(-total * (i + 1) // project.segments) for i in range(project.segments)]
+def segment_end(project: Project, run: Run, index: int) -> int:
+    """Return the iteration that segment `index` of a run ends at."""
+    return -(-total_iterations(run) * (index + 1) // project.segments)
 
 
 def write_owner(path: Path) -> None:
@@ -88,10 +88,10 @@ def refuse_changed_runs(project: Project) -> None:
 def survey_settings(project: Project) -> str:
     """Return, as JSON, the settings that the survey file depends on."""
     run = project.shared_run
-    tree = run.model_dump(mode="json", include={"grid", "survey", "solver"})
-    if run.survey.synthetic is not None:
+    tree = with_solver(run.model_dump(mode="json", include={"grid", "survey", "forward"}))
+    if run.survey is not None and run.survey.synthetic is not None:
         # The absorbing layers of the simulation are tuned to it.
-        tree["prior"] = {"upper_m_s": max(run.prior.upper_m_s)}
+        tree["prior"] = {"upper_m_s": prior_bounds(run.prior, run.cells)[1]}
     return json.dumps(tree, sort_keys=True)
 
 
@@ -100,17 +100,10 @@ def survey_inputs(project: Project) -> list[str]:
 
     Raises
     ------
-    SurveyError
-        If a file or pattern of `survey.files` names nothing.
+    PviError
+        If a file or pattern names nothing, or the settings contradict each other.
     """
-    survey = project.survey
-    files = expand_files(survey.files) if survey.files else []
-    if survey.wavelet is not None and survey.wavelet.file is not None:
-        files.append(survey.wavelet.file)
-    model = survey.synthetic.model if survey.synthetic is not None else None
-    if isinstance(model, ModelFileSettings):
-        files.append(model.file)
-    return files
+    return forward_problem(project.shared_run).inputs()
 
 
 def _refuse_changed_survey(project: Project, paths: ProjectPaths) -> None:

@@ -1,4 +1,4 @@
-"""Where the numbers of a run come from: versions, machine, settings."""
+"""Provenance of the numbers of a run: versions, machine, settings."""
 
 import os
 import platform

@@ -5,22 +5,22 @@ import logging
 import os
 import socket
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
 
-__all__ = ["Status"]
+__all__ = ["Status", "change_state"]
 
 log = logging.getLogger(__name__)
 
-#: A controller of another host that was silent so long is suspected dead [s].
+#: Silence after which a controller of another host is suspected dead [s].
 SILENCE = 300.0
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a run is.
+    """Progress of a run, as other programs read it.
 
     `state` is running, stopped, failed or finished; `seconds` the time of this controller
     spent in iterations, `rate` the recent seconds per iteration; counts are simulations of
@@ -80,8 +80,19 @@ class Status:
 
     @classmethod
     def read(cls, path: Path) -> "Status | None":
-        """Read the file at `path`; None where there is none yet."""
+        """Read the file at `path`; None where there is none, or none that can be read.
+
+        It is written often and not flushed to the disk: a power failure may cut it. The
+        checkpoints say how far a run is; this file only tells people.
+        """
         try:
             return cls(**json.loads(path.read_text()))
-        except FileNotFoundError:
+        except (OSError, ValueError, TypeError):
             return None
+
+
+def change_state(path: Path, state: str, message: str = "", *, of: str | None = None) -> None:
+    """Publish another state of a run whose status is there, or only if it is `of`."""
+    status = Status.read(path)
+    if status is not None and of in (None, status.state):
+        replace(status, state=state, message=message).publish(path)

@@ -17,8 +17,8 @@ from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.executor import LeavesJobs, Workplace, load_executor, never
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.forward.acoustic.from_config import make_setup
 from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
 
 __all__ = ["end_jobs", "simulate_survey", "workers_of"]
@@ -66,15 +66,15 @@ def simulate_survey(
 ) -> list[NDArray[np.float32]]:
     """Return the clean traces of a model, `(n_receivers, n_samples)` a shot.
 
-    `folder` is one that workers on other nodes see; a folder in it is made, and removed when
-    all went well.
+    `folder` is one that workers on other nodes see; a folder in it is made, whose name no run
+    can have, and removed when all went well.
     """
-    paths = RunPaths(folder / "simulation")
+    paths = RunPaths(folder / ".simulation")
     paths.folder.mkdir(parents=True, exist_ok=True)
     with Lease(paths.lease):
         file = paths.folder / "geometry.h5"
         write_survey(geometry, file)
-        with workers_of(run, make_setup(run, file), paths) as simulator:
+        with workers_of(run, simulation_setup(run, file), paths) as simulator:
             traces = simulator.simulate(model[None], [range(len(geometry.shots))])[0]
     shutil.rmtree(paths.folder, ignore_errors=True)
     return traces

@@ -1,4 +1,4 @@
-"""What one test of the solver or of a site found: a row of `pvi solver test`, `pvi doctor`."""
+"""Outcome of one test of the solver or of a site: a row of `pvi solver test`, `pvi doctor`."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ __all__ = ["Outcome", "failed", "passed"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was tried, what was seen, and what to do where that is not good enough.
+    """One test: the attempt, the observation, and the remedy where the test failed.
 
     Parameters
     ----------
     name
-        What was tried.
+        Name of the test.
     passed
-        Whether it is as it must be.
+        True if the result is as it must be.
     seen
-        What was measured, as a person reads it.
+        The measured value, as a person reads it.
     demanded
         The limit of a measured number.
     remedy
-        What to do if it failed.
+        The next step for the user if the test failed.
     """
 
     name: str

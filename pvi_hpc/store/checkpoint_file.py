@@ -29,7 +29,7 @@ Tree: TypeAlias = dict[str, Any]
 SCHEMA: Final = 1
 HEADER_SIZE: Final = 512
 MAGIC: Final = b"pvi_hpc checkpoint blake2b "
-#: Bytes from which on an array is streamed past HDF5.
+#: Smallest size of an array that is streamed past HDF5 [bytes].
 LARGE: Final = 2**16
 
 SCALARS: Final[Mapping[str, Callable[[Any], Any]]] = {

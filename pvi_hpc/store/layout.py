@@ -1,4 +1,4 @@
-"""Where the files of a project and of its runs lie, relative to the working directory."""
+"""Paths of the files of a project and of its runs, relative to the working directory."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,18 @@ class RunPaths:
         return self.folder / "checkpoints"
 
     @property
+    def segments(self) -> Path:
+        """Folder of manifests: which segments are done."""
+        return self.folder / "segments"
+
+    @property
     def claim(self) -> Path:
         """The settings that the run was begun with."""
         return self.folder / "settings.json"
 
     @property
     def status(self) -> Path:
-        """What `pvi status` reads; rewritten every iteration."""
+        """File that `pvi status` reads; the controller rewrites it every iteration."""
         return self.folder / "status.json"
 
     @property
@@ -56,6 +61,11 @@ class RunPaths:
     def predictive(self) -> Path:
         """Data simulated from posterior draws."""
         return self.folder / "predictive.h5"
+
+    @property
+    def predicted(self) -> Path:
+        """Folder of what a predictive check has simulated, until it is done."""
+        return self.folder / "predicted"
 
     @property
     def summary(self) -> Path:
@@ -91,7 +101,7 @@ class ProjectPaths:
 
     @property
     def owner(self) -> Path:
-        """Which process runs the workflow."""
+        """File that names the process which runs the workflow."""
         return self.folder / "workflow.json"
 
     @property
@@ -101,7 +111,7 @@ class ProjectPaths:
 
     @property
     def log(self) -> Path:
-        """What Snakemake said."""
+        """Log of Snakemake."""
         return self.folder / "snakemake.log"
 
     @property

@@ -1,6 +1,6 @@
 """The posterior in numbers: fields on the grid, in one HDF5 file.
 
-The layout is described in docs/results.md; `SCHEMA_VERSION` rises when it changes.
+The layout is described in docs/reference/files.md; `SCHEMA_VERSION` rises when it changes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.grid import Grid
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.result_schema import (
     ResultFileError,
     check_schema,
@@ -63,7 +63,7 @@ class PosteriorSummary:
     true
         Model that the data were made with, where it is known.
     attributes
-        Where the numbers come from, free text by name.
+        Provenance of the numbers, free text by name.
 
     Raises
     ------
@@ -108,7 +108,7 @@ class PosteriorSummary:
 
 def write_posterior(summary: PosteriorSummary, path: str | Path) -> None:
     """Write a summary to an HDF5 file, atomically."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
         stamp(file, SCHEMA, SCHEMA_VERSION, summary.attributes)
         scales = write_grid(file, summary.grid)
         for name, value in summary.fields():
@@ -141,7 +141,7 @@ def read_posterior(path: str | Path) -> PosteriorSummary:
             )
         except (KeyError, TypeError) as error:
             raise ResultFileError(
-                f"'{path}' lacks a dataset that docs/results.md asks for: {error}."
+                f"'{path}' lacks a dataset that docs/reference/files.md asks for: {error}."
             ) from error
 
 

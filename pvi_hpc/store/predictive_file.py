@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.result_schema import ResultFileError, check_schema, stamp
 
 __all__ = ["Misfits", "PredictedShot", "Predictive", "read_predictive", "write_predictive"]
@@ -28,7 +28,7 @@ Traces = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PredictedShot:
-    """What one shot recorded, and what the models say it should have.
+    """Recorded traces of one shot, and those that the models predict.
 
     Parameters
     ----------
@@ -116,8 +116,8 @@ class Predictive:
 
 
 def write_predictive(path: str | Path, predictive: Predictive) -> None:
-    """Write to an HDF5 file, atomically; layout in docs/results.md."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    """Write to an HDF5 file, atomically; layout in docs/reference/files.md."""
+    with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
         stamp(file, SCHEMA, SCHEMA_VERSION, predictive.attributes)
         file.attrs["dt_s"] = predictive.dt
         misfits = file.create_group("reduced_chi_squared")
@@ -149,7 +149,7 @@ def read_predictive(path: str | Path) -> Predictive:
             return Predictive(shots, misfits, float(file.attrs["dt_s"]), attributes)
         except (KeyError, TypeError) as error:
             raise ResultFileError(
-                f"'{path}' lacks a dataset that docs/results.md asks for: {error}."
+                f"'{path}' lacks a dataset that docs/reference/files.md asks for: {error}."
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""What all result files have in common: a schema name, a version, and the grid."""
+"""Common parts of all result files: a schema name, a version, and the grid."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

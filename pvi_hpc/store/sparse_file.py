@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["SparseFile"]
 
-#: Bytes handed on at a time, so that what has been read for a digest is still in cache.
+#: Bytes handed on at a time: those just read for a digest are still in cache.
 PIECE: Final = 2**24
 
 

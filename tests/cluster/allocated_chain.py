@@ -65,7 +65,7 @@ class AllocatedChain(Chain):
 
     @property
     def is_running(self) -> bool:
-        """Whether its job waits or runs."""
+        """True if its job waits or runs."""
         return self.job in self._jobs()
 
     def stop(self) -> None:

@@ -77,7 +77,7 @@ class Chain:
 
     @property
     def log(self) -> str:
-        """What its controllers said."""
+        """Log of its controllers."""
         return (self.folder / "log").read_text(errors="replace")
 
     @property
@@ -142,7 +142,7 @@ class Chain:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has a controller, or is about to have one."""
+        """True if it has a controller, or is about to have one."""
         return self.controller is not None and self.controller.poll() is None
 
     def go_on(self) -> None:

@@ -1,4 +1,4 @@
-"""What a private Slurm and a private Grid Engine have in common: real daemons in a folder."""
+"""Common base of a private Slurm and a private Grid Engine: real daemons in a folder."""
 
 import os
 import random

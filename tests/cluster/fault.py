@@ -37,7 +37,7 @@ ALLOCATED: Mapping[str, type[Chain]] = {"slurm": SlurmChain, "sge": GridEngineCh
 
 @dataclass(frozen=True)
 class Setting:
-    """What a chain runs on: faults of the same setting may share one.
+    """Batch system and executor of a chain: faults of the same setting may share one.
 
     `system` is the batch system of the job that holds all, for the executor `allocation`;
     `gang` what its gangs do (tests/faults/faulty_gang.py); `execution` and `job` are further

@@ -35,7 +35,7 @@ class GridEngine(Cluster):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Where the cell is and on which ports its daemons listen."""
+        """Environment that names the cell and the ports of its daemons."""
         return dict(
             line.removeprefix("export ").split("=", 1)
             for line in (self.folder / "env.sh").read_text().splitlines()

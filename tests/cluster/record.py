@@ -1,4 +1,4 @@
-"""What the controllers of a chain did, as `recorded_pvi.py` wrote it down."""
+"""Actions of the controllers of a chain, as `recorded_pvi.py` wrote them down."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

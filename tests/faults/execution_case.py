@@ -7,7 +7,9 @@ import numpy as np
 from pvi_hpc.data.survey import Shot, Survey, Wavelet
 from pvi_hpc.data.survey_file import file_hash, write_survey
 from pvi_hpc.execution.settings import ExecutionSettings
-from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.forward.acoustic.plugin import AcousticProblem
+from pvi_hpc.forward.acoustic.setup import AcousticSetup
+from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
 from pvi_hpc.grid import Grid
 
 GRID = Grid((12, 14, 16), (10.0, 10.0, 10.0), (0.0, 100.0, 200.0))
@@ -34,20 +36,23 @@ def make_setup(folder: Path, precision="float32"):
     path = folder / "survey.h5"
     if not path.exists():
         write_survey(make_survey(), path)
-    return SimulationSetup(
-        survey=str(path),
-        survey_hash=file_hash(path),
-        grid=GRID,
+    solver = SolverSettings(
+        shape=GRID.shape,
+        spacing=GRID.spacing,
         dt=DT / STEPS,
-        n_steps=(N_SAMPLES - 1) * STEPS + 1,
-        steps_per_sample=STEPS,
-        order=8,
-        n_pml=6,
-        free_surface=True,
-        precision=precision,
         pml_velocity=2500.0,
         pml_frequency=25.0,
+        n_pml=6,
+        free_surface=True,
+        dtype=precision,
     )
+    setup = AcousticSetup(GRID, solver, (N_SAMPLES - 1) * STEPS + 1, STEPS)
+    return setup.to_setup(str(path), file_hash(path))
+
+
+def make_solver(setup, folder: Path):
+    """Return the solver of a setup in this process."""
+    return AcousticProblem.solver(setup, folder, None)
 
 
 def make_models(n):

@@ -46,8 +46,8 @@ class HalfWriter:
 
 
 class FaultySolver:
-    def __init__(self, setup, comm):
-        self.solver, self.comm, self.n_calls = gang.acoustic(setup, comm), comm, 0
+    def __init__(self, solver, comm):
+        self.solver, self.comm, self.n_calls = solver, comm, 0
         self.faulty = False
 
     def set_model(self, velocity):
@@ -94,5 +94,12 @@ class FaultySolver:
         self.solver.close()
 
 
+def make_solver(setup, folder, comm):
+    """Return the acoustic solver of the shots, its waves made to fail."""
+    solver = gang.make_solver_of(setup, folder, comm)
+    solver.waves = FaultySolver(solver.waves, comm)
+    return solver
+
+
 if __name__ == "__main__":
-    gang.main(FaultySolver)
+    gang.main(make_solver)

@@ -14,16 +14,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from execution_case import GRID, make_execution, make_models, make_setup
+from execution_case import GRID, make_execution, make_models, make_setup, make_solver
 
-from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.cluster.local import LocalExecutor
 from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.gang.processes import LEFT_TO_CONTROLLER, ProcessId, _descendants
 from pvi_hpc.execution.gang.scratch import DASK, sweep
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.forward.shots import simulate_shots
 
 pytestmark = [pytest.mark.usefixtures("no_orphans"), pytest.mark.slow]
 MODELS = make_models(3)
@@ -57,15 +55,13 @@ def simulator(tmp_path):
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory):
     """Return what one process without Dask gives, cut into chunks of two shots."""
-    from pvi_hpc.execution.gang.ranks import acoustic
-
-    setup = make_setup(tmp_path_factory.mktemp("expected"))
-    solver, survey = acoustic(setup, None), SurveyFile(setup.survey)
+    folder = tmp_path_factory.mktemp("expected")
+    solver = make_solver(make_setup(folder), folder)
     misfits, gradients = [], []
     for model, shots in zip(MODELS, SHOTS, strict=True):
         solver.set_model(model)
         chunks = [list(shots)[i : i + 2] for i in range(0, len(shots), 2)]
-        parts = [simulate_shots(solver, setup, survey, c, "gradient") for c in chunks]
+        parts = [solver.simulate(c, "gradient") for c in chunks]
         misfits.append(sum(part.misfit for part in parts))
         gradients.append(sum(part.gradient for part in parts[1:]) + parts[0].gradient
                          if len(parts) < 3 else (parts[0].gradient + parts[1].gradient)

@@ -13,16 +13,14 @@ import numpy as np
 import psutil
 import pytest
 from conftest import leftovers
-from execution_case import GRID, make_models, make_setup
+from execution_case import GRID, make_models, make_setup, make_solver
 
-from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.execution.failures import GangError
 from pvi_hpc.execution.gang import process as gang_process
 from pvi_hpc.execution.gang.gang import Gang, GangSettings
 from pvi_hpc.execution.gang.processes import ProcessId, _descendants
 from pvi_hpc.execution.gang.scratch import PREFIX, sweep
 from pvi_hpc.execution.identity import model_hash, task_identity
-from pvi_hpc.forward.shots import simulate_shots
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 MODEL = make_models(1)[0]
@@ -71,12 +69,10 @@ def wait_dead(pids, seconds):
 
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_gang_gives_what_the_solver_gives_in_this_process(make_gang, tmp_path, ranks):
-    from pvi_hpc.execution.gang.ranks import acoustic
-
     setup = make_setup(tmp_path, "float64")
-    solver = acoustic(setup, None)
+    solver = make_solver(setup, tmp_path)
     solver.set_model(MODEL)
-    expected = simulate_shots(solver, setup, SurveyFile(setup.survey), [0, 1, 2], "gradient")
+    expected = solver.simulate([0, 1, 2], "gradient")
     answer = ask(make_gang("float64", ranks=ranks))
     assert answer.result.misfit == pytest.approx(expected.misfit, rel=1e-12)
     scale = np.abs(expected.gradient).max()

@@ -1,4 +1,4 @@
-"""What the absorbing layer sends back, against a domain that goes on behind it."""
+"""Reflection of the absorbing layer, against a domain that goes on behind it."""
 
 import numpy as np
 import pytest

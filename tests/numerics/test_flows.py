@@ -1,4 +1,4 @@
-"""What every flow must do: invert, know its volume, be a density, start at a Gaussian."""
+"""Requirements of every flow: invert, know its volume, be a density, start at a Gaussian."""
 
 import numpy as np
 import pytest

@@ -37,7 +37,7 @@ def demo(order, dt_s=0.005):
     synthetic = run.survey.synthetic.model_copy(update={"dt_s": dt_s})
     changes = {
         "survey": run.survey.model_copy(update={"synthetic": synthetic}),
-        "solver": run.solver.model_copy(update={"order": order, "steps_per_sample": 1}),
+        "forward": run.forward.model_copy(update={"order": order, "steps_per_sample": 1}),
     }
     return run.model_copy(update=changes)
 

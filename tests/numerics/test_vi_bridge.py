@@ -8,7 +8,7 @@ from vi_targets import QuadraticSimulator
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Grid
 from pvi_hpc.inference.starts.given_curvature import hessian_products
-from pvi_hpc.priors.settings import PriorSettings
+from pvi_hpc.priors.normal import NormalSettings
 from pvi_hpc.problem.bridge import Bridge
 from pvi_hpc.problem.likelihood import GaussianLikelihood, NoData
 from pvi_hpc.problem.model_map import ModelMap
@@ -16,7 +16,7 @@ from pvi_hpc.problem.posterior import Posterior
 
 GRID = Grid((4, 3, 5), (50.0, 50.0, 50.0))
 N_SHOTS = 6
-PRIOR = PriorSettings(
+PRIOR = NormalSettings(
     kind="normal",
     depth_m=(0.0, 150.0),
     lower_m_s=(1500.0, 1700.0),
@@ -39,7 +39,8 @@ def posterior(shots_per_sample=None, samples_per_batch=1):
     likelihood = GaussianLikelihood(
         simulator, N_SHOTS, 2 * N_SHOTS, shots_per_sample, 9, samples_per_batch
     )
-    return Posterior(ModelMap.build(GRID, PRIOR, np.full(GRID.shape, 2000.0)), likelihood)
+    model_map = ModelMap.build(PRIOR.cells(GRID), PRIOR, np.full(GRID.shape, 2000.0))
+    return Posterior(model_map, likelihood)
 
 
 def normal(seed, *shape):

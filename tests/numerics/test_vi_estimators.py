@@ -1,7 +1,7 @@
 """Noise of the gradient estimators at the optimum of tomography: who beats whom.
 
 Relative to independent samples without the landing, 4 samples, by parameter; the figures of
-docs/inference.md are those that `variances` returns with many repeats.
+docs/theory/estimators.md are those that `variances` returns with many repeats.
 """
 
 import numpy as np

@@ -10,7 +10,8 @@ from pvi_hpc.grid import Grid
 from pvi_hpc.inference.elbo import estimate_elbo
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.settings import InferenceSettings, OptimiserSettings
-from pvi_hpc.priors.settings import PriorSettings
+from pvi_hpc.priors.normal import NormalSettings
+from pvi_hpc.priors.uniform import UniformSettings
 from pvi_hpc.problem.likelihood import NoData
 from pvi_hpc.problem.model_map import ModelMap
 from pvi_hpc.problem.posterior import Posterior
@@ -23,8 +24,8 @@ TABLES = {
     "fixed_above_m": 40.0,
 }
 PRIORS = {
-    "uniform": PriorSettings(kind="uniform", **TABLES),
-    "normal": PriorSettings(
+    "uniform": UniformSettings(kind="uniform", **TABLES),
+    "normal": NormalSettings(
         kind="normal", mean_m_s=(1700.0, 4000.0), sd_m_s=(200.0, 900.0), **TABLES
     ),
 }
@@ -38,7 +39,7 @@ DRAWS = 4000
 def fit(prior, family, iterations=400):
     """Fit without data, from a mean of 1 and sds of 0.3 where 0 and 1 are right."""
     start = np.full(GRID.shape, 2200.0)
-    model_map = ModelMap.build(GRID, PRIORS[prior], start)
+    model_map = ModelMap.build(PRIORS[prior].cells(GRID), PRIORS[prior], start)
     settings = InferenceSettings(
         iterations=iterations,
         optimiser=OptimiserSettings(step=0.05, final=0.002),

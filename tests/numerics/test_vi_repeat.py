@@ -21,7 +21,7 @@ from pvi_hpc.inference.settings import (
     StopSettings,
 )
 from pvi_hpc.inference.state import State
-from pvi_hpc.priors.settings import PriorSettings
+from pvi_hpc.priors.uniform import UniformSettings
 from pvi_hpc.problem.likelihood import GaussianLikelihood, NoData
 from pvi_hpc.problem.model_map import ModelMap
 from pvi_hpc.problem.posterior import Posterior
@@ -32,12 +32,13 @@ N_SHOTS = 6
 
 def prior(**changes):
     tables = {"depth_m": (0.0,), "lower_m_s": (1500.0,), "upper_m_s": (3000.0,)}
-    return PriorSettings(**{"kind": "uniform", **tables, **changes})
+    return UniformSettings(**{"kind": "uniform", **tables, **changes})
 
 
 def method_on(shape, *, stencil=None, start=None, simulator=None, **settings):
     grid = Grid(shape, (50.0, 50.0, 50.0))
-    model_map = ModelMap.build(grid, prior(fixed_above_m=40.0), np.full(shape, 2000.0))
+    law = prior(fixed_above_m=40.0)
+    model_map = ModelMap.build(law.cells(grid), law, np.full(shape, 2000.0))
     simulator = simulator or QuadraticSimulator(np.random.default_rng(1), shape, N_SHOTS)
     likelihood = GaussianLikelihood(simulator, N_SHOTS, N_SHOTS, 3, 4, 2)
     options = {} if stencil is None else {"stencil": stencil}

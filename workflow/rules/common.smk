@@ -3,11 +3,12 @@
 from snakemake.exceptions import WorkflowError
 
 from pvi_hpc.config import parse_project
+from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.errors import PviError
 from pvi_hpc.execution.executor import executor_class
 from pvi_hpc.run.plan import (
     refuse_changed_runs,
-    segment_ends,
+    segment_end,
     survey_inputs,
     survey_settings,
     write_owner,
@@ -20,12 +21,16 @@ if not config:
 # The site's file comes with the profile; its keys win over those of `execution`.
 SITE = config.get("site")
 try:
+    # Snakemake has lost the first of two equal keys; here they are refused.
+    for path in workflow.configfiles:
+        read_tree(path, "'grid' and 'prior'")
     PROJECT = parse_project({k: v for k, v in config.items() if k != "site"}, site=SITE)
     refuse_changed_runs(PROJECT)
 except PviError as error:
     raise WorkflowError(str(error)) from None
 
 RUNS = [run.name for run in PROJECT.resolved]
+FINGERPRINTS = {run.name: run.fingerprint() for run in PROJECT.resolved}
 LAST_SEGMENT = PROJECT.segments - 1
 
 
@@ -49,7 +54,7 @@ def prepare_inputs(wildcards):
 
 def run_settings(wildcards):
     """Settings that change a run's result, as a short hash."""
-    return PROJECT.run(wildcards.run).fingerprint()
+    return FINGERPRINTS[wildcards.run]
 
 
 def posterior_settings(wildcards):
@@ -89,4 +94,4 @@ def previous_segment(wildcards):
 
 def last_iteration(wildcards):
     """Iteration that a segment ends at."""
-    return segment_ends(PROJECT, PROJECT.run(wildcards.run))[int(wildcards.segment)]
+    return segment_end(PROJECT, PROJECT.run(wildcards.run), int(wildcards.segment))

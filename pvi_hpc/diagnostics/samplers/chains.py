@@ -82,7 +82,7 @@ def sample_chains(
     warmup, draws
         Steps of adaptation, which are thrown away, and steps that are kept.
     seed
-        Of all random numbers.
+        Seed of all random numbers.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def sample_chains(
 
 
 class _Run:
-    """What changes while chains run."""
+    """Variables of running chains."""
 
     def __init__(self, kernel: Kernel, density: Density, seed: int, n: int) -> None:
         self.kernel, self.density, self.seed = kernel, density, seed

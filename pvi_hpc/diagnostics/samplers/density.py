@@ -12,9 +12,9 @@ from pvi_hpc.errors import ConfigError
 __all__ = ["Array", "Density", "LogProb", "density_of"]
 
 Array = NDArray[np.float64]
-#: States `(C, n)` to log densities `(C,)`, differentiable by torch.
+#: Maps states `(C, n)` to log densities `(C,)`, differentiable by torch.
 LogProb = Callable[[Tensor], Tensor]
-#: States `(C, n)` to log densities `(C,)` and their gradients `(C, n)`.
+#: Maps states `(C, n)` to log densities `(C,)` and their gradients `(C, n)`.
 Density = Callable[[Array], tuple[Array, Array]]
 
 

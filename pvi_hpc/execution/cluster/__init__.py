@@ -1,1 +1,1 @@
-"""Where workers run: this machine, Slurm, Grid Engine, or nodes of one allocation."""
+"""Places where workers run: this machine, Slurm, Grid Engine, or nodes of one allocation."""

@@ -21,7 +21,7 @@ from pvi_hpc.execution.settings import ExecutionSettings
 
 __all__ = ["AllocationExecutor", "AllocationQueue"]
 
-#: A worker that was asked to end and did not is killed after [s].
+#: Time to end for a worker that was asked to, before it is killed [s].
 PATIENCE_S: Final = 5.0
 
 

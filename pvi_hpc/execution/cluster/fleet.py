@@ -23,13 +23,13 @@ __all__ = ["Fleet", "FleetSettings"]
 
 log = logging.getLogger(__name__)
 
-#: A queue may list a new job so much later [s].
+#: Longest delay until a queue lists a new job [s].
 GRACE_S: Final = 5.0
-#: A job that runs so long without any worker is of no use [s].
+#: Longest time that a job may run without any worker before it counts as failed [s].
 SILENCE_S: Final = 180.0
 #: Longest pause after failed starts [s].
 LONGEST_PAUSE_S: Final = 60.0
-#: Share of a job's walltime at whose end its successor is submitted, and at most [s].
+#: Lead of a job's successor: a share of the walltime, and at most this time [s].
 LEAD: Final = 0.1
 LONGEST_LEAD_S: Final = 900.0
 
@@ -54,7 +54,7 @@ class Fleet:
     Parameters
     ----------
     queue
-        Where jobs are submitted.
+        Batch system to which jobs are submitted.
     script
         Name and log of a job to its script.
     settings

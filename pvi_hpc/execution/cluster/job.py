@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["Job", "drop_logs"]
 
-#: Logs kept of jobs that have ended, and lines of one that a message quotes.
+#: Number of logs kept of jobs that have ended, and lines of one that a message quotes.
 LOGS_KEPT: Final = 30
 LOG_LINES: Final = 15
 

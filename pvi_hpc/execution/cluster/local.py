@@ -18,8 +18,8 @@ __all__ = ["LocalExecutor"]
 class LocalExecutor:
     """Workers on this machine, as children of the controller's process.
 
-    In a Dask LocalCluster: a nanny replaces a worker that dies, and all workers end with this
-    process.
+    They are a Dask LocalCluster. A nanny replaces a worker that dies; with this process all
+    workers end.
     """
 
     on_this_machine: ClassVar[bool] = True

@@ -11,12 +11,12 @@ from pvi_hpc.errors import SimulationError
 
 __all__ = ["Queue", "QueuedJob", "State", "call", "clean_environment"]
 
-#: `broken`: the batch system will never start it.
+#: State of a job; `broken` means that the batch system will never start it.
 State = Literal["pending", "running", "ending", "broken"]
 
-#: A batch system that does not answer for so long is asked again later [s].
+#: Longest wait for an answer of a batch system, which is asked again later [s].
 TIMEOUT_S: Final = 60.0
-#: What a job or a step is told about itself; wrong in any other job.
+#: Variables that tell a job or a step about itself; they are wrong in any other job.
 PRIVATE: Final = ("SLURM_", "SBATCH_", "PMI_", "PMIX_", "OMPI_", "PRTE_")
 KEPT: Final = frozenset({"SLURM_CONF"})
 

@@ -17,7 +17,7 @@ from pvi_hpc.execution.cluster.queues import Queue
 
 __all__ = ["main", "reap"]
 
-#: A submission may be under way for so long [s].
+#: Longest duration of a submission [s].
 WATCH_S: Final = 8.0
 PAUSE_S: Final = 2.0
 

@@ -20,7 +20,7 @@ STATES: Final[dict[str, State]] = {
     "SUSPENDED": "running",
     "STOPPED": "running",
 }
-#: Reasons that no waiting will change.
+#: Reasons of waiting jobs that time does not change.
 HOPELESS: Final = ("PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints", "InvalidQOS")
 
 

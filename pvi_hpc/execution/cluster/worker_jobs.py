@@ -22,7 +22,7 @@ __all__ = ["BatchExecutor", "JobSettings", "run_prefix"]
 
 log = logging.getLogger(__name__)
 
-#: A worker that finds no scheduler for so long ends [s]; to start takes long on a slow disk.
+#: Time without a scheduler after which a worker ends [s]; a start from a slow disk is long.
 DEATH_TIMEOUT_S: Final = 60
 ON_WORKERS: Final = {
     "distributed.comm.require-encryption": True,
@@ -34,7 +34,7 @@ WORKER: Final = "pvi_hpc.execution.cluster.encryption.SealedWorker"
 
 @dataclass(frozen=True)
 class JobSettings:
-    """What one job script needs: its log, its cores, and dask-jobqueue's options."""
+    """Contents of one job script: its log, its cores, and dask-jobqueue's options."""
 
     log: Path
     cores: int

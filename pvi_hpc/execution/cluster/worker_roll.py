@@ -1,4 +1,4 @@
-"""Which workers have ever been up, as the scheduler saw them come and go."""
+"""Roll of all workers that have ever been up, as the scheduler saw them come and go."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the controller knows about the samples and chunks of one batch."""
+"""Record that the controller keeps of the samples and chunks of one batch."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.dispatch.tasks import ChunkTask, Model, Summary
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.identity import model_hash, task_identity
-from pvi_hpc.forward.shots import Want
+from pvi_hpc.forward.problem import Want
 
 __all__ = ["Chunk", "Sample", "make_samples"]
 
@@ -40,7 +40,7 @@ class Chunk:
 
     @property
     def waiting(self) -> bool:
-        """Whether it must be sent."""
+        """True if the chunk must be sent to a worker."""
         return self.result is None
 
     def forget(self) -> None:

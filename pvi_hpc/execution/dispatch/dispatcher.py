@@ -21,7 +21,7 @@ from pvi_hpc.execution.dispatch.reduction import add_complete_groups, join_chunk
 from pvi_hpc.execution.executor import RESOURCE
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.forward.shots import Want
+from pvi_hpc.forward.problem import Want
 
 __all__ = ["Dispatcher"]
 
@@ -53,7 +53,7 @@ class Dispatcher:
 
     @property
     def count(self) -> SimulationCount:
-        """What the batch has cost so far."""
+        """Cost of the batch so far."""
         return self.recovery.count
 
     def run(

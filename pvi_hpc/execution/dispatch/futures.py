@@ -11,7 +11,7 @@ from pvi_hpc.errors import SimulationError
 
 __all__ = ["Awaited"]
 
-#: How long one value may take to arrive [s].
+#: Longest time that one value may take to arrive [s].
 FETCH_S = 60.0
 
 

@@ -1,4 +1,4 @@
-"""Which chunk goes to which worker next."""
+"""Choice of the next chunk and of its worker."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -7,7 +7,7 @@ from pvi_hpc.execution.dispatch.batch import Chunk, Sample
 
 __all__ = ["Lasts", "place"]
 
-#: Whether a worker lives long enough for a chunk, behind so many others.
+#: Tells whether a worker lives long enough for a chunk behind a number of others.
 Lasts = Callable[[str, Chunk, int], bool]
 
 

@@ -13,7 +13,7 @@ from pvi_hpc.execution.ledger import Ledger
 __all__ = ["WorkerPool"]
 
 REFRESH_S: Final = 0.5
-#: Workers fewer than asked for so long [s]: ask again.
+#: Time with too few workers after which workers are asked for again [s].
 ASK_AGAIN_S: Final = 20.0
 
 
@@ -41,7 +41,7 @@ class WorkerPool:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to look again."""
+        """True if it is time to look at the workers again."""
         return time.monotonic() - self._refreshed > REFRESH_S
 
     def refresh(self) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of chunks that failed or vanished: once more, elsewhere, or never again."""
+"""Fate of chunks that failed or vanished: once more, elsewhere, or never again."""
 
 import time
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ __all__ = ["MAX_LOSSES", "Policy", "Recovery", "describe"]
 
 @dataclass(frozen=True)
 class Policy:
-    """How often, and how soon, a failed chunk is tried again; `min_samples` as configured."""
+    """Number and times of the retries of a failed chunk; `min_samples` as configured."""
 
     retries: int = 3
     backoff_s: float = 0.1
@@ -45,7 +45,7 @@ def describe(chunk: Chunk) -> str:
     return f"{head} Failures: {kinds}. The last one, on {last.worker}: {last.message}"
 
 
-#: Times a chunk may vanish with its workers before the batch is given up.
+#: Number of losses of a chunk with its workers before the batch is given up.
 MAX_LOSSES: Final = 10
 
 
@@ -55,9 +55,9 @@ class Recovery:
     Parameters
     ----------
     samples
-        Those of the batch.
+        Samples of the batch.
     policy, ledger
-        How often chunks are tried again, and where that is noted.
+        Number of retries of a chunk, and the ledger in which they are noted.
     """
 
     def __init__(self, samples: Sequence[Sample], policy: Policy, ledger: Ledger) -> None:

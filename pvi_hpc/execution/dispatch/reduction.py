@@ -7,9 +7,9 @@ from pvi_hpc.execution.dispatch.batch import Sample
 
 __all__ = ["add_complete_groups", "join_chunks"]
 
-#: Gradients added in one task: bounds the memory a sum needs on its worker.
+#: Number of gradients added in one task; it bounds the memory of a sum on its worker.
 FAN_IN: Final = 8
-#: Sums come before simulations that have not begun.
+#: Options of Dask tasks: sums come before simulations that have not begun.
 OPTIONS: Final = {"priority": 10, "pure": False}
 
 

@@ -1,4 +1,4 @@
-"""How long tasks take: none goes to a worker that will not live to finish it."""
+"""Duration of tasks: no task goes to a worker that will not live to finish it."""
 
 from collections import defaultdict, deque
 from typing import Final
@@ -9,12 +9,13 @@ from pvi_hpc.execution.dispatch.tasks import ChunkTask
 
 __all__ = ["TaskTimes"]
 
-#: Latest tasks that count.
+#: Number of the latest tasks whose durations are kept.
 WINDOW: Final = 256
-#: A task may take so many times the 95th percentile of the latest.
+#: Safety factor on the 95th percentile of the durations of the latest tasks.
 SAFETY: Final = 1.3
-#: Tasks take equally long if that percentile is at most so many times the median of this many.
+#: Tasks count as equally long if the 95th percentile is at most this ratio times the median.
 EVEN: Final = 1.1
+#: Fewest durations from which this ratio is judged.
 FEWEST: Final = 8
 
 

@@ -1,4 +1,4 @@
-"""What Dask workers run: a chunk of shots, its summary, and the sum over chunks."""
+"""Tasks of Dask workers: a chunk of shots, its summary, and the sum over chunks."""
 
 import time
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.execution.failures import Failure, GangError
 from pvi_hpc.execution.gang.worker_plugin import worker_gang
-from pvi_hpc.forward.shots import ShotResult, Want
+from pvi_hpc.forward.problem import ShotResult, Want
 
 __all__ = [
     "ChunkResult",
@@ -58,7 +58,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """What a chunk gave; its arrays stay on the worker."""
+    """Result of a chunk; its arrays stay on the worker."""
 
     summary: Summary
     result: ShotResult

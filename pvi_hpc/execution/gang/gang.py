@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from pvi_hpc.execution.failures import GangError
 from pvi_hpc.execution.gang.process import Answer, GangProcess, GangSettings
+from pvi_hpc.forward.problem import Want
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.forward.shots import Want
 
 __all__ = ["Gang", "GangSettings"]
 

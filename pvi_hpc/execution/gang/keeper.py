@@ -26,7 +26,7 @@ from pvi_hpc.execution.gang.scratch import remove_scratch
 __all__ = ["main"]
 
 POLL_S = 0.05
-#: Launchers that reach other nodes, and how long they may take to end ranks there [s].
+#: Launchers that reach other nodes, and their longest time to end ranks there [s].
 REMOTE = ("srun", "mpirun")
 REMOTE_S = 3.0
 

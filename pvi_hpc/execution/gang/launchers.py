@@ -1,4 +1,4 @@
-"""What starts the ranks of a gang: this node's mpiexec, or the site's launcher."""
+"""Launchers of the ranks of a gang: this node's mpiexec, or the site's launcher."""
 
 import os
 import shutil

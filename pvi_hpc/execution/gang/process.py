@@ -16,8 +16,8 @@ from pvi_hpc.execution.gang.channel import Channel, Message, listen
 from pvi_hpc.execution.gang.launchers import gang_environment, launch_command
 from pvi_hpc.execution.gang.scratch import make_scratch, remove_scratch
 from pvi_hpc.execution.settings import Launcher
+from pvi_hpc.forward.problem import ShotResult, Want
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.forward.shots import ShotResult, Want
 
 __all__ = ["Answer", "GangProcess", "GangSettings"]
 
@@ -28,7 +28,7 @@ LOG_LINES: Final = 15
 
 @dataclass(frozen=True)
 class GangSettings:
-    """How gangs are run.
+    """Settings of the gangs.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class GangSettings:
     timeout_s
         A request that takes longer has hung.
     module
-        What the ranks run; another one may make another solver.
+        Module that the ranks run; another module may make another solver.
     launcher
-        What starts the ranks, see `pvi_hpc.execution.gang.launchers`.
+        Launcher of the ranks, see `pvi_hpc.execution.gang.launchers`.
     command
         Takes `-n RANKS PROGRAM` in place of the launcher's own command.
     """
@@ -70,7 +70,7 @@ class GangProcess:
         self.channel: Channel | None = None
         self.library = self.storage = ""
         self._model: Path | None = None
-        self.folder = make_scratch(32 * setup.grid.size)
+        self.folder = make_scratch(setup.scratch)
         self.log = self.folder / "log"
         with ExitStack() as undo:
             undo.callback(remove_scratch, self.folder)

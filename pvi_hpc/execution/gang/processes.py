@@ -58,7 +58,7 @@ class ProcessId:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs; a zombie does not."""
+        """True if the process runs; a zombie does not."""
         return self.birth != 0 and _read(self.pid)[1] == self.birth
 
 

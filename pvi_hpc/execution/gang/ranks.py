@@ -16,35 +16,28 @@ from typing import Any, Final
 import numpy as np
 from mpi4py import MPI
 
-from pvi_hpc.data.survey_file import SurveyFile
-from pvi_hpc.errors import NonFiniteError, PviError
+from pvi_hpc.errors import PviError
 from pvi_hpc.execution.gang.channel import Channel, Message
 from pvi_hpc.execution.gang.processes import leave_to_controller, watch_owner
 from pvi_hpc.execution.gang.scratch import SEGMENTS
 from pvi_hpc.execution.identity import model_hash, task_identity
+from pvi_hpc.forward.problem import ShotResult, Solver, plugin_of
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.forward.shots import ShotResult, Solver, simulate_shots
 
 __all__ = ["SolverFactory", "main"]
 
-SolverFactory = Callable[[SimulationSetup, MPI.Comm], Solver]
+SolverFactory = Callable[[SimulationSetup, Path, MPI.Comm], Solver]
 LONGEST_SLEEP_S: Final = 1e-3
+#: Folder of the solver in the folder of the gang.
+SOLVER_FOLDER: Final = "solver"
 
 
-def acoustic(setup: SimulationSetup, comm: MPI.Comm | None) -> Solver:
-    """Return the native acoustic solver on these ranks; None: this process alone."""
-    from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver
-    from pvi_hpc.forward.acoustic.solver_settings import settings_of
-    from pvi_hpc.forward.acoustic.storage_choice import RunSize, choose_storage
-
-    settings = settings_of(setup)
-    most = SurveyFile(setup.survey).most_receivers
-    ranks = 1 if comm is None else comm.size
-    choice = choose_storage(settings, RunSize(setup.n_steps, most, ranks), setup.storage)
-    return AcousticSolver(settings, comm, choice.storage)
+def make_solver_of(setup: SimulationSetup, folder: Path, comm: MPI.Comm) -> Solver:
+    """Return the solver of the forward problem that the setup names."""
+    return plugin_of(setup.kind).solver(setup, folder, comm)
 
 
-def main(make_solver: SolverFactory = acoustic) -> None:
+def main(make_solver: SolverFactory = make_solver_of) -> None:
     """Serve the worker that made the folder until it says stop."""
     watch_owner()
     leave_to_controller()
@@ -67,7 +60,7 @@ def _serve(
             channel.send({"error": "start", "message": str(error)})
         return
     if channel:
-        hello = {"ranks": comm.size, "library": library_hash(), "storage": gang.storage}
+        hello = {"ranks": comm.size, "library": library_hash(), "storage": gang.solver.storage}
         channel.send(hello)
     while (request := _next_request(comm, channel)) is not None:
         answer = gang.answer(request)
@@ -85,10 +78,10 @@ class Gang:
         text = (folder / "setup.json").read_text() if comm.rank == 0 else ""
         self.setup = SimulationSetup.from_json(comm.bcast(text))
         self.fingerprint = self.setup.fingerprint()
-        self.survey = SurveyFile(self.setup.survey)
-        self.solver = make_solver(self.setup, comm)
-        kept = getattr(self.solver, "storage", None)  # of the native solver only
-        self.storage = "" if kept is None else kept.describe(self.setup.n_steps)
+        own = folder / SOLVER_FOLDER
+        if comm.rank == 0:
+            own.mkdir()
+        self.solver = make_solver(self.setup, own, comm)
         self.model = ""
 
     def answer(self, request: Message) -> Message:
@@ -99,12 +92,11 @@ class Gang:
             kind = "bad_model"
             self._use(request["model"])
             kind = "solver_error"
-            result = simulate_shots(
-                self.solver, self.setup, self.survey, request["shots"], request["want"]
-            )
+            result = self.solver.simulate(request["shots"], request["want"])
         except PviError as error:
-            is_finite = kind == "bad_model" or not isinstance(error, NonFiniteError)
-            kind, message = kind if is_finite else "non_finite", str(error)
+            if kind != "bad_model":
+                kind = getattr(error, "failure", kind)
+            message = str(error)
             self.model = "" if kind == "bad_model" else self.model
         failed = [f for f in self.comm.allgather((kind, message)) if f[1]]
         if failed:

@@ -23,7 +23,7 @@ from pvi_hpc.plugins import Settings
 
 __all__ = ["Flow"]
 
-#: Of the names of the layers' parameters.
+#: Prefix of the names of the layers' parameters.
 PREFIX = "layers."
 
 

@@ -1,4 +1,4 @@
-"""Base of the layers of planar and radial flows, as transforms of torch."""
+"""Common base of the layers of planar and radial flows, as transforms of torch."""
 
 from abc import abstractmethod
 

@@ -1,4 +1,4 @@
-"""Parts between the layers of flows: normalisation, and permutations of the unknowns."""
+"""Steps between the layers of a flow: normalisation, and permutations of the unknowns."""
 
 import torch
 from torch import Tensor

@@ -76,7 +76,7 @@ class RadialTransform(LayerTransform):
         s = _length(away)
         p = self.a + self.b - s
         root = (p * p + 4 * self.a * s).sqrt()
-        # Of the two forms of the root the one that does not cancel.
+        # This is the one of the two forms of the root that does not cancel.
         r = torch.where(p > 0, 2 * self.a * s / (p + root), 0.5 * (root - p))
         return self.centre + away / (1 + self.b / (self.a + r))[..., None]
 

@@ -18,7 +18,7 @@ from pvi_hpc.families.gaussian.stencil import Stencil
 __all__ = ["column_optimum", "conditional_optimum"]
 
 Index = NDArray[np.intp]
-#: Entries of the blocks of a batch.
+#: Number of entries of the blocks of a batch.
 BATCH: Final = 2**20
 
 

@@ -1,4 +1,4 @@
-"""Base of Gaussian families: `theta = mu + L eps`, with `L` any square root.
+"""Base of the Gaussian families: `theta = mu + L eps`, with `L` any square root.
 
 A family says how to multiply with `L`, how to solve with it, and how `L eps` changes with its
 parameters; samples, densities, scores and gradients follow. All products are written out,

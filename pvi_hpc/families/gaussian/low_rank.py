@@ -27,7 +27,7 @@ from pvi_hpc.plugins import Settings
 
 __all__ = ["JOINT_CELLS", "LowRank"]
 
-#: Up to so many cells a start from a precision is the joint optimum, by rounds `O(n^3)`.
+#: Most cells whose start from a precision is the joint optimum, by rounds `O(n^3)`.
 JOINT_CELLS: Final = 1024
 JOINT_ROUNDS: Final = 50
 

@@ -26,7 +26,7 @@ __all__ = ["leading_directions", "optimal_directions", "optimal_low_rank", "scal
 Array = NDArray[np.float64]
 
 
-#: Of L-BFGS: iterations, and corrections that it keeps.
+#: Iterations of L-BFGS, and corrections that it keeps.
 ITERATIONS: Final = 300
 MEMORY: Final = 30
 

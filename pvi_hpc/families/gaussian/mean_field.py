@@ -26,7 +26,7 @@ class MeanField(GaussianFamily):
 
     Options: ClassVar[type[Settings]] = NoOptions
 
-    #: Numbers in a column of `L`.
+    #: Count of numbers in a column of `L`.
     column_size = 1
 
     @property

@@ -16,9 +16,9 @@ from pvi_hpc.numerics.reproducible import exp, log, sum_samples
 
 __all__ = ["PrecisionStructured"]
 
-#: Up to so many cells the marginal sds are exact, at one solve a cell.
+#: Most cells whose marginal sds are exact, at one solve a cell.
 EXACT_CELLS: Final = 4096
-#: Beyond it they are estimated from so many draws: a relative error of 1.6 %.
+#: Draws that estimate the sds of more cells, with a relative error of 1.6 %.
 SD_DRAWS: Final = 2000
 #: Draws or columns solved for at once.
 CHUNK: Final = 64

@@ -52,7 +52,7 @@ class AcousticSolver:
     comm
         Ranks that share the grid. None: this process alone.
     storage
-        How runs with `store=True` are kept; the default is exact and takes most memory.
+        Storage of runs with `store=True`; the default is exact and takes most memory.
 
     Raises
     ------

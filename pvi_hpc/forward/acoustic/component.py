@@ -1,4 +1,4 @@
-"""What a receiver records: pressure, or particle velocity along an axis."""
+"""Component that a receiver records: pressure, or particle velocity along an axis."""
 
 from typing import Any, Final
 

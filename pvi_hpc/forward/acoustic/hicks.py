@@ -63,9 +63,9 @@ def point_weights(
     shape, spacing
         Cells of the physical box and their distances [m], as z, y, x.
     free_surface
-        Whether z = 0 is a free surface.
+        True if z = 0 is a free surface.
     component
-        What the weights give: pressure, or for a particle velocity the pressure's slope
+        Component that the weights give: pressure, or for a particle velocity the slope
         along its axis [1/m].
 
     Returns

@@ -21,7 +21,7 @@ WHAT_FAILED = {
     "PVI_BAD_VALUE": "spacings, speeds, frequencies and the time step must be positive",
     "PVI_BAD_POINTER": "a required array is missing",
     "PVI_NO_MEMORY": "there is not enough memory; use more ranks, or set "
-    "'solver.gradient.memory_gb_per_rank' to what a rank has",
+    "'forward.gradient.memory_gb_per_rank' to what a rank has",
     "PVI_NO_DECOMPOSITION": "the grid cannot be cut into that many blocks",
     "PVI_UNSTABLE": "the time step is too long for the fastest speed of the model",
     "PVI_NOT_FINITE": "the wavefield is not finite",
@@ -29,7 +29,7 @@ WHAT_FAILED = {
     "PVI_RANKS_DISAGREE": "the ranks were called with different arguments",
     "PVI_NO_STORAGE": "no storage was set for runs of this length",
     "PVI_NO_DISK": "the file of the stored wavefield cannot be made; give "
-    "'solver.gradient.scratch' a folder that can be written and has enough space",
+    "'forward.gradient.scratch' a folder that can be written and has enough space",
 }
 
 

@@ -1,4 +1,4 @@
-"""What a run of the native solver is given: arrays in its precision, and its C structures."""
+"""Input of a run of the native solver: arrays in its precision, and its C structures."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Which states of a run to keep, so that segments can be run again in reverse order."""
+"""Choice of the states of a run to keep, so that segments can be run again in reverse order."""
 
 from functools import cache
 from typing import NamedTuple
@@ -10,7 +10,7 @@ __all__ = ["Schedule", "schedule"]
 
 
 class Schedule(NamedTuple):
-    """How to reverse `n` segments with `slots` saved states.
+    """Reversal of `n` segments with `slots` saved states.
 
     `split[m, free]` is how many of `m` segments to run before the next state is saved, when
     `free` slots are left; `repeats` how many segments are run more often than once.

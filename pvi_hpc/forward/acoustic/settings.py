@@ -4,13 +4,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from pvi_hpc.forward.settings import ForwardSettings
 from pvi_hpc.plugins import PathName, Settings
 
 __all__ = ["AcousticSettings", "GradientSettings"]
 
 
 class GradientSettings(Settings):
-    """Memory, time and exactness of the gradient of a shot; see docs/solver.md."""
+    """Memory, time and exactness of the gradient of a shot; see docs/theory/gradient.md."""
 
     storage: Literal["auto", "full", "decimated", "checkpointed"] = Field(
         "auto", description="How time steps are kept; auto: the fastest that fits."
@@ -38,8 +39,10 @@ class GradientSettings(Settings):
         return self
 
 
-class AcousticSettings(Settings):
-    """The acoustic wave solver."""
+class AcousticSettings(ForwardSettings):
+    """The acoustic wave equation, by our own C/MPI solver."""
+
+    kind: Literal["acoustic"] = "acoustic"
 
     steps_per_sample: PositiveInt = Field(1, description="Time steps per data sample.")
     n_pml: Annotated[int, Field(ge=4, le=40)] = Field(10, description="Absorbing cells.")

@@ -1,18 +1,17 @@
-"""What stays the same for the life of a wave solver, and how it is cut into blocks."""
+"""Settings for the life of a wave solver, and its division into blocks."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from pvi_hpc.errors import ConfigError, SolverError
 from pvi_hpc.forward.acoustic.library import ORDERS, load
-from pvi_hpc.forward.setup import SimulationSetup
 
-__all__ = ["SolverSettings", "decomposition", "native_config", "settings_of"]
+__all__ = ["SolverSettings", "decomposition", "native_config"]
 
 
 @dataclass(frozen=True)
 class SolverSettings:
-    """What stays the same for the life of a solver.
+    """Settings that stay the same for the life of a solver.
 
     Parameters
     ----------
@@ -28,7 +27,7 @@ class SolverSettings:
     order
         Order of accuracy in space: 4, 8 or 12.
     free_surface
-        Whether p = 0 at z = 0, with no layer above it.
+        True if p = 0 at z = 0, with no layer above it.
     dtype
         'float32' or 'float64'.
     threads
@@ -66,23 +65,6 @@ class SolverSettings:
     def suffix(self) -> str:
         """End of the names of the native functions for these settings."""
         return f"{'f64' if self.dtype == 'float64' else 'f32'}_o{self.order}"
-
-
-def settings_of(setup: SimulationSetup) -> SolverSettings:
-    """Return the settings of the solver of a run."""
-    return SolverSettings(
-        shape=setup.grid.shape,
-        spacing=setup.grid.spacing,
-        dt=setup.dt,
-        pml_velocity=setup.pml_velocity,
-        pml_frequency=setup.pml_frequency,
-        n_pml=setup.n_pml,
-        order=setup.order,
-        free_surface=setup.free_surface,
-        dtype=setup.precision,
-        threads=setup.threads,
-        density=setup.density,
-    )
 
 
 def decomposition(settings: SolverSettings, n_ranks: int) -> tuple[int, int, int]:

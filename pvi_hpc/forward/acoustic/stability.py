@@ -1,4 +1,4 @@
-"""How long a time step, and how coarse a grid, the wave solver bears."""
+"""Limits of the wave solver: longest stable time step, coarsest accurate grid."""
 
 from collections.abc import Mapping, Sequence
 from math import sqrt

@@ -1,4 +1,4 @@
-"""How a forward run is kept for its gradient, and what that costs in memory and time."""
+"""Storage of a forward run for its gradient, and its cost in memory and time."""
 
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -54,7 +54,7 @@ class Storage:
 
     @property
     def exact(self) -> bool:
-        """Whether the gradient is that of full storage, to the bit."""
+        """True if the gradient is that of full storage, to the bit."""
         return self.every == 1 and not self.packed
 
     def steps(self, nt: int) -> int:
@@ -122,7 +122,7 @@ def estimate_memory(
     nt, n_rec
         Time samples and receivers of the largest shot.
     storage
-        Of gradients; None: forward runs only.
+        Storage of gradients; None: forward runs only.
     """
     decomposition(settings, n_ranks)
     memory = getattr(load().lib, f"pvi_memory_{settings.suffix}")

@@ -1,4 +1,4 @@
-"""Which storage a gradient uses: the one asked for, or the fastest that fits the memory."""
+"""Choice of the storage of a gradient: as asked for, or the fastest that fits the memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pvi_hpc.forward.acoustic.storage_request import StorageWish
 
 __all__ = ["Choice", "RunSize", "choose_storage", "longest_rule"]
 
-#: Segments beyond this many save little memory and cost much time.
+#: Most segments: more of them save little memory and cost much time.
 MOST_SEGMENTS: Final = 128
 #: Samples kept of the shortest period, so that the zero-lag correlation has no aliases.
 SAMPLES_PER_PERIOD: Final = 5
@@ -67,7 +67,7 @@ def choose_storage(settings: SolverSettings, size: RunSize, wish: StorageWish) -
             return Choice(storage, memory, reason)
         least = memory if least is None else min(least, memory)
     raise ConfigError(
-        f"'solver.gradient.memory_gb_per_rank' is {wish.memory_gb:g}, but a gradient with "
+        f"'forward.gradient.memory_gb_per_rank' is {wish.memory_gb:g}, but a gradient with "
         f"'storage: {wish.kind}' needs at least {(least or 0) / 1e9:.2f} GB on a rank; raise "
         "it, use more 'execution.ranks', 'storage: auto', or 'scratch' on a local disk."
     )

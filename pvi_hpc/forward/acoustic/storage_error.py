@@ -1,4 +1,4 @@
-"""How far the gradient of an approximate storage is from the exact one, measured."""
+"""Measured error of the gradient of an approximate storage, relative to the exact one."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -13,7 +13,7 @@ from pvi_hpc.forward.acoustic.storage import Storage
 __all__ = ["gradient_error"]
 
 Array = NDArray[Any]
-#: Cells of an axis at most: the error depends on time steps and frequencies, not on size.
+#: Most cells of an axis: the error depends on time steps and frequencies, not on size.
 MOST_CELLS: Final = 32
 #: Steps that the exact reference holds at a time; the others run again.
 REFERENCE_SEGMENT: Final = 64

@@ -1,4 +1,4 @@
-"""What a user asks of the storage of gradients. Knows nothing of the native solver."""
+"""A user's request for the storage of gradients; it knows nothing of the native solver."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ StorageKind = Literal["auto", "full", "decimated", "checkpointed"]
 
 @dataclass(frozen=True)
 class StorageWish:
-    """What a user asks for.
+    """A user's request for the storage of gradients.
 
     Parameters
     ----------
@@ -19,11 +19,11 @@ class StorageWish:
     every
         Keep one of so many time steps; None: as `longest_rule` says ('checkpointed': all).
     memory_gb
-        What a rank may use, its process included [1e9 bytes].
+        Memory that a rank may use, its process included [1e9 bytes].
     f_max
         Highest frequency of the wavelet [Hz].
     folder
-        Where the history lies on disk; None: in memory.
+        Folder of the history on disk; None: it stays in memory.
     """
 
     kind: StorageKind = "auto"

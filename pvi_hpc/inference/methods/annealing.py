@@ -1,4 +1,4 @@
-"""Weight of the target's gradient for particles, from a little at first to all.
+"""Share of the target's gradient that particles feel, from a little at first to all.
 
 D'Angelo & Fortuin (2021), arXiv 2101.09815: while the repulsion is the stronger, particles
 spread over modes that they would not leave afterwards.

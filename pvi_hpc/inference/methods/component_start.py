@@ -30,7 +30,7 @@ class ComponentStart:
     perturbation
         Length of the move, in units of a draw.
     candidates
-        Places tried; with one nothing is evaluated.
+        Number of places tried; with one place nothing is evaluated.
     seed
         Seed of the draws.
     """

@@ -1,4 +1,4 @@
-"""Weight of the score that is subtracted from a path gradient.
+"""Multiple of the score to subtract from a path gradient.
 
 For any weight `w` that does not depend on `eps`, `E[dtheta/dphi (g - w score)] + (1 - w)
 dH/dphi` is the gradient of the ELBO, with `g` the gradient of the target's log density and

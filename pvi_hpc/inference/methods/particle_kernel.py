@@ -142,7 +142,7 @@ class Kernel:
     def log_normal(self, residual: Tensor, scale: float) -> float:
         """Return `log N(residual; 0, scale K (x) Q^{-1})` of `(N, n)`, without constants.
 
-        What is left out depends on `n`, `N`, `Q` alone.
+        The neglected part depends on `n`, `N`, `Q` alone.
         """
         factor = torch.linalg.cholesky(self.matrix)
 

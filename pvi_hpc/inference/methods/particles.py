@@ -1,4 +1,4 @@
-"""Base of particle methods: particles around the start, and their target's gradient.
+"""Base of the particle methods: particles around the start, and their target's gradient.
 
 A particle is one sample: `inference.samples` of them are simulated in every iteration. They
 need no family.

@@ -71,7 +71,7 @@ class StochasticOptions(KernelOptions):
 
 @dataclass(frozen=True)
 class Proposal:
-    """Proposal of the chain's next point `(N, n)`, with the drift and kernel behind it."""
+    """Proposed particles of the chain, `(N, n)`, and the particles that proposed them."""
 
     particles: Tensor
     drift: Tensor
@@ -228,7 +228,7 @@ class StochasticSvgd(ParticleMethod):
         gain = (seen.log_likelihood + seen.log_prior).numpy().sum()
         gain -= (last["log_likelihood"] + last["log_prior"]).numpy().sum()
         log_ratio = self._weight(i) * float(gain) + backward - forward
-        # Where a simulation was dropped there is no density: never go there, always leave.
+        # A dropped simulation gives no density: the chain never goes there and always leaves.
         log_ratio = -np.inf if seen.log_likelihood.isnan().any() else log_ratio
         probability = 1.0 if np.isnan(log_ratio) else float(np.exp(min(0.0, log_ratio)))
         draw = keyed_rng(self.seed, "metropolis", state.iteration).random()

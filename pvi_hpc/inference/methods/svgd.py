@@ -1,7 +1,7 @@
 """Stein variational gradient descent (Liu & Wang 2016, arXiv 1608.04471).
 
 Particles climb the target's density and repel each other. Deterministic but for the start.
-With fewer particles than unknowns their variance is too small: see docs/particles.md.
+With fewer particles than unknowns their variance is too small: see docs/theory/particles.md.
 """
 
 from dataclasses import dataclass, field, replace

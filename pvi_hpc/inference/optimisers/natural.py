@@ -26,7 +26,7 @@ __all__ = ["natural_descent", "natural_step"]
 LOG_SD: Final = 1.0
 #: Largest relative change of a standardised vector by one step.
 CHANGE: Final = 0.5
-#: Power iterations that estimate it.
+#: Power iterations that estimate this change.
 POWERS: Final = 4
 
 

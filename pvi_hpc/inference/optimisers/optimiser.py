@@ -46,7 +46,7 @@ def average(parameters: Parameters, memory: Memory, count: int) -> None:
             means[name].add_((value - means[name]) * (1 / (count + 1)))
 
 
-#: Where the settings leave it open.
+#: First step where the settings leave it open.
 DEFAULT_STEP: Final = 0.02
 
 

@@ -26,11 +26,11 @@ __all__ = ["Curvature", "Products", "hessian_products"]
 #: precision at `theta`: the negative Hessian of the log density, or its Gauss-Newton part.
 Products: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
-#: Random signs of a family that needs the diagonal only.
+#: Number of random sign vectors for a family that needs the diagonal only.
 SIGNS: Final = 64
 #: Largest asymmetry of a matrix, relative to its largest entry: rounding in single precision.
 ASYMMETRY: Final = 1e-4
-#: An eigenvalue of a matrix may not be below this share of the largest.
+#: Smallest eigenvalue allowed of a matrix, relative to the largest.
 FLOOR: Final = 1e-9
 
 
@@ -40,12 +40,12 @@ class StartableFamily(Family, InformedStart, Protocol):
 
 @dataclass(frozen=True)
 class Curvature:
-    """Starts a family at what is best for a known precision.
+    """Starts a family at its optimum for a known precision.
 
     Parameters
     ----------
     family, seed
-        What is started, and of random signs.
+        Family that is started, and seed of the random signs.
     matrix
         `P` `(n, n)`; or
     products

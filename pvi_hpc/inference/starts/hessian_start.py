@@ -42,7 +42,7 @@ class HessianStart:
     Parameters
     ----------
     family, target
-        What is started, and the density it approaches.
+        Family that is started, and the density that it approaches.
     settings
         Kind, number and length of the probes.
     first
@@ -59,7 +59,7 @@ class HessianStart:
 
     @cached_property
     def probes(self) -> Probes:
-        """Vectors along which the curvature is probed."""
+        """Directions in which the Hessian is probed."""
         return probes_of(self.family, self.settings, self.seed)
 
     def step(self, state: State) -> tuple[State, Info]:

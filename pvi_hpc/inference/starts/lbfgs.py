@@ -24,11 +24,11 @@ __all__ = ["LBFGS", "LbfgsSearch", "fresh_pairs"]
 
 Array = NDArray[np.float64]
 
-#: Steps and changes of the gradient that are remembered.
+#: Number of steps, and of changes of the gradient, that L-BFGS remembers.
 MEMORY: Final = 8
 #: Name in a state's memory.
 LBFGS: Final = "lbfgs"
-#: A new point may be worse by this share of the log density: rounding.
+#: Loss of log density, relative to its size, that counts as rounding of a new point.
 SLACK: Final = 1e-12
 
 

@@ -10,14 +10,13 @@ from typing import Any, Final
 import numpy as np
 
 from pvi_hpc.config import Run
-from pvi_hpc.data.prepare import survey_geometry, true_model
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.errors import PviError
 from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.executor import LeavesJobs, Workplace, load_executor
 from pvi_hpc.execution.gang.processes import ProcessId
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.forward.acoustic.from_config import make_setup
+from pvi_hpc.problem.forward import simulation_setup, survey_geometry, true_model
 from pvi_hpc.run.workers import workers_of
 from pvi_hpc.selftest.outcome import Outcome, failed, passed
 from pvi_hpc.selftest.site.files import check_bandwidth, check_visibility
@@ -28,9 +27,9 @@ from pvi_hpc.store.layout import RunPaths
 
 __all__ = ["examine"]
 
-#: How long a worker that was killed may take to be replaced [s].
+#: Longest time to replace a worker that was killed [s].
 REPLACEMENT_S: Final = 180.0
-#: How long the end of everything may take [s].
+#: Longest time for all workers and gangs to end [s].
 END_S: Final = 15.0
 
 
@@ -60,7 +59,7 @@ def _with_workers(run: Run, folder: Path) -> Iterator[Outcome]:
     start = time.monotonic()
     processes: dict[str, tuple[str, str]] = {}
     try:
-        with workers_of(run, make_setup(run, survey), paths) as simulator:
+        with workers_of(run, simulation_setup(run, survey), paths) as simulator:
             _wait_for_all(simulator.client)
             processes = simulator.client.run(_who)
             hosts = sorted({host for host, _ in processes.values()})

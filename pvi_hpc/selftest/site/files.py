@@ -11,9 +11,9 @@ from pvi_hpc.selftest.outcome import Outcome, failed, passed
 __all__ = ["check_bandwidth", "check_visibility"]
 
 SIZE: Final = 64 * 2**20
-#: A checkpoint of 100 MB takes more than 5 s below this [MB/s].
+#: Speed below which a checkpoint of 100 MB takes more than 5 s [MB/s].
 SLOW: Final = 20.0
-#: What `latency-wait` of the cluster profiles allows for [s].
+#: Delay of a file that `latency-wait` of the cluster profiles allows for [s].
 LONGEST_DELAY_S: Final = 60.0
 
 

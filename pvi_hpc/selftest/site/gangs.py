@@ -20,11 +20,12 @@ from pvi_hpc.selftest.outcome import Outcome, failed, passed
 
 __all__ = ["check_loss", "check_ranks"]
 
-#: Rounding in float32; a halo that is not exchanged changes a gradient by far more.
+#: Largest relative rounding of a gradient in float32; a halo that is not exchanged changes
+#: it by far more.
 TOLERANCE: Final = 1e-3
 MPI_REMEDY: Final = (
     "load the MPI that mpi4py was built with (prologue), or choose another 'launcher'; "
-    "see docs/clusters.md"
+    "see docs/guide/clusters.md"
 )
 
 

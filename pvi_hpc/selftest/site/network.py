@@ -1,4 +1,4 @@
-"""Which interfaces scheduler and workers use, and whether strangers get an answer there."""
+"""Network interfaces of scheduler and workers, and their silence towards strangers."""
 
 import asyncio
 import socket

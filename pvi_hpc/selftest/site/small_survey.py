@@ -10,7 +10,7 @@ __all__ = ["WORKERS", "doctor_run"]
 
 #: Workers to try: one is killed while the other goes on.
 WORKERS = 2
-#: Ranks of a gang at least: one alone exchanges nothing.
+#: Fewest ranks of a gang: one alone exchanges nothing.
 RANKS = 2
 
 CASE: dict[str, Any] = {

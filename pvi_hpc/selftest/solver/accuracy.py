@@ -1,4 +1,4 @@
-"""How well the scheme solves the wave equation at the user's sampling: exact wave, orders."""
+"""Accuracy of the scheme at the user's sampling: against the exact wave, and its orders."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ __all__ = ["check_accuracy"]
 RECEIVER_CELLS: Final = 4
 #: Coarsest grid of the test of orders; no reflection from its edge comes back in time.
 COARSE_CELLS: Final = 33
-#: Of the shortest wavelength, on the coarsest grid.
+#: Grid points of the shortest wavelength, on the coarsest grid.
 POINTS: Final = 4
 
 

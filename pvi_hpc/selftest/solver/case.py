@@ -6,18 +6,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.checks.physics import check_time_step
 from pvi_hpc.checks.run import refuse
 from pvi_hpc.config.project import Run
-from pvi_hpc.data.prepare import survey_geometry
 from pvi_hpc.data.wavelets import peak_frequency
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.forward.acoustic.acoustic_solver import SolverSettings
+from pvi_hpc.forward.acoustic.checks import check_time_step
+from pvi_hpc.forward.acoustic.settings import AcousticSettings
 from pvi_hpc.forward.acoustic.stability import max_time_step
+from pvi_hpc.priors import prior_bounds
+from pvi_hpc.problem.forward import RunDomain, survey_geometry
 
 __all__ = ["DELAY", "VerifyCase"]
 
 Array = NDArray[np.float64]
-#: Fewer cells than this beside a source leave no room for a test.
+#: Fewest cells beside a source that leave room for a test.
 FEWEST: Final = 24
 #: The wavelet peaks after this many periods: its start is then below 1e-7 of its peak, and
 #: radiates nothing that the grid cannot carry.
@@ -69,24 +72,32 @@ class VerifyCase:
         Raises
         ------
         ConfigError
-            If its time step exceeds the stability limit of its order in space.
+            If it is not acoustic, or its time step exceeds the stability limit of its
+            order in space.
         """
+        options = run.forward
+        if not isinstance(options, AcousticSettings):
+            raise ConfigError(
+                f"'forward.kind' must be 'acoustic' for a test of the solver, got "
+                f"'{options.kind}'; choose another configuration."
+            )
         survey = survey_geometry(run)
-        refuse(list(check_time_step(run, survey)), "a test of the solver")
+        refuse(list(check_time_step(options, RunDomain(run), survey)), "a test of the solver")
         peak = peak_frequency(survey.wavelet)
+        slowest, fastest = prior_bounds(run.prior, run.cells)
         shape = tuple(min(n, max(cells, FEWEST)) for n in run.grid.shape)
         settings = SolverSettings(
             shape=(shape[0], shape[1], shape[2]),
             spacing=run.grid.grid.spacing,
-            dt=survey.dt / run.solver.steps_per_sample,
-            pml_velocity=max(run.prior.upper_m_s),
+            dt=survey.dt / options.steps_per_sample,
+            pml_velocity=fastest,
             pml_frequency=peak,
-            n_pml=run.solver.n_pml,
-            order=run.solver.order,
-            free_surface=run.solver.free_surface,
+            n_pml=options.n_pml,
+            order=options.order,
+            free_surface=options.free_surface,
             dtype="float64",
         )
-        return cls(settings, min(run.prior.lower_m_s), max(run.prior.upper_m_s), peak, steps)
+        return cls(settings, slowest, fastest, peak, steps)
 
     def homogeneous(self) -> "VerifyCase":
         """Return the case without a free surface, for comparison with the whole space."""

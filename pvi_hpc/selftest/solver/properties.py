@@ -1,4 +1,4 @@
-"""What holds to rounding on any grid: adjoint, gradient, reciprocity, linearity."""
+"""Properties that hold to rounding on any grid: adjoint, gradient, reciprocity, linearity."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -57,7 +57,7 @@ def _run(n: int, folder: Path) -> dict[str, np.ndarray]:
     beside = Path(sys.prefix) / "bin" / "mpiexec"
     mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
     if mpiexec is None:
-        raise SolverError("there is no mpiexec; install an MPI, see docs/install.md.")
+        raise SolverError("there is no mpiexec; install an MPI, see docs/guide/install.md.")
     command = [mpiexec, "-n", str(n), sys.executable, "-m", "mpi4py", "-m"]
     done = subprocess.run(
         [*command, "pvi_hpc.selftest.solver.ranks", str(folder)],

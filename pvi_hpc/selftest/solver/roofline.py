@@ -1,4 +1,4 @@
-"""What holds the speed of forward runs: the kernel's arithmetic, or the memory's bandwidth?"""
+"""Limit on the speed of forward runs: the kernel's arithmetic, or the memory's bandwidth."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,13 +10,13 @@ from pvi_hpc.selftest.solver.timing import BYTES_A_CELL, bandwidth, forward_rate
 
 __all__ = ["Roof", "bytes_a_cell", "roofline"]
 
-#: Read and write of both memory variables of an axis of the layer [bytes].
+#: Traffic of both memory variables of an axis of the layer, read and written [bytes].
 LAYER_BYTES: Final = 16
-#: In a layer of z or y the model is the row beside it, which stays in cache [bytes].
+#: Traffic of the model, saved in a layer of z or y: the row beside stays in cache [bytes].
 MODEL_BYTES: Final = 4
-#: Reals of a vector: the layer of x acts on whole ones.
+#: Reals of a vector: the layer of x acts on whole vectors.
 LANES: Final = 16
-#: A cube of so many padded cells an axis stays in the last cache: 4 MB of fields and model.
+#: Padded cells an axis of a cube that stays in the last cache: 4 MB of fields and model.
 CACHED_CELLS: Final = 64
 #: Time steps of a cube in cache: long enough to be timed.
 CACHED_STEPS: Final = 200

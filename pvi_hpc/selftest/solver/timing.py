@@ -1,4 +1,4 @@
-"""How fast the solver is here: against this machine's bandwidth, and gradient by gradient."""
+"""Speed of the solver: against this machine's bandwidth, and gradient by gradient."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ __all__ = [
     "storage_costs",
 ]
 
-#: Read p, read and write p of the step before, read c: what a cell update cannot do without.
+#: Least traffic of a cell update [bytes]: read p, read and write p of the step before, read c.
 BYTES_A_CELL: Final = 16
 #: Cells of the streaming test: far beyond any cache.
 STREAM_CELLS: Final = 32_000_000

@@ -11,17 +11,17 @@ from pvi_hpc.answers.block_tails import block_k_hats
 from pvi_hpc.checks.resources import cost_of
 from pvi_hpc.checks.run import check_run
 from pvi_hpc.config.project import BlockTailsSettings
-from pvi_hpc.data.prepare import survey_geometry
 from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.grid import Grid
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.settings import InferenceSettings
 from pvi_hpc.inference.target import NoTarget
-from pvi_hpc.priors.settings import PriorSettings
+from pvi_hpc.priors.normal import NormalSettings
+from pvi_hpc.problem.forward import forward_problem, survey_geometry
 from pvi_hpc.problem.model_map import ModelMap
 
 GRID = Grid((5, 2, 6), (100.0, 100.0, 100.0))
-PRIOR = PriorSettings(
+PRIOR = NormalSettings(
     kind="normal",
     depth_m=(0,),
     lower_m_s=(100,),
@@ -47,7 +47,7 @@ def problem_of(model_map):
 
 @pytest.mark.parametrize(("sd_of_q", "reliable"), [(0.5, True), (0.2, False)])
 def test_k_hat_of_a_block_tells_a_right_sd_from_one_too_small(sd_of_q, reliable):
-    model_map = ModelMap.build(GRID, PRIOR, np.full(GRID.shape, 2000.0))
+    model_map = ModelMap.build(PRIOR.cells(GRID), PRIOR, np.full(GRID.shape, 2000.0))
     problem, sizes = problem_of(model_map), []
 
     def log_likelihood(models):
@@ -71,7 +71,9 @@ def test_k_hat_needs_a_gaussian_and_its_simulations_are_counted():
     run = make_run(posterior__k_hat=tails)
     assert not [f for f in check_run(run) if f.setting == "posterior.k_hat"]
     geometry = survey_geometry(run)
-    more = cost_of(run, geometry).predictions - cost_of(make_run(), geometry).predictions
+    one = forward_problem(run).cost(geometry)
+    before = cost_of(make_run(), geometry, one).predictions
+    more = cost_of(run, geometry, one).predictions - before
     assert more == 4 * 50 * len(geometry.shots)
     particles = make_run(posterior__k_hat=tails, inference__method={"kind": "svgd"})
     (fault,) = (f for f in check_run(particles) if f.setting == "posterior.k_hat")

@@ -1,4 +1,4 @@
-"""What the `pvi` command says of errors that the user can act on."""
+"""Messages of the `pvi` command for errors that the user can act on."""
 
 import errno
 import os

@@ -125,20 +125,54 @@ def test_a_run_with_another_kind_of_prior_leaves_the_tables_of_the_first(tree):
     tree["prior"] |= {"kind": "normal", **NORMAL}
     tree["runs"][1]["prior"] = {"kind": "uniform"}
     project = parse_project(tree)
-    assert project.run("mean_field").prior.mean_m_s is None
+    assert not hasattr(project.run("mean_field").prior, "mean_m_s")
     assert project.run("mean_field").prior.upper_m_s == (2500, 4000)
     assert project.run("psvi").prior.sd_m_s == (200, 300)
     tree["runs"][1]["prior"] = {"lower_m_s": [1400, 2000]}
     assert parse_project(tree).run("mean_field").prior.mean_m_s == (2000, 3000)
 
 
-def test_only_the_priors_of_our_own_say_which_tables_they_need(tree):
-    tree["prior"] |= {"kind": "of_a_plugin", **NORMAL}
-    assert parse_project(tree).run("psvi").prior.mean_m_s == (2000, 3000)
-    tree["prior"]["kind"] = "uniform"
-    assert "'kind: uniform' must not have mean_m_s and sd_m_s" in fault(tree)
-    tree["prior"] |= {"kind": "normal", "sd_m_s": None}
-    assert "'kind: normal' needs 'mean_m_s' and 'sd_m_s', got ['mean_m_s']" in fault(tree)
+def test_an_unknown_key_of_a_prior_is_refused_with_those_that_exist(tree):
+    tree["prior"] |= {**NORMAL, "lower_m_s": [1500, -1]}
+    message = fault(tree)
+    assert "'prior.lower_m_s.1': input should be greater than 0, got -1" in message
+    for name in NORMAL:
+        assert f"'prior.{name}': is no key of this kind of prior, which has kind," in message
+    assert "depth_m, lower_m_s, upper_m_s; correct or remove it" in message
+
+
+def test_a_key_of_a_prior_without_a_value_counts_as_not_given(tree):
+    tree["prior"] |= dict.fromkeys(NORMAL)
+    assert parse_project(tree).run("psvi").prior == parse_project(tree).shared_run.prior
+    tree["prior"] |= {"kind": "normal", **NORMAL, "sd_m_s": None}
+    assert "'prior.sd_m_s'" in fault(tree)
+
+
+def test_an_unknown_prior_is_refused_with_those_that_exist(tree):
+    tree["prior"]["kind"] = "unifrom"
+    assert "'prior.kind' must be one of those installed (" in fault(tree)
+    assert "got 'unifrom'; did you mean 'uniform'?" in fault(tree)
+    del tree["prior"]["kind"]
+    assert fault(tree).endswith("'prior.kind' is missing; add it (see config/README.md).")
+
+
+@pytest.mark.parametrize("mean", [1400, 2600])
+def test_the_mean_of_a_normal_prior_lies_between_its_bounds(tree, mean):
+    tree["prior"] |= {"kind": "normal", "mean_m_s": [mean, 3000], "sd_m_s": [100, 100]}
+    assert f"got {mean} m/s at 0 m, bounds 1500 to 2500" in fault(tree)
+
+
+def test_runs_begun_when_all_priors_had_the_same_keys_keep_their_fingerprint(tree):
+    lasting = parse_project(tree).run("psvi").lasting_settings()["prior"]
+    assert lasting == {
+        "kind": "uniform",
+        "depth_m": [0, 1000],
+        "lower_m_s": [1500, 2000],
+        "upper_m_s": [2500, 4000],
+        "mean_m_s": None,
+        "sd_m_s": None,
+        "fixed_above_m": None,
+    }
 
 
 def put(tree, path, value):
@@ -237,3 +271,16 @@ def test_an_editor_knows_the_options_of_each_family(tree, family, right):
     tree["inference"]["family"] = family
     checker = jsonschema.Draft202012Validator(json.loads(schema.schema_text()))
     assert checker.is_valid(tree) is right
+
+
+def test_a_wrong_value_is_shown_in_short(tree):
+    tree["seed"] = [["lol" * 1000] * 1000] * 1000
+    assert len(fault(tree)) < 2000
+
+
+def test_runs_are_checked_once_however_often_they_are_asked_for(tree):
+    tree["runs"] = [{"name": f"r{i}"} for i in range(3)]
+    project = parse_project(tree)
+    assert project.run("r2") is project.run("r2") is project.resolved[2]
+    with pytest.raises(ConfigError, match="no run called 'absent', only r0, r1, r2"):
+        project.run("absent")

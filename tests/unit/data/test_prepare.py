@@ -11,15 +11,26 @@ from run_example import GOOD, make_run
 
 from pvi_hpc.config import Run
 from pvi_hpc.data.model_file import write_model
-from pvi_hpc.data.prepare import prepare_survey, survey_geometry, true_model
 from pvi_hpc.data.segy import write_segy
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile, file_hash, write_survey
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.forward.acoustic.from_config import make_setup
+from pvi_hpc.forward.acoustic.setup import AcousticSetup
+from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
+from pvi_hpc.problem.forward import (
+    forward_problem,
+    simulation_setup,
+    survey_geometry,
+    true_model,
+)
 
 DATA = Path(os.environ.get("PVI_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
+
+
+def prepared(run, simulate):
+    """Return the survey of a run with its data."""
+    return forward_problem(run).prepare(simulate)
 
 
 def simulate(survey: Survey, model):
@@ -37,7 +48,7 @@ def never(survey, model):
 
 def file_run(tmp_path, **changes):
     """Return a run on a SEG-Y file and the survey that is in it."""
-    survey = prepare_survey(make_run(), simulate)
+    survey = prepared(make_run(), simulate)
     write_segy(survey, tmp_path / "s.sgy")
     settings = {
         "survey__format": "segy",
@@ -51,7 +62,7 @@ def file_run(tmp_path, **changes):
 
 def test_a_synthetic_survey_is_simulated_in_the_true_model_and_has_noise():
     run = make_run()
-    survey = prepare_survey(run, simulate)
+    survey = prepared(run, simulate)
     clean = simulate(survey, true_model(run))
     rms = np.sqrt(np.mean(np.square(clean, dtype=float)))
     assert survey.shots[0].noise_sd[0] == pytest.approx(0.1 * rms, rel=1e-5)
@@ -66,16 +77,16 @@ def test_a_synthetic_survey_can_come_from_a_model_file(tmp_path):
     model = np.full(grid.shape, 2500.0, np.float32)
     write_model(model, grid, tmp_path / "m.h5")
     np.testing.assert_array_equal(true_model(run), model)
-    survey = prepare_survey(run, lambda s, m: [m.max() * d for d in simulate(s, m)])
+    survey = prepared(run, lambda s, m: [m.max() * d for d in simulate(s, m)])
     assert np.abs(survey.shots[0].data).max() > 2500 * 2500
     write_model(model, replace(grid, spacing=(60.0, 50.0, 50.0)), tmp_path / "m.h5")
     with pytest.raises(SurveyError, match=r"'grid\.spacing_m' is \[50"):
-        prepare_survey(run, simulate)
+        prepared(run, simulate)
 
 
 def test_a_segy_survey_is_imported_with_its_noise_and_the_solvers_wavelet(tmp_path):
-    run, survey = file_run(tmp_path, solver__steps_per_sample=2)
-    read = prepare_survey(run, never)
+    run, survey = file_run(tmp_path, forward__steps_per_sample=2)
+    read = prepared(run, never)
     np.testing.assert_array_equal(read.shots[4].data, survey.shots[4].data)
     assert set(read.shots[4].noise_sd) == {0.25}
     assert read.wavelet.dt == pytest.approx(0.0025)
@@ -86,47 +97,50 @@ def test_a_segy_survey_is_imported_with_its_noise_and_the_solvers_wavelet(tmp_pa
 
 def test_noise_is_measured_where_a_window_is_given(tmp_path):
     run, _ = file_run(tmp_path, survey__noise_sd=None, survey__noise_window_s=0.5)
-    noise = prepare_survey(run, never).shots[5].noise_sd
+    noise = prepared(run, never).shots[5].noise_sd
     assert noise.min() > 1.0
 
 
 def test_a_survey_of_our_own_keeps_its_noise_and_wavelet_unless_told_otherwise(tmp_path):
-    survey = prepare_survey(make_run(), simulate)
+    survey = prepared(make_run(), simulate)
     survey.shots[0].noise_sd[3] = np.inf
     write_survey(survey, tmp_path / "s.h5")
     own = {"survey__format": "hdf5", "survey__synthetic": None}
     own |= {"survey__files": [str(tmp_path / "*.h5")]}
-    read = prepare_survey(make_run(survey__wavelet=None, **own), never)
+    read = prepared(make_run(survey__wavelet=None, **own), never)
     np.testing.assert_array_equal(read.wavelet.samples, survey.wavelet.samples)
     np.testing.assert_array_equal(read.shots[0].noise_sd, survey.shots[0].noise_sd)
 
     ricker = {"ricker": {"peak_hz": 2.0, "delay_s": 0.7}}
-    read = prepare_survey(make_run(survey__wavelet=ricker, survey__noise_sd=3.0, **own), never)
+    read = prepared(make_run(survey__wavelet=ricker, survey__noise_sd=3.0, **own), never)
     assert read.wavelet.samples.argmax() * 0.005 == pytest.approx(0.7)
     assert read.shots[0].noise_sd[2:5].tolist() == [3.0, np.inf, 3.0]
 
     write_survey(survey, tmp_path / "t.h5")
     with pytest.raises(SurveyError, match=r"must name one file with 'format: hdf5', got 2"):
-        prepare_survey(make_run(survey__wavelet=None, **own), never)
+        prepared(make_run(survey__wavelet=None, **own), never)
 
 
 def test_the_setup_says_what_the_workers_need(tmp_path):
-    run = make_run(solver__steps_per_sample=2, solver__n_pml=7, execution__threads=3)
-    write_survey(prepare_survey(run, simulate), tmp_path / "s.h5")
-    setup = make_setup(run, tmp_path / "s.h5")
-    assert setup.dt == pytest.approx(0.0025)
-    assert (setup.n_steps, setup.steps_per_sample, setup.n_pml, setup.threads) == (501, 2, 7, 3)
+    run = make_run(forward__steps_per_sample=2, forward__n_pml=7, execution__threads=3)
+    write_survey(prepared(run, simulate), tmp_path / "s.h5")
+    sent = simulation_setup(run, tmp_path / "s.h5")
+    assert sent.survey_hash == file_hash(tmp_path / "s.h5")
+    setup = AcousticSetup.from_setup(SimulationSetup.from_json(sent.to_json()))
+    solver = setup.solver
+    assert solver.dt == pytest.approx(0.0025)
+    assert (setup.n_steps, setup.steps_per_sample) == (501, 2)
+    assert (solver.n_pml, solver.threads) == (7, 3)
     assert setup.grid == Grid((20, 28, 24), (50.0, 50.0, 50.0))
-    assert setup.pml_velocity == 4000
-    assert setup.pml_frequency == pytest.approx(3.5, abs=0.1)
-    assert setup.survey_hash == file_hash(tmp_path / "s.h5")
+    assert solver.pml_velocity == 4000
+    assert solver.pml_frequency == pytest.approx(3.5, abs=0.1)
 
 
 def test_the_same_run_gives_the_same_survey_file(tmp_path):
     for name in ("a.h5", "b.h5"):
-        write_survey(prepare_survey(Run.model_validate(GOOD), simulate), tmp_path / name)
+        write_survey(prepared(Run.model_validate(GOOD), simulate), tmp_path / name)
     assert file_hash(tmp_path / "a.h5") == file_hash(tmp_path / "b.h5")
-    other = prepare_survey(make_run(survey__synthetic__seed=2), simulate)
+    other = prepared(make_run(survey__synthetic__seed=2), simulate)
     write_survey(other, tmp_path / "c.h5")
     assert file_hash(tmp_path / "a.h5") != file_hash(tmp_path / "c.h5")
 
@@ -154,8 +168,8 @@ def test_the_independent_survey_is_prepared_with_its_wavelet_resampled():
 
 
 def test_the_documented_layout_is_the_one_that_is_written(tmp_path):
-    text = (Path(__file__).parents[3] / "docs" / "survey-format.md").read_text()
-    write_survey(prepare_survey(make_run(), simulate), tmp_path / "s.h5")
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "survey-format.md").read_text()
+    write_survey(prepared(make_run(), simulate), tmp_path / "s.h5")
     assert SurveyFile(tmp_path / "s.h5").has_data
     with h5py.File(tmp_path / "s.h5") as file:
         names = [*file.attrs]

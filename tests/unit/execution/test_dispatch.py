@@ -15,7 +15,7 @@ from pvi_hpc.execution.dispatch.tasks import ChunkResult, Summary
 from pvi_hpc.execution.executor import RESOURCE
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.forward.shots import ShotResult
+from pvi_hpc.forward.problem import ShotResult
 
 SHAPE = (2, 2, 2)
 

@@ -1,4 +1,4 @@
-"""What a stranger on the network gets from a scheduler and a worker of ours: nothing."""
+"""A stranger on the network gets nothing from a scheduler and a worker of ours."""
 
 import socket
 import ssl

@@ -34,7 +34,8 @@ from pvi_hpc.execution.gang.scratch import DASK, PREFIX, make_scratch, owned, sw
 from pvi_hpc.execution.identity import model_hash, task_identity
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.settings import ExecutionSettings
-from pvi_hpc.forward.shots import ShotResult, compare
+from pvi_hpc.forward.comparison import compare
+from pvi_hpc.forward.problem import ShotResult
 
 
 def make_shot(sd, data):

@@ -21,7 +21,7 @@ from pvi_hpc.run.interrupt import StopFlag, job_end, seconds_left
 
 
 class Worker:
-    """What Dask's scheduler tells of a worker."""
+    """Facts that Dask's scheduler tells of a worker."""
 
     def __init__(self, name):
         self.name = name

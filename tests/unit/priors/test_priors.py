@@ -5,10 +5,9 @@ import pytest
 import torch
 from scipy.stats import norm, truncnorm, uniform
 
-from pvi_hpc.errors import ConfigError
+from pvi_hpc.grid import Grid
 from pvi_hpc.priors import IndependentPrior, load_prior
-from pvi_hpc.priors.normal import Normal
-from pvi_hpc.priors.settings import PriorSettings
+from pvi_hpc.priors.normal import Normal, NormalSettings
 from pvi_hpc.priors.uniform import Uniform
 
 LOWER, UPPER = np.array([1500.0, 1800.0, 2000.0]), np.array([2500.0, 5000.0, 6000.0])
@@ -117,7 +116,7 @@ def test_moments_survive_bounds_much_closer_than_the_sd():
 
 
 def test_tables_are_linear_between_nodes_and_constant_beyond():
-    settings = PriorSettings(
+    settings = NormalSettings(
         kind="normal",
         depth_m=(100, 300),
         lower_m_s=(1500, 1700),
@@ -125,13 +124,8 @@ def test_tables_are_linear_between_nodes_and_constant_beyond():
         mean_m_s=(1700, 2500),
         sd_m_s=(100, 300),
     )
-    prior = load_prior(settings, np.array([0.0, 100.0, 200.0, 999.0]))
+    cells = settings.cells(Grid((4, 1, 1), (100.0, 50.0, 50.0)))
+    prior = load_prior(settings, cells)
     assert isinstance(prior, IndependentPrior)
     np.testing.assert_allclose(prior.lower, [1500, 1500, 1600, 1700])
     np.testing.assert_allclose(prior.upper, [2000, 2000, 2500, 3000])
-
-
-def test_an_unknown_prior_is_refused_with_those_that_exist():
-    settings = PriorSettings(kind="unifrom", depth_m=(0,), lower_m_s=(1,), upper_m_s=(2,))
-    with pytest.raises(ConfigError, match=r"'prior.kind' .*normal, uniform.*'unifrom'"):
-        load_prior(settings, np.zeros(2))

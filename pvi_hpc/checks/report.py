@@ -1,0 +1,35 @@
+"""Checks of what the report is asked to show."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pvi_hpc.config.project import Project
+from pvi_hpc.data.survey import Survey
+from pvi_hpc.errors import Finding, error
+
+__all__ = ["check_shot", "check_wells"]
+
+
+def check_shot(project: Project, survey: Survey) -> Iterator[Finding]:
+    """Check that the survey has the shot whose traces are to be drawn."""
+    shot, ids = project.report.shot, sorted(shot.id for shot in survey.shots)
+    if shot is not None and ids and shot not in ids:
+        yield error(
+            "report.shot",
+            f"must be the id of a shot, {ids[0]} to {ids[-1]} ({len(ids)} shots), got {shot}; "
+            "null means the middle one.",
+        )
+
+
+def check_wells(project: Project) -> Iterator[Finding]:
+    """Check that every well goes through the grid."""
+    grid = project.grid.grid
+    (_, y0, x0), (_, y1, x1) = grid.origin, grid.upper
+    for i, (y, x) in enumerate(project.report.wells_y_x_m):
+        if not grid.contains(np.array([grid.origin[0], y, x]))[0]:
+            yield error(
+                "report.wells_y_x_m",
+                f"every well must be in the grid, y {y0:g} to {y1:g} and x {x0:g} to {x1:g} m, "
+                f"got (y, x) = ({y:g}, {x:g}) m for well {i + 1}; move it or leave it out.",
+            )

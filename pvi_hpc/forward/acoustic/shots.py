@@ -1,0 +1,109 @@
+"""The acoustic solver on the ranks of a gang: simulate, compare with data, differentiate."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.data.survey import Component
+from pvi_hpc.data.survey_file import SurveyFile
+from pvi_hpc.data.wavelets import for_solver
+from pvi_hpc.errors import NonFiniteError
+from pvi_hpc.forward.acoustic.setup import AcousticSetup
+from pvi_hpc.forward.comparison import compare
+from pvi_hpc.forward.problem import ShotResult, Want
+
+__all__ = ["ShotSolver", "WaveSolver"]
+
+Array = NDArray[Any]
+
+
+class WaveSolver(Protocol):
+    """Waves on a grid; `pvi_hpc.forward.acoustic.acoustic_solver` is one."""
+
+    def set_model(self, velocity: Array) -> None:
+        """Set the speed `(nz, ny, nx)` [m/s]."""
+
+    def forward(
+        self,
+        source: Array,
+        wavelet: Array,
+        receivers: Array,
+        *,
+        store: bool = False,
+        component: Component = "pressure",
+    ) -> Array:
+        """Return traces `(n_rec, nt)`; positions relative to cell `(0, 0, 0)` [m]."""
+
+    def gradient(self, adjoint_source: Array) -> NDArray[np.float64] | None:
+        """Return d/dc of `sum(adjoint_source * traces)` on rank 0, None elsewhere."""
+
+    def close(self) -> None:
+        """Release all memory."""
+
+
+class ShotSolver:
+    """Simulates the shots of a survey with the model that a wave solver holds; a `Solver`.
+
+    Parameters
+    ----------
+    waves
+        The wave solver.
+    setup
+        Grid, time steps and sampling.
+    survey
+        Sources, receivers and the data to compare with.
+    """
+
+    def __init__(
+        self, waves: WaveSolver, setup: AcousticSetup, survey: SurveyFile, storage: str = ""
+    ) -> None:
+        self.waves, self.setup, self.survey = waves, setup, survey
+        self.storage = storage
+        self.wavelet = for_solver(survey.wavelet, setup.solver.dt, setup.n_steps, resample=True)
+
+    def set_model(self, model: Array) -> None:
+        """Set the speed `(nz, ny, nx)` [m/s]."""
+        self.waves.set_model(model)
+
+    def close(self) -> None:
+        """Release all memory."""
+        self.waves.close()
+
+    def simulate(self, shots: Sequence[int], want: Want) -> ShotResult:
+        """Simulate shots; misfits and gradients are summed over them in float64.
+
+        Raises
+        ------
+        NonFiniteError
+            If traces, misfit or gradient are not finite.
+        """
+        misfit, gradient, traces = 0.0, None, []
+        n_samples, every = self.survey.n_samples, self.setup.steps_per_sample
+        for index in shots:
+            shot = self.survey.shot(index)
+            simulated = self.waves.forward(
+                self.setup.grid.relative(shot.source),
+                self.wavelet,
+                self.setup.grid.relative(shot.receivers),
+                store=want == "gradient",
+                component=self.survey.component,
+            )
+            if not np.isfinite(simulated).all():
+                raise NonFiniteError(f"The simulated traces of shot {shot.id} are not finite.")
+            sampled = simulated[:, ::every][:, :n_samples]
+            if want == "traces":
+                traces.append(np.ascontiguousarray(sampled, dtype=np.float32))
+                continue
+            compared = compare(sampled, shot)
+            misfit += compared.misfit
+            if want == "gradient":
+                adjoint_source = np.zeros(simulated.shape)
+                adjoint_source[:, ::every][:, :n_samples] = compared.derivative
+                part = self.waves.gradient(adjoint_source)
+                gradient = part if gradient is None or part is None else gradient + part
+        # After the loop: only rank 0 has gradients, and no rank may leave the others alone.
+        if gradient is not None and not np.isfinite(gradient).all():
+            raise NonFiniteError(f"The gradient of shots {list(shots)} is not finite.")
+        return ShotResult(misfit, gradient, tuple(traces))

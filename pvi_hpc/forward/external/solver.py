@@ -1,0 +1,199 @@
+"""A solver around any simulation: compare with data, pull back, or take differences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.data.survey import Shot, Survey
+from pvi_hpc.data.survey_file import SurveyFile
+from pvi_hpc.errors import NonFiniteError, SolverError
+from pvi_hpc.forward.comparison import compare
+from pvi_hpc.forward.problem import ShotResult, Want
+
+__all__ = ["BadResultError", "ExternalSolver", "Result", "Simulation"]
+
+Array = NDArray[np.float64]
+
+
+class BadResultError(SolverError):
+    """A simulation gave something else than it must."""
+
+    failure = "wrong_result"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Result of one simulation of one shot.
+
+    Parameters
+    ----------
+    value
+        Misfit or log-likelihood, or simulated data `(n,)`.
+    gradient
+        Derivative of that number by the model `(nz, ny, nx)`; or, of data, a function from a
+        derivative by the data `(n,)` to one by the model. None if it was not asked for.
+    """
+
+    value: Any
+    gradient: Any = None
+
+
+class Simulation(Protocol):
+    """A function or a program that simulates one shot of one model."""
+
+    def run(self, model: Array, shot: int, *, gradient: bool) -> Result:
+        """Simulate shot number `shot` of a model `(nz, ny, nx)` float64.
+
+        Raises
+        ------
+        SolverError
+            If it fails.
+        """
+        ...
+
+    def close(self) -> None:
+        """End all that runs."""
+
+
+class ExternalSolver:
+    """Misfits and gradients from any simulation; a `Solver` for one rank.
+
+    Parameters
+    ----------
+    simulation
+        Simulates one shot.
+    survey
+        Data to compare with; shots without data where simulations give the misfit.
+    difference
+        Half a central difference, in units of the model; None: simulations give gradients.
+    sign
+        -1 where simulations give the log-likelihood, 1 where they give the misfit.
+    """
+
+    storage = ""
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        survey: Survey | SurveyFile,
+        difference: float | None = None,
+        sign: int = 1,
+    ) -> None:
+        self.simulation, self.survey = simulation, survey
+        self.difference, self.sign = difference, sign
+        self.model: Array = np.empty((0, 0, 0))
+
+    def set_model(self, model: NDArray[Any]) -> None:
+        """Set the model `(nz, ny, nx)`."""
+        if not np.isfinite(model).all():
+            raise NonFiniteError("The model holds NaN or infinite values.")
+        self.model = np.asarray(model, dtype=np.float64)
+
+    def close(self) -> None:
+        """End all that runs."""
+        self.simulation.close()
+
+    def simulate(self, shots: Sequence[int], want: Want) -> ShotResult:
+        """Simulate shots; misfits and gradients are summed over them in their order.
+
+        Raises
+        ------
+        NonFiniteError
+            If data, misfit or gradient are not finite.
+        BadResultError
+            If they do not have the shape that they must have.
+        SolverError
+            If a simulation fails.
+        """
+        misfit, traces = 0.0, []
+        gradient: Array | None = None
+        for index in shots:
+            shot = _shot(self.survey, index)
+            if want == "traces":
+                data = self._data(self.simulation.run(self.model, index, gradient=False), shot)
+                traces.append(data.astype(np.float32))
+                continue
+            value, part = self._differentiate(index, shot, gradient=want == "gradient")
+            misfit += value
+            if part is not None:
+                gradient = part if gradient is None else gradient + part
+        return ShotResult(misfit, gradient, tuple(traces))
+
+    def _differentiate(
+        self, index: int, shot: Shot, *, gradient: bool
+    ) -> tuple[float, Array | None]:
+        """Return the misfit of a shot and its gradient, if that is asked for."""
+        if not gradient:
+            return self._misfit(self.model, index, shot), None
+        if self.difference is not None:
+            value = self._misfit(self.model, index, shot)
+            return value, self._differences(index, shot, self.difference)
+        result = self.simulation.run(self.model, index, gradient=True)
+        if not shot.data.size:
+            value = self.sign * _number(result.value, shot)
+            return value, self.sign * self._gradient(result.gradient, shot)
+        compared = compare(self._data(result, shot), shot)
+        pulled = result.gradient(compared.derivative[:, 0])
+        return compared.misfit, self._gradient(pulled, shot)
+
+    def _misfit(self, model: Array, index: int, shot: Shot) -> float:
+        result = self.simulation.run(model, index, gradient=False)
+        if not shot.data.size:
+            return self.sign * _number(result.value, shot)
+        return compare(self._data(result, shot), shot).misfit
+
+    def _differences(self, index: int, shot: Shot, half: float) -> Array:
+        """Return the gradient from central differences, two simulations a cell."""
+        gradient = np.empty(self.model.shape)
+        for cell in np.ndindex(self.model.shape):
+            ends = []
+            for change in (half, -half):
+                model = self.model.copy()
+                model[cell] += change
+                ends.append(self._misfit(model, index, shot))
+            gradient[cell] = (ends[0] - ends[1]) / (2 * half)
+        return gradient
+
+    def _data(self, result: Result, shot: Shot) -> Array:
+        """Return simulated data as `(n, 1)`, checked."""
+        data = _numbers(result.value, "data", (len(shot.receivers),), shot)
+        return data[:, None]
+
+    def _gradient(self, gradient: Any, shot: Shot) -> Array:
+        return _numbers(gradient, "gradient", self.model.shape, shot)
+
+
+def _shot(survey: Survey | SurveyFile, index: int) -> Shot:
+    return survey.shots[index] if isinstance(survey, Survey) else survey.shot(index)
+
+
+def _number(value: Any, shot: Shot) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise BadResultError(
+            f"Shot {shot.id}: the misfit must be one number, got {value!r}."
+        ) from error
+    if not isfinite(number):
+        raise NonFiniteError(f"The misfit of shot {shot.id} is not finite.")
+    return number
+
+
+def _numbers(values: Any, name: str, shape: tuple[int, ...], shot: Shot) -> Array:
+    try:
+        array: Array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadResultError(
+            f"Shot {shot.id}: the {name} must be numbers, got {type(values).__name__}."
+        ) from error
+    if array.shape != shape:
+        raise BadResultError(
+            f"Shot {shot.id}: the {name} must have shape {shape}, got {array.shape}."
+        )
+    if not np.isfinite(array).all():
+        raise NonFiniteError(f"The {name} of shot {shot.id} holds NaN or infinite values.")
+    return array

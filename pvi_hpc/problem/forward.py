@@ -1,0 +1,102 @@
+"""The forward problem of a run, made from its settings."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.config import Run
+from pvi_hpc.data import prepare
+from pvi_hpc.data.settings import SurveySettings
+from pvi_hpc.data.survey import Survey
+from pvi_hpc.data.survey_file import SurveyFile, file_hash
+from pvi_hpc.errors import PviError
+from pvi_hpc.forward.problem import ForwardProblem, load_problem
+from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.grid import Grid
+
+__all__ = ["RunDomain", "forward_problem", "simulation_setup", "survey_geometry", "true_model"]
+
+
+@dataclass(frozen=True)
+class RunDomain:
+    """Settings of a run as its forward problem asks for them; a `Domain`."""
+
+    run: Run
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the models."""
+        return self.run.grid.grid
+
+    @property
+    def survey(self) -> SurveySettings | None:
+        """Section `survey` of the configuration; None where there is none."""
+        return self.run.survey
+
+    @property
+    def ranks(self) -> int:
+        """MPI ranks of a gang."""
+        return self.run.execution.ranks
+
+    @property
+    def threads(self) -> int:
+        """Threads of a rank."""
+        return self.run.execution.threads
+
+    @property
+    def prior_range(self) -> tuple[float, float]:
+        """Lowest and highest value that the prior allows anywhere [m/s]."""
+        # Imported here, as below: these load torch, which the workflow does not need.
+        from pvi_hpc.priors import prior_bounds
+
+        return prior_bounds(self.run.prior, self.run.cells)
+
+    @cached_property
+    def model_range(self) -> tuple[float, float]:
+        """Range of the prior, with the starting model where its cells are fixed [m/s]."""
+        low, high = self.prior_range
+        if self.run.prior.fixed_above_m is None:
+            return low, high
+        from pvi_hpc.problem.starting_model import starting_model
+
+        try:
+            model = starting_model(self.run)
+        except PviError:  # `check_start` reports it.
+            return low, high
+        fixed = model[~self.run.cells.active]
+        return min(low, fixed.min(initial=low)), max(high, fixed.max(initial=high))
+
+
+def forward_problem(run: Run) -> ForwardProblem:
+    """Return the forward problem of a run; no file is read.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind, or its settings contradict each other.
+    """
+    return load_problem(run.forward, RunDomain(run))
+
+
+def survey_geometry(run: Run) -> Survey:
+    """Return the survey of a run without simulating; errors as `ForwardProblem.geometry`."""
+    return forward_problem(run).geometry()
+
+
+def true_model(run: Run) -> NDArray[np.float32] | None:
+    """Return the model `(nz, ny, nx)` [m/s] that the data were made from, None if unknown."""
+    return prepare.true_model(run.survey, run.grid.grid)
+
+
+def simulation_setup(run: Run, survey: str | Path) -> SimulationSetup:
+    """Return what workers need to simulate the shots of a prepared survey file.
+
+    Raises
+    ------
+    SurveyError
+        If the file is missing or not a survey file.
+    """
+    return forward_problem(run).setup(SurveyFile(survey), file_hash(survey))

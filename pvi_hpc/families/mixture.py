@@ -26,6 +26,10 @@ class Mixture:
     def __init__(self, family: Family, size: int) -> None:
         self.family, self.size = family, size
 
+    def __repr__(self) -> str:
+        """Name the family and the most components."""
+        return f"<mixture of at most {self.size} of {self.family!r}>"
+
     def of_first(self, first: Parameters) -> Parameters:
         """Return the parameters of a mixture with one component; room for the others."""
         stacked = {

@@ -13,7 +13,7 @@ from torch.nn.functional import logsigmoid
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.inference.log_prob_target import LogProb
 
-__all__ = ["Bounds", "numpy_log_prob"]
+__all__ = ["Bounds", "numpy_log_prob", "refuse_bounded_curvature"]
 
 Array = NDArray[np.float64]
 #: Takes `theta` `(S, n)`, returns the log density `(S,)` and its gradient `(S, n)`.
@@ -150,3 +150,13 @@ class Bounds:
     def density(self, log_prob: LogProb) -> LogProb:
         """Return the log density of `y` where `log_prob` is that of `x`."""
         return lambda y: log_prob(self.inside(y)) + self.log_slope(y)
+
+
+def refuse_bounded_curvature(bounds: Bounds | None, precision: object, hvp: object) -> None:
+    """Raise ConfigError where a curvature of bounded unknowns is given."""
+    given = "precision" if precision is not None else "hvp"
+    if bounds is not None and (precision is not None or hvp not in (None, "autograd")):
+        raise ConfigError(
+            f"'{given}' must be left out with 'bounds': the curvature would have to be that of "
+            "the unbounded unknowns; 'hvp=\"autograd\"' finds it."
+        )

@@ -92,6 +92,10 @@ class Matern:
     def __init__(self, marginal: IndependentPrior, correlation: SeparableCorrelation) -> None:
         self.marginal, self.correlation = marginal, correlation
 
+    def __repr__(self) -> str:
+        """Name the prior and that of a cell by itself."""
+        return f"<Matern prior, each cell by itself {self.marginal!r}>"
+
     @classmethod
     def from_options(cls, options: MaternSettings, cells: Cells) -> Self:
         """Return the prior of the active cells.

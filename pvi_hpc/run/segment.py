@@ -96,21 +96,27 @@ def load_fitted(problem: Problem, survey: Path, paths: RunPaths) -> Fitted:
     Raises
     ------
     CheckpointError
-        If the run is not done, or its newest checkpoint is damaged or gone, or of other
-        settings. Its segments then count as not done any more, so that the workflow does
-        what is missing the next time.
+        If the run is not done, its newest checkpoint is damaged or gone, or of other settings.
+        Where an older one is there, the segments count as not done any more, so that the
+        workflow goes on from it the next time. Where none is, nothing is begun again unasked.
     """
     store, total = _store(problem, survey, paths), total_iterations(problem.run)
     progress = _newest(store)
-    if progress is not None and progress.reached(total):
+    resume = f"pvi resume {paths.folder.parent.name}"
+    if progress is None:
+        raise CheckpointError(
+            f"Run '{problem.run.name}' has no checkpoint in '{paths.checkpoints}'. Restore the "
+            f"folder; or, to do the whole inversion again, remove '{paths.segments}' and run "
+            f"'{resume}'."
+        )
+    if progress.reached(total):
         return Fitted(progress, StateId.of(store.fingerprint, progress.state.to_tree()))
-    done = 0 if progress is None else progress.state.iteration
     for manifest in paths.segments.glob("*.json"):
         manifest.unlink(missing_ok=True)
     raise CheckpointError(
         f"Run '{problem.run.name}' is not done: its newest checkpoint that verifies in "
-        f"'{paths.checkpoints}' is of iteration {done} of {total}. Its segments are marked as "
-        f"not done; 'pvi resume {paths.folder.parent.name}' does what is missing."
+        f"'{paths.checkpoints}' is of iteration {progress.state.iteration} of {total}. Its "
+        f"segments are marked as not done; '{resume}' does what is missing."
     )
 
 

@@ -42,6 +42,10 @@ class Flow:
         self._map = _Map(layers)
         start_at_identity(self._map, seed)
 
+    def __repr__(self) -> str:
+        """Name the family and the number of its unknowns."""
+        return f"<{type(self).__name__} family of {self.n} unknowns>"
+
     def initial(self, mean: Tensor, sd: float) -> Parameters:
         """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
         return self.independent(mean, torch.full_like(mean, sd).log())

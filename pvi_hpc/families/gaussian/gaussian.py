@@ -39,6 +39,10 @@ class GaussianFamily(ABC):
         self.n = n
         self.step_scales: Mapping[str, float] = {}
 
+    def __repr__(self) -> str:
+        """Name the family and the number of its unknowns."""
+        return f"<{type(self).__name__} family of {self.n} unknowns>"
+
     @classmethod
     @abstractmethod
     def from_options(cls, active: NDArray[np.bool_], options: Any) -> Self:

@@ -79,6 +79,5 @@ def _check(draw: Draw, sd: Tensor, iteration: int) -> None:
     if not np.isfinite(found.bb) or not bound < sqrt(torch.finfo(eps.dtype).max):
         raise NonFiniteError(
             f"Iteration {iteration}, all samples together: the gradient of the parameters is "
-            f"not finite (bound {bound:.3g}). The last checkpoint is intact; lower "
-            "'inference.optimiser.step'."
+            f"not finite (bound {bound:.3g}); lower the optimiser's 'step'."
         )

@@ -67,7 +67,7 @@ class Fit:
 
     @property
     def converged(self) -> bool | None:
-        """Whether nothing shows that the optimiser should go on; see `verdict`."""
+        """True if nothing shows that the optimiser should go on; see `verdict`."""
         return None if self.verdict is None else self.verdict.converged
 
     @cached_property

@@ -53,22 +53,22 @@ class ConvergenceWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What draws of a fit say of it.
+    """Verdict on a fit, from draws of it.
 
     Parameters
     ----------
     converged
-        Whether nothing shows that the optimiser should go on.
+        True if nothing shows that the optimiser should go on.
     reasons
         A sentence for each fault found; also where the family does not cover the posterior,
         which no iteration cures.
     shift, spread
-        Of the worst unknown, as in the head of this file, with its sign.
+        Values of the worst unknown, as in the head of this file, with their signs.
     k_hat
         Pareto k-hat of all unknowns; None for more than ten, without a density, or where
         the importance weights are nearly equal.
     draws
-        Draws that it was made from.
+        Number of draws that the verdict was made from.
     """
 
     converged: bool

@@ -141,8 +141,12 @@ class Workflow:
         return any(Lease(run.lease).held() for run in runs)
 
     def _refresh(self, display: Display) -> None:
-        done = [line for line in self.new_lines() if " steps (" in line]
-        display.refresh(f"workflow: {done[-1].strip()}" if done else "workflow: starting")
+        try:
+            done = [line for line in self.new_lines() if " steps (" in line]
+            display.refresh(f"workflow: {done[-1].strip()}" if done else "workflow: starting")
+        except OSError:
+            # Whoever read this has gone, or the disk is full: that must not end a run of weeks.
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (until the end)
 
 
 def _snakemake(profile: Path) -> list[str]:

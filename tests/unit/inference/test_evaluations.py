@@ -1,4 +1,4 @@
-"""What `pvi check` is told an iteration costs is what the iteration asks of its target."""
+"""The cost of an iteration in `pvi check` is the cost of what it asks of its target."""
 
 import pytest
 import torch

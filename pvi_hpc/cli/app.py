@@ -7,6 +7,7 @@ import typer
 
 from pvi_hpc import __version__
 from pvi_hpc.cli.solver import app as solver
+from pvi_hpc.errors import ConfigError
 
 __all__ = ["app"]
 
@@ -43,12 +44,33 @@ def version(
 
 
 @app.command()
-def init(path: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
-    """Write a commented configuration to start from."""
-    from pvi_hpc.cli.template import write_template
+def init(
+    path: Annotated[Path | None, typer.Argument(help="Configuration to write.")] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="Profile to copy here: local, slurm, sge or allocation."),
+    ] = None,
+) -> None:
+    """Write a commented configuration to start from, or the profile of a cluster to adapt."""
+    from pvi_hpc.cli.template import copy_profile, write_template
 
-    write_template(path)
-    typer.echo(f"Wrote {path}. Edit it, then: pvi check {path} && pvi run {path}")
+    if path is None and profile is None:
+        raise ConfigError("Give a file to write, such as mine.yaml, or --profile and its name.")
+    if path is not None:
+        write_template(path)
+        typer.echo(f"Wrote {path}. Edit it, then: pvi check {path} && pvi run {path}")
+    if profile is not None:
+        folder = copy_profile(profile)
+        typer.echo(f"Wrote {folder}. Edit its files, then: pvi doctor --profile {folder}")
+
+
+@app.command()
+def demo(extra: Extra = None, profile: Profile = LOCAL) -> None:
+    """Invert a small synthetic survey here, in minutes: results/demo/report/index.html."""
+    from pvi_hpc.cli.launch import launch
+    from pvi_hpc.cli.shipped import shipped
+
+    raise typer.Exit(launch(str(shipped("config/demo.yaml")), profile, extra or []))
 
 
 @app.command()

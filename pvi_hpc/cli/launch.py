@@ -7,11 +7,11 @@ from typing import Final
 import psutil
 import typer
 
-import pvi_hpc
 from pvi_hpc.cli.ending import end_survivors, refuse_elsewhere
+from pvi_hpc.cli.shipped import shipped
 from pvi_hpc.cli.workflow import Workflow
 from pvi_hpc.config import Project, load_project
-from pvi_hpc.config.site import site_of
+from pvi_hpc.config.site import SITE_FILE, site_of
 from pvi_hpc.errors import ConfigError, LeaseError
 from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag
 from pvi_hpc.run.owner import begin_workflow, live_owner
@@ -21,10 +21,9 @@ from pvi_hpc.store.layout import ProjectPaths
 
 __all__ = ["EXIT_FAILED", "find_profile", "launch"]
 
-ROOT: Final = Path(pvi_hpc.__file__).parents[1]
 #: Exit code of a workflow of which a step failed.
 EXIT_FAILED: Final = 1
-#: Lines of a failed step's log that are shown.
+#: Number of lines of a failed step's log that are shown.
 TAIL: Final = 15
 
 
@@ -67,20 +66,28 @@ def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = F
 
 
 def find_profile(profile: Path) -> Path:
-    """Return a profile's folder: here, or one that comes with the package.
+    """Return a profile's folder: here, or the one for this machine, which comes along.
 
     Raises
     ------
     ConfigError
-        If there is none.
+        If there is none, or it is one that a site must adapt before its first use.
     """
-    if not profile.exists() and not profile.is_absolute():
-        profile = ROOT / profile
-    if not profile.is_dir():
+    if profile.is_dir():
+        return profile
+    known = {path.name: path for path in shipped("cluster_profiles").iterdir()}
+    own = known.get(profile.name)
+    if own is None or profile != Path("cluster_profiles") / profile.name:
         raise ConfigError(
-            f"'--profile' must be a folder such as cluster_profiles/local: {profile}"
+            f"'--profile' must be a folder such as cluster_profiles/local, got '{profile}'; "
+            f"'pvi init --profile NAME' copies one here: {', '.join(sorted(known))}."
         )
-    return profile
+    if site_of(own) is not None:
+        raise ConfigError(
+            f"'--profile {profile}' is not in this folder, and must be adapted to your site: "
+            f"copy it with 'pvi init --profile {own.name}', then edit {profile}/{SITE_FILE}."
+        )
+    return own
 
 
 def _find_config(config: str, profile: Path) -> tuple[Path, Project]:

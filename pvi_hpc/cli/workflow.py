@@ -13,9 +13,9 @@ from typing import Final
 import psutil
 import yaml
 
-import pvi_hpc
 from pvi_hpc.cli.ending import ask_controllers
 from pvi_hpc.cli.progress import Display, progress_display
+from pvi_hpc.cli.shipped import shipped
 from pvi_hpc.config import Project
 from pvi_hpc.config.site import site_of
 from pvi_hpc.errors import ConfigError
@@ -25,7 +25,6 @@ from pvi_hpc.store.layout import ProjectPaths
 
 __all__ = ["Workflow"]
 
-ROOT: Final = Path(pvi_hpc.__file__).parents[1]
 #: Snakemake without jobs that was asked to stop is ended after so long [s].
 PATIENCE_S: Final = 10.0
 #: The same where its jobs are in a queue, and it may wait for news of them [s].
@@ -142,18 +141,17 @@ class Workflow:
         return any(Lease(run.lease).held() for run in runs)
 
     def _refresh(self, display: Display) -> None:
-        done = [line for line in self.new_lines() if " steps (" in line]
-        display.refresh(f"workflow: {done[-1].strip()}" if done else "workflow: starting")
+        try:
+            done = [line for line in self.new_lines() if " steps (" in line]
+            display.refresh(f"workflow: {done[-1].strip()}" if done else "workflow: starting")
+        except OSError:
+            # Whoever read this has gone, or the disk is full: that must not end a run of weeks.
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (until the end)
 
 
 def _snakemake(profile: Path) -> list[str]:
     # Never a Snakefile of the folder, which may be anybody's.
-    snakefile = ROOT / "Snakefile"
-    if not snakefile.exists():
-        raise ConfigError(
-            f"The workflow of pvi_hpc is missing: there is no {snakefile}. Install the package "
-            "from a clone of its repository (make setup)."
-        )
+    snakefile = shipped("Snakefile")
     site = site_of(profile)
     return [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)),

@@ -35,6 +35,9 @@ SCHEDULER_SETTINGS: Final = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.admin.tick.limit": "60s",
+    # Each connection keeps so many of its last messages, with the tasks in them: by default
+    # 1000, which are 3 MB for every worker.
+    "distributed.admin.low-level-log-length": 10,
     "distributed.comm.retry.count": 2,
     "distributed.comm.timeouts.connect": "30s",
     "distributed.comm.timeouts.tcp": "60s",

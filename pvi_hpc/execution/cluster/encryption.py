@@ -16,6 +16,7 @@ from typing import Any, Final
 import dask
 from distributed import Client, Nanny, Scheduler, Security, SpecCluster, Worker
 from distributed.http.routing import RoutingApplication
+from distributed.scheduler import DEFAULT_EXTENSIONS
 
 from pvi_hpc.execution.cluster.own_folders import make_own
 from pvi_hpc.execution.executor import SCHEDULER_SETTINGS
@@ -24,6 +25,9 @@ from pvi_hpc.execution.gang.scratch import DASK, owned
 __all__ = ["SealedScheduler", "SealedWorker", "make_security", "start_scheduler"]
 
 LOOPBACK: Final = "127.0.0.1"
+#: Extensions of Dask's scheduler that runs do without: spans keep statistics on every group of
+#: tasks for ever, 2 to 4 kB a task; the controller places tasks itself.
+WITHOUT: Final = frozenset({"spans", "stealing"})
 
 
 class _NoHttp:
@@ -43,9 +47,10 @@ class SealedScheduler(_NoHttp, Scheduler):  # type: ignore[misc]
     """
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        extensions = {n: e for n, e in DEFAULT_EXTENSIONS.items() if n not in WITHOUT}
         self._private = tempfile.TemporaryDirectory(prefix=owned(DASK))
         with dask.config.set({"temporary-directory": self._private.name}):
-            super().__init__(*arguments, **keywords)
+            super().__init__(*arguments, **keywords, extensions=extensions)
 
     async def close(self, *arguments: Any, **keywords: Any) -> None:
         """Close, and remove the folder."""
@@ -54,7 +59,10 @@ class SealedScheduler(_NoHttp, Scheduler):  # type: ignore[misc]
 
 
 class SealedWorker(_NoHttp, Worker):  # type: ignore[misc]
-    """A worker without HTTP."""
+    """A worker without HTTP, and without statistics that its scheduler does not keep."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords, extensions={})
 
 
 def make_security(folder: Path) -> Security:
@@ -103,15 +111,16 @@ def start_scheduler(
     if nannies:
         options["host"] = LOOPBACK
     workers = [_nanny(security, more) for more in nannies]
-    with dask.config.set(SCHEDULER_SETTINGS):
-        cluster = SpecCluster(
-            workers=dict(enumerate(workers)),
-            worker=workers[0] if workers else None,
-            scheduler={"cls": SealedScheduler, "options": options},
-            security=security,
-            silence_logs=logging.CRITICAL if nannies else False,
-        )
-        client = Client(cluster, security=security, set_as_default=False)
+    # For good: connections and workers that come later read them too.
+    dask.config.set(SCHEDULER_SETTINGS)
+    cluster = SpecCluster(
+        workers=dict(enumerate(workers)),
+        worker=workers[0] if workers else None,
+        scheduler={"cls": SealedScheduler, "options": options},
+        security=security,
+        silence_logs=logging.CRITICAL if nannies else False,
+    )
+    client = Client(cluster, security=security, set_as_default=False)
     return cluster, client
 
 

@@ -116,6 +116,17 @@ def test_an_error_here_ends_the_child_too(start, monkeypatch):
     assert Path("terms").read_text() == "x"
 
 
+def test_a_reader_that_has_gone_does_not_end_the_run(start, monkeypatch):
+    def fail(self, step):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(_no_display, "refresh", fail)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    with StopFlag() as stop:
+        assert start("job").run(stop) == 0
+    assert not Path("terms").exists() and str(sys.stdout.name) == os.devnull
+
+
 def test_exit_codes_are_those_of_the_docs(start, monkeypatch, capsys):
     unlocked = []
     monkeypatch.setattr(Workflow, "unlock", lambda self: unlocked.append(self))

@@ -1,4 +1,4 @@
-"""What Dask's scheduler and client keep of tasks that are done."""
+"""Memory that Dask's scheduler and client keep of tasks that are done."""
 
 import gc
 

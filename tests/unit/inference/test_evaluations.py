@@ -1,4 +1,4 @@
-"""What `pvi check` is told an iteration costs is what the iteration asks of its target."""
+"""The cost that `pvi check` is told of an iteration is what it asks of its target."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The cost of an iteration in `pvi check` is the cost of what it asks of its target."""
+"""The cost that `pvi check` is told of an iteration is what it asks of its target."""
 
 import pytest
 import torch

@@ -16,9 +16,9 @@ import torch
 
 from pvi_hpc.diagnostics.converge import converge
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
-from pvi_hpc.families import load_family
 from pvi_hpc.families.gaussian.precision import DensePrecision
-from pvi_hpc.families.load import FamilySettings
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import ROUGH_KM, SMOOTH_KM, tomography

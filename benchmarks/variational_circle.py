@@ -92,7 +92,7 @@ def missing(elbo: Any, best: float) -> Gap:
 
 def long_fit(target: LogProbTarget, family: Any, start: StartSettings, seed: int) -> Any:
     """Return the parameters at the end of a long fit."""
-    method = VariationalInference.from_settings(family, target, LONG, start, seed)
+    method = VariationalInference(family, target, LONG, start, seed)
     state = method.init(torch.zeros(family.n, dtype=torch.float64), start.sd)
     while state.iteration < method.n_iterations:
         state, _ = method.step(state)

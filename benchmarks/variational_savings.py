@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "numerics"))
 from tomography import Tomography, tomography
 
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, optimal_factor
-from pvi_hpc.families.load import FamilySettings, load_family
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.settings import (
     EstimatorSettings,
@@ -99,7 +100,7 @@ def count(
     seed: int,
 ) -> float:
     """Return the gradients until the ELBO is within `SHARE` of its first gap."""
-    method = VariationalInference.from_settings(family, target, settings, start, seed)
+    method = VariationalInference(family, target, settings, start, seed)
     state = method.init(torch.zeros(family.n, dtype=torch.float64), start.sd)
     first, gradients = gap(state.parameters), 0
     while gradients < MOST and state.iteration < method.n_iterations:

@@ -51,7 +51,8 @@ def measure(kind: str, shape: tuple[int, int, int], options: dict) -> dict[str, 
     import torch
 
     from pvi_hpc.cost import SimulationCount
-    from pvi_hpc.families.load import FamilySettings, load_family
+    from pvi_hpc.families.load import load_family
+    from pvi_hpc.families.settings import FamilySettings
     from pvi_hpc.inference.methods.vi import VariationalInference
     from pvi_hpc.inference.settings import InferenceSettings, StartSettings
     from pvi_hpc.inference.target import TargetValue

@@ -59,7 +59,7 @@ class Part:
 
     @property
     def outcome(self) -> str:
-        """How it ended, in a word or two."""
+        """Outcome in a word or two."""
         if self.code is None:
             return "not run"
         return "passed" if self.code == 0 else f"FAILED ({self.code})"

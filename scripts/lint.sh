@@ -10,6 +10,7 @@ check() {
 check ruff check .
 check ruff format --check .
 check mypy
+check lint-imports --no-cache
 check clang-format --dry-run --Werror solvers/*/*.[ch]
 check snakefmt --check Snakefile workflow
 scratch=$(mktemp -d)

@@ -38,7 +38,7 @@ COMPARED_STEPS = 300
 
 def bandwidth(threads: int) -> float:
     """Return this machine's streaming bandwidth [byte/s], arrays far beyond the caches."""
-    lib = load().lib
+    lib = load("float32", 8).lib
     return float(lib.pvi_bandwidth(threads, 32_000_000, 5))
 
 

@@ -1,7 +1,9 @@
 """Data simulated from the posterior against the data observed, and the final ELBO."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +11,31 @@ from numpy.typing import NDArray
 from pvi_hpc.data.survey import Shot, Survey
 from pvi_hpc.store.predictive_file import Misfits, PredictedShot, Predictive
 
-__all__ = ["Models", "SimulateModels", "log_likelihoods", "predict"]
+__all__ = ["Models", "Once", "ShotSimulator", "log_likelihoods", "predict"]
 
 Traces = NDArray[np.float32]
-#: Maps models `(n, nz, ny, nx)` [m/s] and shots to traces `[model][shot] (n_rec, n_samples)`.
-SimulateModels = Callable[[NDArray[np.float32], Sequence[int]], list[list[Traces]]]
+Step = Callable[[], Mapping[str, NDArray[Any]]]
+#: Name of a step and the step to its result: done now, or kept since an earlier try.
+Once = Callable[[str, Step], Mapping[str, NDArray[Any]]]
 
 #: Number of shots whose traces are kept.
 N_KEPT = 3
+
+
+class ShotSimulator(Protocol):
+    """Simulates shots of models `(n, nz, ny, nx)` [m/s], a list of shots each."""
+
+    def simulate(
+        self, models: NDArray[np.float32], shots: Sequence[Sequence[int]]
+    ) -> list[list[Traces]]:
+        """Return the data `(n_receivers, n_samples)` of each shot of each model."""
+        ...
+
+    def misfits(
+        self, models: NDArray[np.float32], shots: Sequence[Sequence[int]]
+    ) -> NDArray[np.float64]:
+        """Return the misfit of each model, summed over its shots, `(n,)`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -29,20 +48,25 @@ class Models:
 
 
 def predict(
-    survey: Survey, simulate: SimulateModels, models: Models, shown: int | None
+    survey: Survey, simulator: ShotSimulator, models: Models, shown: int | None, once: Once
 ) -> Predictive:
     """Simulate all shots of all models, a shot at a time so that memory stays small.
 
+    A shot without data, of a forward problem that gives the misfit, counts as one datum whose
+    chi-squared is twice its misfit.
+
     `shown` is the id of a shot whose traces must be kept, besides the first and middle ones.
+    Each shot is a step of `once`.
     """
     batch = np.concatenate([models.start[None], models.mean[None], models.draws])
     kept = _kept(survey, shown)
     misfits, shots = [], []
     for index, shot in enumerate(survey.shots):
-        traces = [of_model[0] for of_model in simulate(batch, [index])]
-        misfits.append([_chi_squared(t, shot) for t in traces])
-        if index in kept:
-            shots.append(_kept_shot(shot, traces))
+        step = partial(_predict_shot, simulator, batch, index, shot, index in kept)
+        found = once(f"shot-{index}", step)
+        misfits.append(found["chi_squared"])
+        if "traces" in found:
+            shots.append(_kept_shot(shot, found["traces"]))
     table = np.array(misfits, dtype=np.float64).T
     return Predictive(
         shots=tuple(shots),
@@ -54,26 +78,47 @@ def predict(
             draws=table[2:],
         ),
         dt=survey.dt,
+        of_data=survey.n_traces > 0,
     )
 
 
 def log_likelihoods(
-    survey: Survey, simulate: SimulateModels, models: NDArray[np.float32]
+    survey: Survey,
+    simulator: ShotSimulator,
+    models: NDArray[np.float32],
+    name: str,
+    once: Once,
 ) -> NDArray[np.float64]:
     """Return the log likelihood of `models` `(n, nz, ny, nx)` by all shots, `(n,)`.
 
-    Without its constant; one shot is simulated at a time.
+    Without its constant. Each shot is a step of `once`, named after `name`.
     """
     total = np.zeros(len(models))
     for index, (shot, n) in enumerate(zip(survey.shots, _n_data(survey), strict=True)):
-        of_models = simulate(models, [index])
-        total -= 0.5 * n * np.array([_chi_squared(of_one[0], shot) for of_one in of_models])
+        step = partial(_predict_shot, simulator, models, index, shot, False)
+        total -= 0.5 * n * once(f"{name}-shot-{index}", step)["chi_squared"]
     return total
 
 
+def _predict_shot(
+    simulator: ShotSimulator, models: NDArray[np.float32], index: int, shot: Shot, keep: bool
+) -> dict[str, NDArray[Any]]:
+    """Return the misfits of models to one shot, and its traces if they are to be kept."""
+    shots = [[index]] * len(models)
+    if not len(shot.receivers):
+        return {"chi_squared": 2 * simulator.misfits(models, shots)}
+    traces = [of_model[0] for of_model in simulator.simulate(models, shots)]
+    chi_squared = np.array([_chi_squared(t, shot) for t in traces])
+    kept = {"traces": np.stack(traces)} if keep else {}
+    return {"chi_squared": chi_squared, **kept}
+
+
 def _n_data(survey: Survey) -> NDArray[np.int64]:
-    used = [int(np.isfinite(shot.noise_sd).sum()) for shot in survey.shots]
-    return np.array(used) * survey.n_samples
+    used = [
+        int(np.isfinite(shot.noise_sd).sum()) * survey.n_samples if len(shot.receivers) else 1
+        for shot in survey.shots
+    ]
+    return np.array(used)
 
 
 def _kept(survey: Survey, shown: int | None) -> set[int]:
@@ -90,7 +135,7 @@ def _chi_squared(simulated: Traces, shot: Shot) -> float:
     return float(np.mean(scaled**2)) if used.any() else 0.0
 
 
-def _kept_shot(shot: Shot, traces: Sequence[Traces]) -> PredictedShot:
+def _kept_shot(shot: Shot, traces: NDArray[Any]) -> PredictedShot:
     return PredictedShot(
         id=shot.id,
         source=shot.source,
@@ -99,5 +144,5 @@ def _kept_shot(shot: Shot, traces: Sequence[Traces]) -> PredictedShot:
         observed=shot.data,
         start=traces[0],
         mean=traces[1],
-        draws=np.stack(traces[2:]),
+        draws=traces[2:],
     )

@@ -11,11 +11,12 @@ import psutil
 from dask.utils import parse_bytes
 
 from pvi_hpc.checks.controller_cost import controller_cost
+from pvi_hpc.checks.parts import method_of
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.errors import ConfigError, Finding, error, ok, warning
+from pvi_hpc.execution.executor import Executor, executor_class
 from pvi_hpc.forward.problem import SimulationCost
-from pvi_hpc.plugins import read_options
 
 __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
 
@@ -41,17 +42,15 @@ class Cost:
 
 
 def cost_of(run: Run, survey: Survey, of_one: SimulationCost) -> Cost:
-    """Return the cost of a run; `of_one` is that of a simulation of one shot."""
-    inference = run.inference
-    per_model = min(inference.shots_per_sample or len(survey.shots), len(survey.shots))
-    start, n_shots = run.start, len(survey.shots)
-    # L-BFGS and the differences of gradients take all shots.
-    of_map = n_shots if start.map_optimiser == "lbfgs" else per_model
-    probing = start.iterations - start.map_iterations
-    simulations = start.map_iterations * of_map + probing * n_shots
-    simulations += inference.iterations * inference.samples * per_model
-    simulations += _candidates(run) * n_shots
-    simulations = simulations if inference.use_data else 0
+    """Return the cost of a run; `of_one` is that of a simulation of one shot.
+
+    Raises
+    ------
+    ConfigError
+        If its family or method cannot be made.
+    """
+    inference, n_shots = run.inference, len(survey.shots)
+    simulations = _simulations(run, n_shots) if inference.use_data else 0
     predictions = n_shots * (2 + run.posterior.predictive_draws)
     if run.posterior.k_hat is not None and inference.use_data:
         predictions += n_shots * run.posterior.k_hat.models
@@ -59,20 +58,12 @@ def cost_of(run: Run, survey: Survey, of_one: SimulationCost) -> Cost:
     return Cost(simulations, predictions, seconds, seconds / _cores(run))
 
 
-def _candidates(run: Run) -> int:
-    """Return the models that boosting tries to begin its components with."""
-    # Imported here: these load torch.
-    from pvi_hpc.inference.methods.boosting import BoostingOptions
-    from pvi_hpc.inference.methods.particles import SETTING
-
-    method = run.inference.method
-    if method.kind != "boosting":
-        return 0
-    try:
-        options = read_options(BoostingOptions, SETTING, method.kind, method.options)
-    except ConfigError:
-        return 0  # `check_family` says why
-    return (options.components - 1) * options.candidates if options.candidates > 1 else 0
+def _simulations(run: Run, n_shots: int) -> int:
+    """Return the gradients of one shot that the method will ask for."""
+    method = method_of(run)
+    batch = min(run.inference.shots_per_sample or n_shots, n_shots)
+    models = [method.evaluations(i) for i in range(method.n_iterations)]
+    return sum(m.minibatch * batch + m.whole * n_shots for m in models)
 
 
 def check_shots(run: Run, survey: Survey) -> Iterator[Finding]:
@@ -102,7 +93,8 @@ def check_workers(
     memory: int | None = None,
 ) -> Iterator[Finding]:
     """Check that all processes fit into cores and memory; `of_one`: one simulation's cost."""
-    local = run.execution.executor == "local"
+    executor = _executor(run)
+    local = executor is not None and executor.on_this_machine
     cores = cores or _cores_here()
     if local and _cores(run) > cores:
         e = run.execution
@@ -136,10 +128,19 @@ def check_workers(
     yield from _check_worker_jobs(run, of_rank)
 
 
+def _executor(run: Run) -> type[Executor] | None:
+    """Return the run's executor; None where `check_executor` says that there is none."""
+    try:
+        return executor_class(run.execution)
+    except ConfigError:
+        return None
+
+
 def _check_worker_jobs(run: Run, of_rank: int) -> Iterator[Finding]:
     """Check that the gangs of a worker job fit into the memory it asks for."""
     cluster = run.execution.cluster
-    if run.execution.executor not in ("slurm", "sge"):
+    executor = _executor(run)
+    if executor is None or not executor.submits_jobs:
         return
     needed = of_rank * -(-run.execution.ranks * cluster.gangs // cluster.nodes)
     asked = parse_bytes(cluster.memory)

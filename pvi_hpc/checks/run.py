@@ -50,7 +50,10 @@ def check_run(run: Run, survey: Survey | None = None) -> list[Finding]:
             return findings
     if problem.has_positions:
         findings += check_positions(run, survey)
-    findings += problem.check(survey)
+    of_problem = list(problem.check(survey))
+    findings += of_problem
+    if any(f.level == "error" and f.setting == "grid.shape" for f in of_problem):
+        return findings  # what it would cost has no meaning
     return [*findings, *_fits(run, survey, problem)]
 
 
@@ -107,7 +110,10 @@ def _fits(run: Run, survey: Survey, problem: ForwardProblem) -> Iterator[Finding
         yield error("execution.ranks", str(fault))
         return
     yield from check_workers(run, of_one)
-    cost = cost_of(run, survey, of_one)
+    try:
+        cost = cost_of(run, survey, of_one)
+    except ConfigError:
+        return  # `check_family` says why
     yield ok(
         "cost",
         f"{cost.simulations} simulations and {cost.predictions} without a gradient, about "

@@ -28,7 +28,7 @@ Profile = Annotated[
     typer.Option("--profile", "--workflow-profile", help="Snakemake profile of the site."),
 ]
 Extra = Annotated[
-    list[str] | None, typer.Argument(help="After --: options handed on to snakemake.")
+    list[str] | None, typer.Argument(help="Options after `--` are handed on to snakemake.")
 ]
 LOCAL = Path("cluster_profiles/local")
 
@@ -92,7 +92,9 @@ def resume(config: Config, extra: Extra = None, profile: Profile = LOCAL) -> Non
 @app.command()
 def status(
     project: ProjectName,
-    watch: Annotated[float, typer.Option(help="Repeat every so many seconds; 0: once.")] = 0,
+    watch: Annotated[
+        float, typer.Option(help="Seconds between two displays; 0: show once.")
+    ] = 0,
 ) -> None:
     """Show how far every run is: from any terminal, at any time."""
     from pvi_hpc.cli.progress import show_status
@@ -118,6 +120,21 @@ def check(
     from pvi_hpc.cli.steps import check_config
 
     check_config(config, project, run)
+
+
+@app.command(name="list")
+def list_(
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="families, methods, priors, executors or forward_problems."),
+    ] = None,
+    name: Annotated[str | None, typer.Argument(help="One of them.")] = None,
+) -> None:
+    """List families, methods and other plug-ins; of one, every option with its meaning."""
+    from pvi_hpc.cli.plugins import list_plugins
+
+    for line in list_plugins(kind, name):
+        typer.echo(line)
 
 
 @app.command()
@@ -165,7 +182,7 @@ def predictive(project: ProjectName, run: RunName) -> None:
     """Simulate data from posterior draws (called by the workflow)."""
     from pvi_hpc.cli.steps import write_predictive_files
 
-    write_predictive_files(project, run)
+    raise typer.Exit(write_predictive_files(project, run))
 
 
 @app.command()
@@ -181,9 +198,9 @@ def calibrate(
     problem: Annotated[
         str, typer.Argument(help="An object in a Python file: case.py:problem.")
     ],
-    inversions: Annotated[int, typer.Option(help="How many; at least 50.")] = 200,
-    workers: Annotated[int, typer.Option(help="Inversions at a time.")] = 2,
-    folder: Annotated[Path, typer.Option(help="Of the figure and the numbers.")] = Path(
+    inversions: Annotated[int, typer.Option(help="Number of inversions; at least 50.")] = 200,
+    workers: Annotated[int, typer.Option(help="Number of inversions at a time.")] = 2,
+    folder: Annotated[Path, typer.Option(help="Folder of the figure and the numbers.")] = Path(
         "results/calibration"
     ),
     profile: Profile = LOCAL,

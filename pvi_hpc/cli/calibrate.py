@@ -10,7 +10,8 @@ import typer
 from cloudpickle import register_pickle_by_value  # type: ignore[import-untyped]
 
 from pvi_hpc.config.load import parse_settings
-from pvi_hpc.config.site import read_tree, site_of
+from pvi_hpc.config.site import site_of
+from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.diagnostics.calibration import Calibration, CalibrationProblem
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.settings import ExecutionSettings

@@ -7,10 +7,11 @@ from pathlib import Path
 from pvi_hpc.checks.run import check_report, check_run, refuse, render
 from pvi_hpc.config import load_project
 from pvi_hpc.data.survey_file import read_survey, write_survey
-from pvi_hpc.errors import ConfigError
+from pvi_hpc.errors import ConfigError, StopRequestedError
 from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag, job_end
 from pvi_hpc.run.plan import refuse_changed_runs, survey_settings
 from pvi_hpc.run.project import find_project
+from pvi_hpc.run.status import change_state
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
 
@@ -31,9 +32,7 @@ def check_config(config: str | None, name: str | None, only: str | None) -> None
     project = load_project(config) if config is not None else find_project(str(name))
     refuse_changed_runs(project)
     survey = read_survey(ProjectPaths.of(project.name).survey) if name is not None else None
-    runs = [run for run in project.resolved if only in (None, run.name)]
-    if not runs:
-        raise ConfigError(f"'{project.name}' has no run called '{only}'.")
+    runs = project.resolved if only is None else (project.run(only),)
     results = {f"Run '{run.name}'": check_run(run, survey) for run in runs}
     if shown := check_report(project, survey):
         results["The report"] = shown
@@ -89,29 +88,43 @@ def write_posterior_files(name: str, run_name: str) -> None:
     """Write samples, posterior and VTKHDF of a run."""
     from pvi_hpc.problem.problem import Problem
     from pvi_hpc.run.draw_posterior import write_posterior_files as write
-    from pvi_hpc.run.segment import load_progress
-
-    project, paths = find_project(name), ProjectPaths.of(name)
-    run = project.run(run_name)
-    problem = Problem.build(run, paths.survey)
-    progress = load_progress(problem, paths.survey, paths.run(run_name))
-    write(problem, problem.method(None), progress.state, paths.run(run_name))
-
-
-def write_predictive_files(name: str, run_name: str) -> None:
-    """Write simulated data of posterior draws, the final ELBO and the summary of a run."""
-    from pvi_hpc.run.conclude import conclude_run
+    from pvi_hpc.run.segment import load_fitted
 
     _log_to_stdout()
     project, paths = find_project(name), ProjectPaths.of(name)
     run = project.run(run_name)
-    conclude_run(run, paths.survey, paths.run(run_name), project.report.shot)
+    problem = Problem.build(run, paths.survey)
+    fitted = load_fitted(problem, paths.survey, paths.run(run_name))
+    write(problem, fitted, paths.run(run_name))
+
+
+def write_predictive_files(name: str, run_name: str) -> int:
+    """Write simulated data of posterior draws, the final ELBO and the summary of a run.
+
+    Return the exit code.
+    """
+    from pvi_hpc.run.conclude import conclude_run
+
+    _log_to_stdout()
+    project, paths = find_project(name), ProjectPaths.of(name)
+    run, files = project.run(run_name), paths.run(run_name)
+    with StopFlag(paths.stop, job_end()) as stop:
+        try:
+            conclude_run(run, paths.survey, files, project.report.shot, stop)
+        except StopRequestedError:
+            message = f"predictive check stopped by {stop.received}; its simulations are kept"
+            print(message)
+            change_state(files.status, "stopped", message)
+            return EXIT_STOPPED
+    change_state(files.status, "finished", of="stopped")
+    return 0
 
 
 def write_report(name: str) -> None:
     """Write the HTML report and its figures."""
     from pvi_hpc.run.conclude import write_project_report
 
+    _log_to_stdout()
     project = find_project(name)
     write_project_report(project, ProjectPaths.of(name))
 

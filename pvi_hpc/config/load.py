@@ -1,6 +1,5 @@
 """Reading a configuration file, with one message for each fault."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,8 +7,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pvi_hpc.config.project import Project, Run
-from pvi_hpc.config.site import at_site, read_tree
+from pvi_hpc.config.site import at_site
+from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.plugins import describe_fault
 
 __all__ = ["load_project", "parse_project", "parse_settings"]
 
@@ -39,7 +40,7 @@ def parse_project(
         tree = at_site(tree, site)
         source = f"{source} with {site}"
     project = parse_settings(Project, tree, source)
-    names: list[str] = []
+    runs: list[Run] = []
     for i, entry in enumerate(project.runs):
         for key in ("grid", "survey"):
             if key in entry:
@@ -47,10 +48,11 @@ def parse_project(
                     f"{source}:\n  'runs.{i}.{key}' cannot differ: all runs of a project share "
                     f"'{key}'. Make a second project (another file with another 'name')."
                 )
-        run = parse_settings(Run, project.merged(dict(entry)), source, f"runs.{i}.")
-        names.append(run.name)
+        runs.append(parse_settings(Run, project.merged(dict(entry)), source, f"runs.{i}."))
+    names = [run.name for run in runs]
     if len(set(names)) != len(names):
         raise ConfigError(f"{source}:\n  'runs' must have different names, got {names}.")
+    vars(project)["resolved"] = tuple(runs)  # what `Project.resolved` would make once more
     return project
 
 
@@ -65,19 +67,5 @@ def parse_settings(
 
 
 def _report(source: str, faults: Sequence[Any], prefix: str) -> str:
-    lines = dict.fromkeys(f"  {_describe(fault, prefix)}" for fault in faults)
+    lines = dict.fromkeys(f"  {describe_fault(fault, prefix)}" for fault in faults)
     return "\n".join([f"{source}:", *lines])
-
-
-def _describe(fault: Any, prefix: str) -> str:
-    # Branches of a union ("constrained-float", "tuple[...]") are not names of settings.
-    parts = [str(p) for p in fault["loc"] if re.fullmatch(r"[a-z_0-9]+", str(p))]
-    where = prefix + ".".join(parts) or "(top level)"
-    value = fault.get("input")
-    if fault["type"] == "extra_forbidden":
-        return f"'{where}' is unknown (got {value!r}); correct the spelling or remove it."
-    if fault["type"] == "missing":
-        return f"'{where}' is missing; add it (see config/README.md)."
-    message = fault["msg"].removeprefix("Value error, ").removesuffix(".")
-    shown = f", got {value!r}" if not isinstance(value, dict) and "got" not in message else ""
-    return f"'{where}': {message[:1].lower() + message[1:]}{shown}."

@@ -1,7 +1,8 @@
-"""The whole configuration: what all runs share, and the list of runs."""
+"""The whole configuration: the sections that all runs share, and the list of runs."""
 
 import hashlib
 import json
+from functools import cached_property
 from math import prod
 from typing import Annotated, Any
 
@@ -10,11 +11,13 @@ from pydantic import Field, PositiveInt, SerializeAsAny, field_validator, model_
 from pvi_hpc.config.grid import GridSettings
 from pvi_hpc.config.start import StartingModelSettings
 from pvi_hpc.data.settings import SurveySettings
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.settings import ExecutionSettings
+from pvi_hpc.forward.settings import ForwardSettings
 from pvi_hpc.grid import Cells
 from pvi_hpc.inference.settings import InferenceSettings
-from pvi_hpc.plugins import KindSettings, Name, Seed, Settings, plugin_section
-from pvi_hpc.priors.settings import PriorSettings, keys_of_kind
+from pvi_hpc.plugins import Name, Seed, Settings
+from pvi_hpc.priors.settings import PriorSettings
 
 __all__ = ["BlockTailsSettings", "PosteriorSettings", "Project", "ReportSettings", "Run"]
 
@@ -23,46 +26,49 @@ class BlockTailsSettings(Settings):
     """Pareto k-hat along the mean of each block of cells, by forward simulations."""
 
     blocks: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
-        (2, 2, 2), description="Parts that the grid is cut into along z, y and x."
+        (2, 2, 2), description="Number of blocks along z, y and x."
     )
     draws: Annotated[int, Field(ge=25)] = Field(
-        100, description="Models simulated for each block, all shots of each."
+        100, description="Number of models simulated for each block, with all shots."
     )
 
     @property
     def models(self) -> int:
-        """Models that are simulated, if every block holds an unknown."""
+        """Number of models that are simulated, if every block holds an unknown."""
         return prod(self.blocks) * self.draws
 
 
 class PosteriorSettings(Settings):
-    """What is drawn from the fitted distribution."""
+    """Draws from the fitted distribution."""
 
     samples: Annotated[int, Field(ge=2)] = 200
     quantiles: Annotated[
         tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)
     ] = (0.05, 0.25, 0.5, 0.75, 0.95)
     predictive_draws: Annotated[int, Field(ge=2)] = 8
-    k_hat: BlockTailsSettings | None = Field(None, description="null: none; see BlockTails.")
+    k_hat: BlockTailsSettings | None = Field(
+        None, description="Pareto k-hat of blocks; null: it is not computed."
+    )
 
 
 class ReportSettings(Settings):
-    """What the report shows."""
+    """Slices, wells and shot of the report."""
 
-    depth_m: float | None = Field(None, description="Depth slice; null: the middle.")
-    y_m: float | None = Field(None, description="Inline slice; null: the middle.")
-    x_m: float | None = Field(None, description="Crossline slice; null: the middle.")
+    depth_m: float | None = Field(
+        None, description="Depth of the depth slice [m]; null: the middle."
+    )
+    y_m: float | None = Field(
+        None, description="Coordinate y of the inline section [m]; null: the middle."
+    )
+    x_m: float | None = Field(
+        None, description="Coordinate x of the crossline section [m]; null: the middle."
+    )
     wells_y_x_m: tuple[tuple[float, float], ...] = ()
     shot: int | None = Field(None, description="Id of the shot drawn; null: the middle one.")
 
 
 #: The kind of forward problem that a configuration without `forward` has.
 ACOUSTIC = "acoustic"
-
-Forward = Annotated[
-    SerializeAsAny[KindSettings],
-    plugin_section("pvi_hpc.forward_problems", "forward", ACOUSTIC),
-]
 
 
 class _Shared(Settings):
@@ -71,10 +77,12 @@ class _Shared(Settings):
     seed: Seed = 1
     grid: GridSettings
     survey: SurveySettings | None = Field(
-        None, description="Where the data come from; null where `forward` itself says so."
+        None, description="Survey with its data; null where `forward` brings the data."
     )
-    forward: Forward = Field(
-        {"kind": ACOUSTIC}, validate_default=True, description="What is simulated."
+    forward: SerializeAsAny[ForwardSettings] = Field(
+        {"kind": ACOUSTIC},
+        validate_default=True,
+        description="Forward problem: the simulation of a model, by `kind`.",
     )
     prior: SerializeAsAny[PriorSettings]
     start: StartingModelSettings = StartingModelSettings()
@@ -88,8 +96,8 @@ class _Shared(Settings):
         return with_forward(tree)
 
 
-#: Beside the folders of runs, or of their reports.
-RESERVED = ("benchmarks", "comparison", "index", "logs", "report")
+#: Names of files and folders of a project, beside the folders of runs or of their reports.
+RESERVED = ("benchmarks", "comparison", "index", "logs", "report", "stop")
 
 
 class Run(_Shared):
@@ -138,20 +146,24 @@ class Project(_Shared):
     """One configuration file."""
 
     name: Name
-    segments: PositiveInt = Field(10, description="Snakemake jobs an inversion is cut into.")
+    segments: PositiveInt = Field(
+        10, description="Number of Snakemake jobs that an inversion is cut into."
+    )
     runs: tuple[dict[str, Any], ...] = Field(
-        ({"name": "run"},), min_length=1, description="Name and what differs from above."
+        ({"name": "run"},),
+        min_length=1,
+        description="Runs: the name, and settings that differ from the sections above.",
     )
     report: ReportSettings = ReportSettings()
 
-    @property
+    @cached_property
     def resolved(self) -> tuple[Run, ...]:
         """Every run with the defaults filled in."""
         return tuple(Run.model_validate(self.merged(dict(run))) for run in self.runs)
 
     @property
     def shared_run(self) -> Run:
-        """What all runs share, as a run: it makes the survey."""
+        """Sections that all runs share, as a run: it makes the survey."""
         return Run.model_validate(self.merged({"name": "shared"}))
 
     def merged(self, run: dict[str, Any]) -> dict[str, Any]:
@@ -160,8 +172,16 @@ class Project(_Shared):
         return _merge(shared, with_forward(run))
 
     def run(self, name: str) -> Run:
-        """Return the run called `name`."""
-        return next(run for run in self.resolved if run.name == name)
+        """Return the run called `name`; ConfigError if there is none."""
+        if name not in self._by_name:
+            raise ConfigError(
+                f"'{self.name}' has no run called '{name}', only {', '.join(self._by_name)}."
+            )
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Run]:
+        return {run.name: run for run in self.resolved}
 
 
 #: Settings that a run replaces as a whole: half of one family is no other family.
@@ -209,7 +229,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
             continue
         old = merged[key]
         if key == "prior" and value.get("kind", old["kind"]) != old["kind"]:
-            old = keys_of_kind(old, value["kind"])
+            old = PriorSettings.keys_of_kind(old, value["kind"])
         if key == "forward" and value.get("kind", old["kind"]) != old["kind"]:
             old = {}
         merged[key] = _merge(old, value)

@@ -1,4 +1,4 @@
-"""What a site says about where simulations run: the `dask.yaml` of a Snakemake profile.
+"""Settings of a site for its workers: the `dask.yaml` of a Snakemake profile.
 
 It holds keys of `execution`, and wins over the configuration of a run: that is about physics
 and the same everywhere, while queues, walltimes and launchers are the site's.
@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pvi_hpc.config.yaml_file import read_tree
 
-from pvi_hpc.errors import ConfigError
+__all__ = ["SITE_FILE", "at_site", "site_of"]
 
-__all__ = ["SITE_FILE", "at_site", "read_tree", "site_of"]
-
-#: Beside the `config.yaml` of a profile.
+#: Name of the file beside the `config.yaml` of a profile.
 SITE_FILE = "dask.yaml"
 
 
@@ -38,17 +36,6 @@ def at_site(tree: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     if isinstance(runs, list | tuple):
         changed["runs"] = [_run_at_site(run, site) for run in runs]
     return changed
-
-
-def read_tree(path: str | Path, keys: str) -> Mapping[str, Any]:
-    """Read a YAML mapping; `keys` are some that it may hold, for the message."""
-    try:
-        tree = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"Cannot read the configuration '{path}': {error}") from error
-    if not isinstance(tree, Mapping):
-        raise ConfigError(f"'{path}' must hold keys such as {keys}, got {tree!r}.")
-    return tree
 
 
 def _run_at_site(run: Any, site: Mapping[str, Any]) -> Any:

@@ -19,6 +19,8 @@ from pvi_hpc.grid import Grid
 __all__ = ["Simulate", "prepare_survey", "survey_files", "survey_geometry", "true_model"]
 
 Model = NDArray[np.float32]
+
+
 #: Geometry and model [m/s] to clean traces, one `(n_receivers, n_samples)` a shot.
 Simulate = Callable[[Survey, Model], Sequence[NDArray[np.float32]]]
 
@@ -60,11 +62,14 @@ def survey_geometry(settings: SurveySettings, steps: int) -> Survey:
     assert settings.format != "synthetic"  # handled above
     unknown = Wavelet(np.zeros(1), 1.0)
     survey = import_traces(
-        settings.files, kind=settings.format, wavelet=unknown, noise_sd=settings.noise_sd or 1.0
+        settings.files,
+        kind=settings.format,
+        wavelet=unknown,
+        noise_sd=settings.noise_sd or 1.0,
+        component=settings.component,
     )
     survey = _with_noise(survey, settings)
-    wavelet = _wavelet(settings, steps, survey.dt, survey.n_samples)
-    return replace(survey, wavelet=wavelet, component=settings.component)
+    return replace(survey, wavelet=_wavelet(settings, steps, survey.dt, survey.n_samples))
 
 
 def true_model(settings: SurveySettings | None, grid: Grid) -> Model | None:

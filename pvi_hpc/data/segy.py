@@ -1,5 +1,6 @@
-"""SEG-Y files, through segyio: reading all traces of one, and writing a survey."""
+"""SEG-Y files: reading all traces of one, and writing a survey through segyio."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -7,66 +8,89 @@ import numpy as np
 import segyio
 from numpy.typing import NDArray
 
+from pvi_hpc.data.remarks import Remark
+from pvi_hpc.data.sample_formats import FORMATS
+from pvi_hpc.data.segy_layout import SegyLayout, read_layout
 from pvi_hpc.data.survey import Survey
-from pvi_hpc.data.trace_headers import DEAD, FIELDS, Traces
+from pvi_hpc.data.trace_codes import DEAD
+from pvi_hpc.data.trace_headers import FIELDS, Traces, unsigned_interval
+from pvi_hpc.data.trace_records import Records, read_records
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.store.atomic import atomic_path
 
-__all__ = ["open_segy", "read_segy", "write_segy"]
+__all__ = ["read_segy", "read_segy_records", "write_segy"]
 
-#: Bytes of a sample by format code (binary header 3225-3226) that segyio reads.
-SAMPLE_BYTES: Final = {1: 4, 2: 4, 3: 2, 5: 4, 8: 1}
+WEIGHT: Final = FIELDS["TraceWeightingFactor"]
+#: A factor beyond this is no scale of samples but a header that holds something else.
+LARGEST_WEIGHT: Final = 64
+#: The unit of the samples has a place since revision 1.
+UNIT_FIELD: Final = {"TraceValueMeasurementUnit": (203, "i2")}
 LARGEST: Final = {2: 2**15 - 1, 4: 2**31 - 1}  # by bytes of the header field
 
 
 def read_segy(path: str | Path) -> Traces:
     """Read all traces of a SEG-Y file, of either byte order.
 
+    Samples of fixed-point formats are multiplied by 2**-TraceWeightingFactor.
+
     Raises
     ------
     SurveyError
-        If the file is truncated, in feet, or of a format that we do not read.
+        If the file is truncated, in feet, or of a format or layout that we do not read.
     """
-    with open_segy(path) as file:
-        if file.bin[segyio.BinField.MeasurementSystem] == 2:
-            raise SurveyError(
-                f"'{path}' has its coordinates in feet (binary header MeasurementSystem = 2);"
-                " convert them to metres and set it to 1."
-            )
-        headers = {
-            name: np.asarray(file.attributes(first)[:], dtype=np.int64)
-            for name, (first, _) in FIELDS.items()
-        }
-        micro = int(file.bin[segyio.BinField.Interval]) & 0xFFFF
-        micro = micro or int(headers["TRACE_SAMPLE_INTERVAL"][0])
-        data = np.asarray(file.trace.raw[:], dtype=np.float32)
-    if micro <= 0:
+    layout = read_layout(path)
+    modern = layout.revision[0] >= 1
+    records = read_segy_records(layout, {**FIELDS, **(UNIT_FIELD if modern else {})})
+    headers = records.headers
+    micro, remarks = layout.micro, list(layout.remarks)
+    if not micro:
+        found = headers["TRACE_SAMPLE_INTERVAL"]
+        micro = float(found[found != 0][0]) if found.any() else 0.0
+        if micro > LARGEST[2]:
+            remarks.append(unsigned_interval("117-118", micro))
+    if not micro:
         raise SurveyError(
             f"'{path}' has no sampling interval (binary header Interval = 0 and "
             "TRACE_SAMPLE_INTERVAL = 0); set one of them, in microseconds."
         )
-    return Traces(str(path), headers, data, micro / 1e6)
+    stated, n_samples = layout.header, layout.records.n_samples
+    return Traces(
+        file=str(path),
+        headers=headers,
+        data=records.data,
+        dt=micro / 1e6,
+        number=np.arange(1, len(records.data) + 1),
+        intervals=_with(round(micro), stated["Interval"]),
+        counts=_with(n_samples, stated["Samples"]),
+        remarks=(*remarks, *_weights(records, layout)),
+        polarity=stated["ImpulsePolarity"],
+    )
 
 
-def open_segy(path: str | Path) -> Any:
-    """Open a SEG-Y file with segyio, once its size agrees with its headers.
+def read_segy_records(layout: SegyLayout, fields: Mapping[str, tuple[int, str]]) -> Records:
+    """Read all records of a SEG-Y file, the samples in their own units.
 
     Raises
     ------
     SurveyError
-        If it does not, or the sample format is not one of `SAMPLE_BYTES`.
+        If an extension of a trace header or a weighting factor says what is not read.
     """
-    order, code, n_samples, first = _binary_header(Path(path))
-    record = 240 + SAMPLE_BYTES[code] * n_samples
-    size = Path(path).stat().st_size
-    n_traces, rest = divmod(size - first, record)
-    if rest or n_traces < 1:
-        raise SurveyError(
-            f"'{path}' is truncated, or its traces differ in length: after {n_traces} whole "
-            f"traces of {n_samples} samples there are {rest} bytes left (file size {size}); "
-            "copy it again."
-        )
-    return segyio.open(str(path), ignore_geometry=True, endian=order)
+    path = layout.records.path
+    records = read_records(layout.records, {**fields, "TraceWeightingFactor": WEIGHT})
+    _check_extensions(records.extensions, path)
+    if FORMATS[layout.records.code].fixed_point:
+        weight = records.headers["TraceWeightingFactor"]
+        bad = np.abs(weight) > LARGEST_WEIGHT
+        if bad.any():
+            i = int(bad.argmax())
+            raise SurveyError(
+                f"'{path}': trace {i + 1} has TraceWeightingFactor (bytes 169-170) = "
+                f"{weight[i]}, expected -{LARGEST_WEIGHT} to {LARGEST_WEIGHT}: samples are "
+                "multiplied by 2 to the power of its negative; correct it, or set it to 0."
+            )
+        for trace in np.flatnonzero(weight):
+            records.data[trace] = np.ldexp(records.data[trace], -int(weight[trace]))
+    return records
 
 
 def write_segy(survey: Survey, path: str | Path, title: str = "pvi_hpc survey") -> None:
@@ -103,26 +127,41 @@ def write_segy(survey: Survey, path: str | Path, title: str = "pvi_hpc survey") 
             file.trace[i] = trace
 
 
-def _binary_header(path: Path) -> tuple[str, int, int, int]:
-    """Return byte order, format code, samples per trace and offset of the first trace."""
-    with path.open("rb") as file:
-        start = file.read(3600)
-    if len(start) < 3600:
+def _check_extensions(extensions: NDArray[np.uint8], path: Path) -> None:
+    """Refuse standard extensions whose values replace those of the trace header."""
+    if not extensions.size:
+        return
+    names = extensions[:, :, -8:]
+    standard = np.zeros(extensions.shape[:2], dtype=bool)
+    for encoding in ("ascii", "cp037"):
+        name = np.frombuffer("SEG00001".encode(encoding), dtype=np.uint8)
+        standard |= (names == name).all(axis=2)
+    # Bytes 1-16 count the trace, and bytes 233-240 are the name.
+    used = extensions[:, :, 16:-8].any(axis=2) & standard
+    if used.any():
+        trace, which = (int(i) for i in np.argwhere(used)[0])
+        byte = 17 + int(extensions[trace, which, 16:].astype(bool).argmax())
         raise SurveyError(
-            f"'{path}' is truncated: SEG-Y begins with 3600 bytes of headers, it has "
-            f"{len(start)}; copy it again."
+            f"'{path}': trace {trace + 1} has a trace header extension (SEG00001) whose byte "
+            f"{byte} is not 0: its values replace those of the trace header, and are not read; "
+            "write coordinates, times and counts to the trace header and clear the extension."
         )
-    for order, mark in (("big", ">"), ("little", "<")):
-        values = np.frombuffer(start, dtype=f"{mark}i2", count=200, offset=3200)
-        code, n_samples, extended = int(values[12]), int(values[10]) & 0xFFFF, int(values[152])
-        if code in SAMPLE_BYTES and n_samples:
-            return order, code, n_samples, 3600 + 3200 * max(extended, 0)
-    code = int(np.frombuffer(start, dtype=">i2", count=1, offset=3224)[0])
-    raise SurveyError(
-        f"'{path}' is not SEG-Y that we read: the binary header must hold a sample count "
-        f"(bytes 3221-3222) and a format code of {sorted(SAMPLE_BYTES)} (bytes 3225-3226), "
-        f"got code {code}; convert it to IEEE float (5), or set 'survey.format: su' for SU."
-    )
+
+
+def _weights(records: Records, layout: SegyLayout) -> list[Remark]:
+    weight, fixed = records.headers["TraceWeightingFactor"], FORMATS[layout.records.code]
+    number = int((weight != 0).sum())
+    if not number:
+        return []
+    name = "TraceWeightingFactor (bytes 169-170) is not 0"
+    if fixed.fixed_point:
+        text = f"{name}: samples are multiplied by 2 to the power of its negative"
+        return [Remark("assumed", text, number)]
+    return [Remark("doubtful", f"{name}; it is not applied to samples of {fixed.name}", number)]
+
+
+def _with(value: int, other: int) -> tuple[int, ...]:
+    return (value, other) if other not in (0, value) else (value,)
 
 
 def _traces(survey: Survey, micro: int) -> Any:

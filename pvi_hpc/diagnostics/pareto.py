@@ -27,6 +27,8 @@ LogDensity = Callable[[Tensor], Tensor]  # theta (S, n) -> (S,)
 RELIABLE: Final = 0.7
 #: Largest difference of log weights that is rounding.
 EQUAL: Final = 1e-9
+#: Fewest draws that have a tail to which a distribution can be fitted.
+MIN_DRAWS: Final = 25
 #: Most directions of a subspace: beyond it k-hat says as little as in the full space.
 MAX_DIRECTIONS: Final = 20
 
@@ -48,17 +50,22 @@ class KHat:
 def pareto_k(log_weights: Array) -> KHat:
     """Return k-hat of the log importance weights `(S,)` of draws.
 
+    A weight of minus infinity is that of a draw that the target excludes.
+
     Raises
     ------
     ConfigError
-        If there are fewer than 25 weights or one is not finite.
+        If fewer than 25 weights are finite, or one is NaN or plus infinity.
     """
-    if log_weights.ndim != 1 or len(log_weights) < 25 or not np.isfinite(log_weights).all():
+    finite = np.isfinite(log_weights)
+    possible = finite | np.isneginf(log_weights)
+    if log_weights.ndim != 1 or finite.sum() < MIN_DRAWS or not possible.all():
         raise ConfigError(
-            "'log_weights' must be at least 25 finite numbers, got shape "
-            f"{log_weights.shape} with {int(np.isfinite(log_weights).sum())} finite."
+            f"'log_weights' must be one axis of at least {MIN_DRAWS} finite numbers (others "
+            f"may be -inf), got shape {log_weights.shape} with {int(finite.sum())} finite and "
+            f"{int((~possible).sum())} NaN or +inf."
         )
-    if np.ptp(log_weights) < EQUAL:  # no tail to fit
+    if finite.all() and np.ptp(log_weights) < EQUAL:  # no tail to fit
         return KHat(0.0, 1.0, len(log_weights))
     import arviz
 
@@ -113,8 +120,14 @@ def _basis(directions: Tensor, n: int) -> Tensor:
             f"'directions' must have shape (k, {n}) with k at most {MAX_DIRECTIONS}, got "
             f"{tuple(directions.shape)}; more of them together say nothing."
         )
+    lengths = torch.linalg.vector_norm(directions.double(), dim=1)
+    if not (torch.isfinite(lengths) & (lengths > 0)).all():
+        raise ConfigError(
+            "'directions' must be finite and not zero, got lengths "
+            f"{[float(x) for x in lengths]}; does a mask hold no cell?"
+        )
     q, r = torch.linalg.qr(directions.double().T)
-    if (r.diagonal().abs() < 1e-10 * r.diagonal().abs().max()).any():
+    if (r.diagonal().abs() < 1e-10 * lengths).any():
         raise ConfigError("'directions' must be linearly independent; remove the copies.")
     basis: Tensor = q.T
     return basis

@@ -134,6 +134,11 @@ class DaskSimulator:
                 gradients[sample.i] = np.nan
         return BatchResult(np.array([s.misfit for s in samples]), gradients, count)
 
+    def misfits(self, models: Models, shots: Shots) -> NDArray[np.float64]:
+        """Return the misfit of each model, summed over its shots, `(n_models,)`."""
+        samples, _ = self._run(models, shots, "misfit")
+        return np.array([sample.misfit for sample in samples])
+
     def simulate(self, models: Models, shots: Shots) -> list[list[NDArray[np.float32]]]:
         """Return the traces `(n_rec, n_samples)` of each shot of each model."""
         samples, _ = self._run(models, shots, "traces")

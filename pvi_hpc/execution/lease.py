@@ -20,6 +20,7 @@ import psutil
 from pvi_hpc.errors import LeaseError
 from pvi_hpc.execution.gang.processes import ProcessId
 from pvi_hpc.store.atomic import write_text
+from pvi_hpc.store.record import read_record
 
 __all__ = ["Lease"]
 
@@ -149,11 +150,11 @@ class Lease:
         return self.path.with_name(f"{self.path.name}.{epoch:06d}")
 
     def _read(self, epoch: int) -> dict[str, Any]:
-        try:
-            owner: dict[str, Any] = json.loads(self._file(epoch).read_text() or "{}")
-        except FileNotFoundError:
-            return {}
-        return owner
+        file = self._file(epoch)
+        if file.exists() and not file.stat().st_size:
+            return {}  # given back at the moment of a power failure
+        remedy = "remove it if no controller works on this run on any host, then try again"
+        return read_record(file, LeaseError, remedy)
 
     def _silence(self, epoch: int) -> float:
         """Seconds since the last heartbeat, by the file system's clock, not by ours."""

@@ -18,9 +18,10 @@ from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import Finding
+from pvi_hpc.forward.settings import ForwardSettings
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
-from pvi_hpc.plugins import KindSettings, load_plugin
+from pvi_hpc.plugins import load_plugin
 
 if TYPE_CHECKING:  # MPI starts when it is imported; only ranks want it.
     from mpi4py import MPI
@@ -149,7 +150,7 @@ class ForwardProblem(Protocol):
     """A kind of forward problem; docs/reference/plugins.md shows how to write one."""
 
     #: Keys of the section `forward`; `kind` is one of them.
-    Options: ClassVar[type[KindSettings]]
+    Options: ClassVar[type[ForwardSettings]]
 
     @classmethod
     def from_options(cls, options: Any, domain: Domain) -> Self:
@@ -229,6 +230,6 @@ def plugin_of(kind: str) -> type[ForwardProblem]:
     return plugin
 
 
-def load_problem(options: KindSettings, domain: Domain) -> ForwardProblem:
+def load_problem(options: ForwardSettings, domain: Domain) -> ForwardProblem:
     """Return the forward problem of a run; errors as `ForwardProblem.from_options`."""
     return plugin_of(options.kind).from_options(options, domain)

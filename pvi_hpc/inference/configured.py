@@ -2,15 +2,24 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Final, Self
+
+from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.families.family import Family, NaturalGradient
+from pvi_hpc.families.capabilities import NaturalGradient
+from pvi_hpc.families.family import Family
+from pvi_hpc.inference.method import Evaluations
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.hessian_start import probes_of
+from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
+from pvi_hpc.plugins import NoOptions, Settings
 
-__all__ = ["ConfiguredMethod"]
+__all__ = ["DRAWS", "ConfiguredMethod"]
+
+#: Draws that estimate moments which no formula gives.
+DRAWS: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -28,13 +37,18 @@ class ConfiguredMethod(ABC):
         The iterations before them.
     seed
         Seed of all draws.
+    options
+        Options of the method, an instance of its `Options`.
     """
+
+    Options: ClassVar[type[Settings]] = NoOptions
 
     family: Family
     target: Target
     settings: InferenceSettings
     start: StartSettings = field(default_factory=StartSettings)
     seed: int = 1
+    options: Settings = field(default_factory=NoOptions)
 
     @classmethod
     def from_settings(
@@ -44,20 +58,39 @@ class ConfiguredMethod(ABC):
         settings: InferenceSettings,
         start: StartSettings,
         seed: int,
+        options: Settings,
     ) -> Self:
         """Return the method of a configuration; ConfigError as `check`."""
-        method = cls(family, target, settings, start, seed)
+        method = cls(family, target, settings, start, seed, options)
         method.check()
         return method
 
     @abstractmethod
     def check(self) -> None:
-        """Raise ConfigError where an option is impossible, or settings do not suit."""
+        """Raise ConfigError where options or settings do not suit each other or the family."""
 
     @property
     def n_iterations(self) -> int:
         """Iterations of the start and of the inference."""
         return self.start.iterations + self.settings.iterations
+
+    def evaluations(self, iteration: int) -> Evaluations:
+        """Return the models of an iteration: of the start, or `settings.samples`."""
+        if iteration < self.start.map_iterations and self.start.map_optimiser != "lbfgs":
+            return Evaluations(minibatch=1)
+        # L-BFGS and the differences of gradients take all shots.
+        if iteration < self.start.iterations:
+            return Evaluations(whole=1)
+        return Evaluations(minibatch=self.settings.samples)
+
+    @abstractmethod
+    def sample(self, state: State, n: int, first: int = 0) -> Tensor:
+        """Return posterior draws `first` to `first + n` of `theta`, `(n, cells)`."""
+
+    def moments(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return mean and sd of the unknowns, `(n,)` each, float64, from 2000 draws."""
+        draws = self.sample(state, DRAWS).double()
+        return draws.mean(dim=0), draws.std(dim=0)
 
     def check_family(self) -> None:
         """Raise ConfigError where optimiser or start ask for what the family has not."""

@@ -1,21 +1,37 @@
 """Protocol of every method of inference, and the search for a method by name."""
 
-from typing import Protocol, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
-from pvi_hpc.families.family import Family
+from pvi_hpc.families.family import Family, Parameters
 from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
-from pvi_hpc.plugins import load_plugin
+from pvi_hpc.plugins import Settings, load_choice
 
-__all__ = ["Method", "load_method"]
+__all__ = ["Evaluations", "FitsFamily", "Method", "StartsFamily", "load_method"]
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """Number of models whose density an iteration evaluates.
+
+    `minibatch` of them are compared with `inference.shots_per_sample` shots, where the settings
+    ask for fewer than all; `whole` with all shots whatever the settings.
+    """
+
+    minibatch: int = 0
+    whole: int = 0
 
 
 class Method(Protocol):
     """Turns a state into the next; all memory is in the state, all draws are keyed."""
+
+    #: Model of the options that `from_settings` is given; `NoOptions` where there are none.
+    Options: ClassVar[type[Settings]]
 
     @classmethod
     def from_settings(
@@ -25,16 +41,22 @@ class Method(Protocol):
         settings: InferenceSettings,
         start: StartSettings,
         seed: int,
+        options: Any,
     ) -> Self:
         """Return the method of a configuration; particles need no `family`.
 
-        ConfigError if an option of `settings.method.options` is unknown or impossible.
+        `options` is an `Options`, each checked on its own. ConfigError where they, or other
+        settings, do not suit each other or the family.
         """
         ...
 
     @property
     def n_iterations(self) -> int:
-        """Iterations of all phases: `start.iterations + settings.iterations`."""
+        """Number of iterations of all phases, `start.iterations + settings.iterations`."""
+        ...
+
+    def evaluations(self, iteration: int) -> Evaluations:
+        """Return the models that an iteration evaluates, before it is run; see `pvi check`."""
         ...
 
     def phase(self, iteration: int) -> str:
@@ -66,6 +88,33 @@ class Method(Protocol):
         """
         ...
 
+    def moments(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return mean and sd of the unknowns, `(n,)` each, float64; exact where they can be."""
+        ...
+
+
+@runtime_checkable
+class FitsFamily(Protocol):
+    """Capability of a method whose result is one member of its family."""
+
+    @property
+    def family(self) -> Family:
+        """Family that is fitted."""
+        ...
+
+    def fitted(self, state: State) -> Parameters:
+        """Return the parameters of the result."""
+        ...
+
+
+@runtime_checkable
+class StartsFamily(Protocol):
+    """Capability of a method whose state holds members of its family."""
+
+    def first_member(self, state: State) -> Parameters:
+        """Return the parameters of the member that the start sets, sharing memory."""
+        ...
+
 
 def load_method(
     family: Family, target: Target, settings: InferenceSettings, start: StartSettings, seed: int
@@ -77,6 +126,6 @@ def load_method(
     ConfigError
         If no entry point of `pvi_hpc.methods` has that name, or an option is wrong.
     """
-    plugin = load_plugin("pvi_hpc.methods", settings.method.kind, "inference.method.kind")
-    method: Method = plugin.from_settings(family, target, settings, start, seed)
+    plugin, options = load_choice(settings.method, "inference.method")
+    method: Method = plugin.from_settings(family, target, settings, start, seed, options)
     return method

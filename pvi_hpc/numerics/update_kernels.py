@@ -4,7 +4,6 @@ One rounding an operation, in the order of offsets and samples: each is, to the 
 formula in torch (`tests/numerics/stencil_twin.py`, `inference/adam.py`).
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -28,56 +27,62 @@ __all__ = [
     "load",
 ]
 
-LIBRARY: Final = "libpvi_variational.so"
-REAL: Final[Mapping[torch.dtype, tuple[str, str]]] = {
-    torch.float32: ("f32", "float"),
-    torch.float64: ("f64", "double"),
+#: The C type of the numbers, and its bits, by dtype.
+REALS: Final[Mapping[torch.dtype, tuple[str, int]]] = {
+    torch.float32: ("float", 32),
+    torch.float64: ("double", 64),
 }
 
 Moments = tuple[Tensor, Tensor, Tensor]
 
 
 class Native(NamedTuple):
-    """The library and the cffi instance that knows its types."""
+    """The library of one precision and the cffi instance that knows its types."""
 
     ffi: FFI
     lib: Any
+    dtype: torch.dtype
 
-    def call(self, name: str, dtype: torch.dtype, *arguments: Any) -> None:
-        """Call `pvi_NAME` in the precision of `dtype`.
+    def call(self, name: str, *arguments: Any) -> None:
+        """Call `pvi_NAME`.
 
         Raises
         ------
         SolverError
             If it returns another status than 0.
         """
-        status = getattr(self.lib, f"pvi_{name}_{REAL[dtype][0]}")(*arguments)
+        status = getattr(self.lib, f"pvi_{name}")(*arguments)
         if status:
             raise SolverError(f"pvi_{name} returned status {status} (variational_types.h).")
 
     def pointer(self, tensor: Tensor) -> Any:
-        """Return the address of a contiguous tensor."""
+        """Return the address of a contiguous tensor of this precision."""
+        if tensor.dtype != self.dtype:
+            raise SolverError(f"a tensor must be {self.dtype}, got {tensor.dtype}.")
         if not tensor.is_contiguous():
             raise SolverError(f"a tensor {tuple(tensor.shape)} must be contiguous.")
-        return self.ffi.cast(f"{REAL[tensor.dtype][1]} *", tensor.data_ptr())
+        return self.ffi.cast("real *", tensor.data_ptr())
 
     def moments(self, tensors: Moments) -> Any:
         """Return the struct of a parameter and its two moments."""
-        kind = f"pvi_moments_{REAL[tensors[0].dtype][0]}"
-        return self.ffi.new(f"{kind} *", [self.pointer(t) for t in tensors])
+        return self.ffi.new("pvi_moments *", [self.pointer(t) for t in tensors])
+
+    def source_hash(self) -> str:
+        """Return the SHA-256 of the sources that the library was built from."""
+        text: bytes = self.ffi.string(self.lib.pvi_source_hash())
+        return text.decode()
 
 
 @cache
-def load() -> Native:
-    """Return the library, loaded once; SolverError if it is not installed."""
-    folder = library_folder(LIBRARY)
-    template = plain_c(folder / "variational.h")
+def load(dtype: torch.dtype) -> Native:
+    """Return the library of a precision, loaded once; SolverError if it is not installed."""
+    real, bits = REALS[dtype]
+    library = f"libpvi_variational_f{bits}.so"
+    folder = library_folder(library)
     ffi = FFI()
-    ffi.cdef(plain_c(folder / "variational_types.h"))
-    for suffix, real in REAL.values():
-        declarations = re.sub(r"PVI\((\w+)\)", rf"pvi_\1_{suffix}", template)
-        ffi.cdef(re.sub(r"\breal\b", real, declarations))
-    return Native(ffi, ffi.dlopen(str(folder / LIBRARY)))
+    ffi.cdef(f"typedef {real} real;")
+    ffi.cdef(plain_c(folder / "variational_types.h") + plain_c(folder / "variational.h"))
+    return Native(ffi, ffi.dlopen(str(folder / library)), dtype)
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ class NativeStencil:
         self, eps: Tensor, cotangent: Tensor, coefficients: Moments, step: AdamStep
     ) -> float:
         """Update the coefficients, `products` their gradient; return its sum of squares."""
-        native = load()
+        native = load(eps.dtype)
         squares = native.ffi.new("double *")
         adam = native.ffi.new("pvi_adam *", step.numbers())
         moments = native.moments(coefficients)[0]
@@ -148,14 +153,14 @@ class NativeStencil:
         return float(squares[0])
 
     def _call(self, name: str, fields: Tensor, *arguments: Any) -> None:
-        native = load()
+        native = load(fields.dtype)
         offsets = native.ffi.from_buffer("int32_t[]", self.offsets)
         stencil = native.ffi.new(
             "pvi_stencil *",
             [self.shape, len(self.offsets), offsets, len(fields), torch.get_num_threads()],
         )
         plain = [native.pointer(a) if isinstance(a, Tensor) else a for a in arguments]
-        native.call(name, fields.dtype, stencil, *plain)
+        native.call(name, stencil, *plain)
 
 
 @dataclass(frozen=True)
@@ -173,10 +178,10 @@ def compare(a: Tensor, b: Tensor) -> Comparison:
     """Return float64 sums over all of two arrays, the same with any number of threads."""
     if not a.numel():
         return Comparison(0, 0, 0, 0, 0)
-    native = load()
+    native = load(a.dtype)
     result = native.ffi.new("double[5]")
     pointers = native.pointer(a), native.pointer(b)
-    native.call("compare", a.dtype, a.numel(), torch.get_num_threads(), *pointers, result)
+    native.call("compare", a.numel(), torch.get_num_threads(), *pointers, result)
     return Comparison(*result)
 
 
@@ -193,12 +198,11 @@ def descend_cells(
     `eps` and `cotangent` are `(S, n)`, `sd` `(n,)`; `entropy` is subtracted from the gradient
     by log sd.
     """
-    native = load()
+    native = load(eps.dtype)
     cells = native.ffi.new("pvi_cells *", [*eps.T.shape, torch.get_num_threads(), entropy])
-    kind = f"pvi_moments_{REAL[eps.dtype][0]}[2]"
-    moments = native.ffi.new(kind, [native.moments(p)[0] for p in parameters])
+    moments = native.ffi.new("pvi_moments[2]", [native.moments(p)[0] for p in parameters])
     adam = native.ffi.new("pvi_adam[2]", [s.numbers() for s in steps])
     squares = native.ffi.new("double[2]")
     pointers = native.pointer(eps), native.pointer(cotangent), native.pointer(sd)
-    native.call("descend_cells", eps.dtype, cells, *pointers, moments, adam, squares)
+    native.call("descend_cells", cells, *pointers, moments, adam, squares)
     return float(squares[0]), float(squares[1])

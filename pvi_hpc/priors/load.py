@@ -3,7 +3,7 @@
 from pvi_hpc.grid import Cells
 from pvi_hpc.plugins import load_plugin
 from pvi_hpc.priors.prior import Prior
-from pvi_hpc.priors.settings import GROUP, PriorSettings
+from pvi_hpc.priors.settings import PriorSettings
 
 __all__ = ["load_prior", "prior_bounds", "prior_class"]
 
@@ -26,5 +26,5 @@ def prior_bounds(settings: PriorSettings, cells: Cells) -> tuple[float, float]:
 
 def prior_class(settings: PriorSettings) -> type[Prior]:
     """Return the class of the prior that the settings are of."""
-    found: type[Prior] = load_plugin(GROUP, settings.kind, "prior.kind")
+    found: type[Prior] = load_plugin(PriorSettings.group, settings.kind, "prior.kind")
     return found

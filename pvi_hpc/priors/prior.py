@@ -116,6 +116,11 @@ class IndependentPrior(ABC):
                 f"{self.lower[i]} and {self.upper[i]} m/s in cell {i}."
             )
 
+    def __repr__(self) -> str:
+        """Name the prior, its cells and its bounds."""
+        span = f"{self.lower.min():.5g} to {self.upper.max():.5g} m/s"
+        return f"<{type(self).__name__} prior of {len(self.lower)} cells, {span}>"
+
     @property
     @abstractmethod
     def mean(self) -> Array:

@@ -1,9 +1,10 @@
 """The last figures of a run: predictive data, final ELBO, cost; and the report of all."""
 
+import hashlib
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 from pvi_hpc.answers.block_tails import block_k_hats
 from pvi_hpc.answers.predictive_check import (
     Models,
-    SimulateModels,
-    Traces,
+    Once,
+    ShotSimulator,
     log_likelihoods,
     predict,
 )
@@ -28,15 +29,19 @@ from pvi_hpc.numerics.standard_normal import log_density
 from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.report.pages import write_site
-from pvi_hpc.report.view import load_view
+from pvi_hpc.report.view import RunView, load_view
 from pvi_hpc.run.controller import Progress
+from pvi_hpc.run.interrupt import StopFlag
 from pvi_hpc.run.provenance import machine, versions
-from pvi_hpc.run.segment import load_progress
+from pvi_hpc.run.safe_points import SafePoints
+from pvi_hpc.run.segment import Fitted, load_fitted
 from pvi_hpc.run.workers import workers_of
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
-from pvi_hpc.store.posterior_file import read_posterior
+from pvi_hpc.store.posterior_file import PosteriorSummary, read_posterior
 from pvi_hpc.store.predictive_file import Predictive, write_predictive
+from pvi_hpc.store.samples import sample_attributes
+from pvi_hpc.store.state_id import StateId
 
 __all__ = ["conclude_run", "write_project_report"]
 
@@ -49,58 +54,81 @@ class Draws:
     models: NDArray[np.float32]
 
 
-def conclude_run(run: Run, survey: Path, paths: RunPaths, shown: int | None) -> None:
+def conclude_run(
+    run: Run, survey: Path, paths: RunPaths, shown: int | None, stop: StopFlag
+) -> None:
     """Simulate data from posterior draws, and write what a run amounts to.
 
-    `shown` is the id of a shot whose traces the report shows.
+    `shown` is the id of a shot whose traces the report shows. What was simulated before a
+    stop is not simulated again.
+
+    Raises
+    ------
+    StopRequestedError
+        If something asked to stop; every shot is a safe point.
+    CheckpointError, ResultFileError
+        If the run is not done, or its posterior is of another state.
     """
     problem = Problem.build(run, survey)
-    progress = load_progress(problem, survey, paths)
-    draws = _draw(problem, progress)
+    fitted = load_fitted(problem, survey, paths)
+    summary, observed = read_posterior(paths.posterior), read_survey(survey)
+    fitted.id.refuse_other(paths.posterior, summary.attributes)
+    draws, progress = _draw(problem, fitted.progress), fitted.progress
+    once = SafePoints(paths.predicted, _key(run, fitted, summary, shown), stop)
     start = time.monotonic()
-    with Lease(paths.lease), workers_of(run, simulation_setup(run, survey), paths) as simulator:
-
-        def simulate(batch: NDArray[np.float32], shots: Sequence[int]) -> list[list[Traces]]:
-            return simulator.simulate(batch, [shots] * len(batch))
-
-        summary, observed = read_posterior(paths.posterior), read_survey(survey)
+    setup = simulation_setup(run, survey)
+    with Lease(paths.lease), workers_of(run, setup, paths, stop.__bool__) as simulator:
         models = Models(summary.start, summary.mean, draws.models)
-        predictive = predict(observed, simulate, models, shown)
-        k_hats = _k_hats(problem, progress, observed, simulate)
+        predictive = predict(observed, simulator, models, shown, once)
+        k_hats = _k_hats(problem, progress, observed, simulator, once)
+    predictive = replace(predictive, attributes=fitted.id.attributes())
     write_predictive(paths.predictive, predictive)
+    seconds = once.saved_seconds + time.monotonic() - start
     facts = {
         **_final_elbo(problem, progress, draws, predictive),
-        "chi_squared": {
-            which: float(np.mean(predictive.misfits.total(which)))
-            for which in ("start", "mean", "draws")
-        },
-        **({"k_hat": k_hats} if k_hats else {}),
-        **_cost(run, progress, (predictive, k_hats), time.monotonic() - start),
-        "iterations": progress.state.iteration,
-        "converged": progress.state.converged,
+        **_figures(fitted, predictive, k_hats),
+        **_cost(run, progress, (predictive, k_hats), seconds),
         "seed": run.seed,
         "versions": versions(),
         **machine(),
     }
     write_text(paths.summary, json.dumps(facts, indent=1) + "\n")
+    once.clear()
 
 
 def write_project_report(project: Project, paths: ProjectPaths) -> None:
-    """Write the pages and figures of all runs."""
+    """Write the pages and figures of all runs.
+
+    Raises
+    ------
+    CheckpointError, ResultFileError
+        If a run is not done, or a file is of another state than its newest checkpoint.
+    """
     views = []
     for run in project.resolved:
-        problem = Problem.build(run, paths.survey)
-        progress = load_progress(problem, paths.survey, paths.run(run.name))
-        views.append(
-            load_view(
-                paths.run(run.name).folder,
-                paths.survey,
-                project,
-                run,
-                history=progress.history.arrays,
-            )
-        )
+        files = paths.run(run.name)
+        fitted = load_fitted(Problem.build(run, paths.survey), paths.survey, files)
+        history = fitted.progress.history.arrays
+        view = load_view(files.folder, paths.survey, project, run, history=history)
+        _refuse_other_states(view, fitted.id, files)
+        views.append(view)
     write_site(views, paths.report)
+
+
+def _refuse_other_states(view: RunView, state: StateId, files: RunPaths) -> None:
+    state.refuse_other(files.posterior, view.summary.attributes)
+    state.refuse_other(files.summary, view.facts.get("state", {}))
+    if view.predictive is not None:
+        state.refuse_other(files.predictive, view.predictive.attributes)
+    if files.samples.exists():
+        state.refuse_other(files.samples, sample_attributes(files.samples))
+
+
+def _key(run: Run, fitted: Fitted, summary: PosteriorSummary, shown: int | None) -> str:
+    """Return a hash of all that the simulated data depend on."""
+    mean = hashlib.sha256(summary.mean.tobytes()).hexdigest()
+    parts = (fitted.id.attributes(), run.posterior.model_dump_json(), mean, shown)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _draw(problem: Problem, progress: Progress) -> Draws:
@@ -124,16 +152,37 @@ def _final_elbo(
     return {"elbo": estimate.mean, "elbo_se": estimate.standard_error}
 
 
+def _figures(
+    fitted: Fitted, predictive: Predictive, k_hats: dict[str, float]
+) -> dict[str, Any]:
+    state = fitted.progress.state
+    chi_squared = {
+        which: float(np.mean(predictive.misfits.total(which)))
+        for which in ("start", "mean", "draws")
+    }
+    return {
+        **({"chi_squared": chi_squared} if predictive.of_data else {}),
+        **({"k_hat": k_hats} if k_hats else {}),
+        "iterations": state.iteration,
+        "converged": state.converged,
+        "state": fitted.id.attributes(),
+    }
+
+
 def _k_hats(
-    problem: Problem, progress: Progress, observed: Survey, simulate: SimulateModels
+    problem: Problem,
+    progress: Progress,
+    observed: Survey,
+    simulator: ShotSimulator,
+    once: Once,
 ) -> dict[str, float]:
     """Return k-hat of every block, none where the configuration does not ask for them."""
-    run = problem.run
+    run, blocks = problem.run, count()
 
     def log_likelihood(models: NDArray[np.float32]) -> NDArray[np.float64]:
         if not run.inference.use_data:
             return np.zeros(len(models))
-        return log_likelihoods(observed, simulate, models)
+        return log_likelihoods(observed, simulator, models, f"block-{next(blocks)}", once)
 
     settings = run.posterior.k_hat
     if settings is None:
@@ -144,7 +193,7 @@ def _k_hats(
 def _cost(
     run: Run, progress: Progress, after: tuple[Predictive, dict[str, float]], seconds: float
 ) -> dict[str, Any]:
-    execution, count = run.execution, progress.count
+    execution, simulated = run.execution, progress.count
     cores = execution.workers * execution.ranks * execution.threads
     misfits, blocks = after[0].misfits, len(after[1]) if run.inference.use_data else 0
     predicted = misfits.draws.size + 2 * len(misfits.ids)
@@ -154,11 +203,11 @@ def _cost(
     wall = progress.seconds + seconds
     return {
         "simulations": {
-            "done": count.done + predicted + of_tails,
-            "failed": count.failed,
-            "retried": count.retried,
-            "samples dropped": count.dropped,
-            "for the posterior": count.done,
+            "done": simulated.done + predicted + of_tails,
+            "failed": simulated.failed,
+            "retried": simulated.retried,
+            "samples dropped": simulated.dropped,
+            "for the posterior": simulated.done,
             "for the predictive check": predicted,
             "for k-hat": of_tails,
         },

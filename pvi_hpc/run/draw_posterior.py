@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.inference.method import Method
+from pvi_hpc.inference.method import FitsFamily, Method
 from pvi_hpc.inference.state import State
 from pvi_hpc.problem.forward import true_model
 from pvi_hpc.problem.problem import Problem
+from pvi_hpc.run.segment import Fitted
 from pvi_hpc.store.layout import RunPaths
 from pvi_hpc.store.posterior_file import PosteriorSummary, write_posterior
 from pvi_hpc.store.samples import iter_samples, write_samples
@@ -22,14 +23,17 @@ SLAB_BYTES = 256 * 2**20
 Array = NDArray[np.float32]
 
 
-def write_posterior_files(
-    problem: Problem, method: Method, state: State, paths: RunPaths
-) -> None:
+def write_posterior_files(problem: Problem, fitted: Fitted, paths: RunPaths) -> None:
     """Draw the samples and write them, what they say of each cell, and ParaView's file."""
     run, grid = problem.run, problem.run.grid.grid
     n = run.posterior.samples
-    attributes = {"run": run.name, "method": run.inference.method.kind}
-    if run.inference.method.kind == "vi":
+    method, state = problem.method(None), fitted.progress.state
+    attributes = {
+        "run": run.name,
+        "method": run.inference.method.kind,
+        **fitted.id.attributes(),
+    }
+    if isinstance(method, FitsFamily):
         attributes["family"] = run.inference.family.kind
     write_samples(paths.samples, grid, _draws(problem, method, state, n), n, attributes)
     mean, sd, quantiles = _statistics(paths, grid.shape, n, run.posterior.quantiles)
@@ -51,7 +55,7 @@ def write_posterior_files(
         attributes={**attributes, "samples": str(n)},
     )
     write_posterior(summary, paths.posterior)
-    write_vtkhdf(paths.vtk, grid, summary_fields(summary))
+    write_vtkhdf(paths.vtk, grid, summary_fields(summary), attributes)
 
 
 def _draws(problem: Problem, method: Method, state: State, n: int) -> Iterator[Array]:
@@ -68,7 +72,7 @@ def _statistics(
     depths = max(1, SLAB_BYTES // (4 * n * shape[1] * shape[2]))
     for top in range(0, shape[0], depths):
         part = slice(top, top + depths)
-        slab = np.stack([sample[part] for sample in iter_samples(paths.samples)])
+        slab = np.stack(list(iter_samples(paths.samples, depths=part)))
         mean[part] = slab.mean(axis=0, dtype=np.float64)
         sd[part] = slab.std(axis=0, dtype=np.float64, ddof=1)
         for q, values in zip(levels, np.quantile(slab, levels, axis=0), strict=True):

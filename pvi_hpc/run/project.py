@@ -1,5 +1,7 @@
 """The project that a folder or a file belongs to."""
 
+from dataclasses import replace
+
 from pvi_hpc.config import Project, load_project
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.run.plan import total_iterations
@@ -27,7 +29,13 @@ def find_project(name: str) -> Project:
 
 
 def read_statuses(project: Project) -> list[Status]:
-    """Return the state of every run; a run not yet begun is 'waiting'."""
+    """Return the state of every run: 'waiting' if not yet begun, 'unknown' if unreadable."""
     paths = ProjectPaths.of(project.name)
-    waiting = [Status(r.name, "waiting", 0, total_iterations(r)) for r in project.resolved]
-    return [Status.read(paths.run(s.run).status) or s for s in waiting]
+    found = []
+    for run in project.resolved:
+        path = paths.run(run.name).status
+        other = Status(run.name, "waiting", 0, total_iterations(run))
+        if path.exists():
+            other = replace(other, state="unknown", message=f"'{path}' cannot be read")
+        found.append(Status.read(path) or other)
+    return found

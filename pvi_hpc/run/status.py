@@ -5,12 +5,12 @@ import logging
 import os
 import socket
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
 
-__all__ = ["Status"]
+__all__ = ["Status", "change_state"]
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +80,19 @@ class Status:
 
     @classmethod
     def read(cls, path: Path) -> "Status | None":
-        """Read the file at `path`; None where there is none yet."""
+        """Read the file at `path`; None where there is none, or none that can be read.
+
+        It is written often and not flushed to the disk: a power failure may cut it. The
+        checkpoints say how far a run is; this file only tells people.
+        """
         try:
             return cls(**json.loads(path.read_text()))
-        except FileNotFoundError:
+        except (OSError, ValueError, TypeError):
             return None
+
+
+def change_state(path: Path, state: str, message: str = "", *, of: str | None = None) -> None:
+    """Publish another state of a run whose status is there, or only if it is `of`."""
+    status = Status.read(path)
+    if status is not None and of in (None, status.state):
+        replace(status, state=state, message=message).publish(path)

@@ -18,6 +18,11 @@ class RunPaths:
         return self.folder / "checkpoints"
 
     @property
+    def segments(self) -> Path:
+        """Folder of manifests: which segments are done."""
+        return self.folder / "segments"
+
+    @property
     def claim(self) -> Path:
         """The settings that the run was begun with."""
         return self.folder / "settings.json"
@@ -56,6 +61,11 @@ class RunPaths:
     def predictive(self) -> Path:
         """Data simulated from posterior draws."""
         return self.folder / "predictive.h5"
+
+    @property
+    def predicted(self) -> Path:
+        """Folder of what a predictive check has simulated, until it is done."""
+        return self.folder / "predicted"
 
     @property
     def summary(self) -> Path:

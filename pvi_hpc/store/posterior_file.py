@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.grid import Grid
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.result_schema import (
     ResultFileError,
     check_schema,
@@ -108,7 +108,7 @@ class PosteriorSummary:
 
 def write_posterior(summary: PosteriorSummary, path: str | Path) -> None:
     """Write a summary to an HDF5 file, atomically."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
         stamp(file, SCHEMA, SCHEMA_VERSION, summary.attributes)
         scales = write_grid(file, summary.grid)
         for name, value in summary.fields():

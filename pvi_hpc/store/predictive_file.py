@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.result_schema import ResultFileError, check_schema, stamp
 
 __all__ = ["Misfits", "PredictedShot", "Predictive", "read_predictive", "write_predictive"]
@@ -101,11 +101,16 @@ class Misfits:
 
 @dataclass(frozen=True)
 class Predictive:
-    """Traces of chosen shots, misfits of all; `dt` is the sampling interval [s]."""
+    """Traces of chosen shots, misfits of all; `dt` is the sampling interval [s].
+
+    Without data (`of_data` False) each shot counts as one datum, and chi-squared is twice the
+    misfit that the forward problem gives.
+    """
 
     shots: tuple[PredictedShot, ...]
     misfits: Misfits
     dt: float
+    of_data: bool = True
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     def shot(self, number: int | None = None) -> PredictedShot | None:
@@ -117,13 +122,15 @@ class Predictive:
 
 def write_predictive(path: str | Path, predictive: Predictive) -> None:
     """Write to an HDF5 file, atomically; layout in docs/reference/files.md."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
         stamp(file, SCHEMA, SCHEMA_VERSION, predictive.attributes)
         file.attrs["dt_s"] = predictive.dt
+        file.attrs["of_data"] = predictive.of_data
         misfits = file.create_group("reduced_chi_squared")
         for name in ("ids", "n_data", "start", "mean", "draws"):
             misfits.create_dataset(name, data=getattr(predictive.misfits, name))
-        misfits.attrs["p_value"] = predictive.misfits.p_value
+        if predictive.of_data:
+            misfits.attrs["p_value"] = predictive.misfits.p_value
         shots = file.create_group("shots")
         for i, shot in enumerate(predictive.shots):
             group = shots.create_group(f"{i:06d}")
@@ -146,7 +153,8 @@ def read_predictive(path: str | Path) -> Predictive:
             group = file["reduced_chi_squared"]
             misfits = Misfits(**{name: group[name][...] for name in group})
             shots = tuple(_read_shot(file["shots"][name]) for name in sorted(file["shots"]))
-            return Predictive(shots, misfits, float(file.attrs["dt_s"]), attributes)
+            of_data = bool(file.attrs.get("of_data", True))
+            return Predictive(shots, misfits, float(file.attrs["dt_s"]), of_data, attributes)
         except (KeyError, TypeError) as error:
             raise ResultFileError(
                 f"'{path}' lacks a dataset that docs/reference/files.md asks for: {error}."

@@ -13,16 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.grid import Grid
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.result_schema import ResultFileError, check_schema, stamp
 
-__all__ = ["SCHEMA_VERSION", "count_samples", "iter_samples", "write_samples"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "count_samples",
+    "iter_samples",
+    "sample_attributes",
+    "write_samples",
+]
 
 SCHEMA: Final = "pvi_hpc.samples"
 SCHEMA_VERSION: Final = 1
 
 #: Number of cells of one HDF5 chunk: 16 MiB of float32.
 CHUNK_CELLS: Final = 4 * 1024**2
+
+#: All planes of a model.
+WHOLE: Final = slice(None)
 
 Sample = NDArray[np.float32]
 
@@ -44,8 +53,8 @@ def write_samples(
         If `samples` yields fewer or more models, or one of another shape; nothing is
         written then.
     """
-    with atomic_path(path) as temporary, h5netcdf.File(temporary, "w") as file:
-        stamp(file, SCHEMA, SCHEMA_VERSION, {})
+    with new_hdf5(path) as stream, h5netcdf.File(stream, "w") as file:
+        stamp(file, SCHEMA, SCHEMA_VERSION, attributes or {})
         velocity = _create(file.create_group("posterior"), grid, n_draws, attributes or {})
         written = 0
         for written, model in enumerate(samples, start=1):
@@ -55,8 +64,14 @@ def write_samples(
                     f"number {written} of shape {np.shape(model)}."
                 )
             velocity[0, written - 1] = np.asarray(model, dtype=np.float32)
+            stream.check()
         if written < n_draws:
             raise ResultFileError(f"'samples' must yield {n_draws} models, got {written}.")
+
+
+def sample_attributes(path: str | Path) -> dict[str, str]:
+    """Return the attributes that a file was written with; errors as `check_schema`."""
+    return check_schema(path, SCHEMA, SCHEMA_VERSION)
 
 
 def count_samples(path: str | Path) -> int:
@@ -67,14 +82,18 @@ def count_samples(path: str | Path) -> int:
 
 
 def iter_samples(
-    path: str | Path, *, start: int = 0, stop: int | None = None
+    path: str | Path, *, start: int = 0, stop: int | None = None, depths: slice = WHOLE
 ) -> Iterator[Sample]:
-    """Yield the samples `start` to `stop` of a file, `(nz, ny, nx)` float32 [m/s] each."""
+    """Yield the samples `start` to `stop` of a file, `(nz, ny, nx)` float32 [m/s] each.
+
+    Of each, only the planes `depths` are read.
+    """
     n_draws = count_samples(path)
-    with h5netcdf.File(path, "r") as file:
+    # A chunk that fits into HDF5's cache would be read whole for a few of its planes.
+    with h5netcdf.File(path, "r", rdcc_nbytes=0) as file:
         velocity = file["posterior"].variables["velocity"]
         for i in range(start, n_draws if stop is None else min(stop, n_draws)):
-            yield np.asarray(velocity[0, i], dtype=np.float32)
+            yield np.asarray(velocity[0, i, depths], dtype=np.float32)
 
 
 def _create(group: Any, grid: Grid, n_draws: int, attributes: Mapping[str, str]) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.grid import Grid
-from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.posterior_file import PosteriorSummary
 from pvi_hpc.store.result_schema import ResultFileError
 
@@ -24,10 +24,16 @@ __all__ = ["VERSION", "summary_fields", "write_vtkhdf"]
 VERSION: Final = (2, 0)
 
 
-def write_vtkhdf(path: str | Path, grid: Grid, fields: Mapping[str, NDArray[Any]]) -> None:
+def write_vtkhdf(
+    path: str | Path,
+    grid: Grid,
+    fields: Mapping[str, NDArray[Any]],
+    attributes: Mapping[str, str] | None = None,
+) -> None:
     """Write fields `(nz, ny, nx)` by name as the point data of one image.
 
-    The first field is the one ParaView colours by. Name the file `.vtkhdf`.
+    The first field is the one ParaView colours by. Name the file `.vtkhdf`. `attributes` are
+    free text for people, in the file's root, where ParaView does not look.
 
     Raises
     ------
@@ -43,7 +49,8 @@ def write_vtkhdf(path: str | Path, grid: Grid, fields: Mapping[str, NDArray[Any]
             raise ResultFileError(
                 f"'{name}' must have the grid's shape {grid.shape}, got {value.shape}."
             )
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
+        file.attrs.update({f"user_{k}": str(v) for k, v in (attributes or {}).items()})
         root = file.create_group("VTKHDF")
         _describe(root, grid)
         points = root.create_group("PointData")

@@ -1,5 +1,5 @@
-/* What memory gives to the access pattern of a time step: the limit that kernels aim at. */
-#include "types.h"
+/* The bandwidth that the access pattern of a time step gets: the limit that kernels aim at. */
+#include "acoustic.h"
 #include <omp.h>
 #include <stdlib.h>
 

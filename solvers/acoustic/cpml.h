@@ -4,4 +4,4 @@
 
 /* a and b at place `cell` of an axis of the padded grid, half a cell beyond a cell included:
  * memory = b memory + a derivative. Both are 0 outside the layer. */
-void pvi_cpml(const pvi_config *config, int axis, double cell, double *a, double *b);
+void cpml_coefficients(const pvi_config *config, int axis, double cell, double *a, double *b);

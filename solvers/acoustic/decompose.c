@@ -1,4 +1,6 @@
+/* All cuts into a number of blocks are tried; the one of least surface wins. */
 #include "decompose.h"
+#include "acoustic.h"
 #include <math.h>
 
 enum { VECTOR = 16 };
@@ -7,7 +9,7 @@ static int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
 
 /* A layer changes a cell beyond itself, and needs zeros around that: a block that owns those
  * shares no memory of it. */
-void pvi_ends(const pvi_config *config, int axis, int32_t ends[2]) {
+void end_cells(const pvi_config *config, int axis, int32_t ends[2]) {
   const int mirrored = axis == 0 && config->free_surface;
   const int32_t reach = config->order / 2, acted_on = config->n_pml + (config->n_pml > 0);
   ends[0] = mirrored ? reach + 1 : larger(acted_on, reach);
@@ -17,13 +19,13 @@ void pvi_ends(const pvi_config *config, int axis, int32_t ends[2]) {
   }
 }
 
-int32_t pvi_padded(const pvi_config *config, int axis) {
+int32_t padded_cells(const pvi_config *config, int axis) {
   const int mirrored = axis == 0 && config->free_surface;
   return config->shape[axis] + (mirrored ? 1 : 2) * config->n_pml;
 }
 
-pvi_status pvi_split(int32_t n, int32_t parts, int32_t least, const int32_t ends[2],
-                     int32_t *begin) {
+pvi_status split_axis(int32_t n, int32_t parts, int32_t least, const int32_t ends[2],
+                      int32_t *begin) {
   begin[0] = 0;
   begin[parts] = n;
   if (parts == 1)
@@ -50,8 +52,8 @@ pvi_status pvi_split(int32_t n, int32_t parts, int32_t least, const int32_t ends
 /* Smallest block of a feasible cut; 0 if there is none. */
 static int feasible(const pvi_config *config, int axis, int32_t parts) {
   int32_t ends[2];
-  pvi_ends(config, axis, ends);
-  const int32_t n = pvi_padded(config, axis);
+  end_cells(config, axis, ends);
+  const int32_t n = padded_cells(config, axis);
   if (parts == 1)
     return 1;
   return n >= ends[0] + ends[1] + config->order / 2 * (parts - 2);
@@ -59,7 +61,8 @@ static int feasible(const pvi_config *config, int axis, int32_t parts) {
 
 /* Cells exchanged by all cuts; short rows are slow, so a cut across x counts double. */
 static double surface(const pvi_config *config, const int32_t dims[3]) {
-  const double n[3] = {pvi_padded(config, 0), pvi_padded(config, 1), pvi_padded(config, 2)};
+  const double n[3] = {padded_cells(config, 0), padded_cells(config, 1),
+                       padded_cells(config, 2)};
   return (dims[0] - 1) * n[1] * n[2] + (dims[1] - 1) * n[0] * n[2] +
          2 * (dims[2] - 1) * n[0] * n[1];
 }

@@ -5,9 +5,9 @@
 /* Cut n cells into `parts`; the outer blocks hold at least `ends` cells, the others
  * `least`.
  * Writes begin[parts + 1]; PVI_NO_DECOMPOSITION if n is too small. */
-pvi_status pvi_split(int32_t n, int32_t parts, int32_t least, const int32_t ends[2],
-                     int32_t *begin);
+pvi_status split_axis(int32_t n, int32_t parts, int32_t least, const int32_t ends[2],
+                      int32_t *begin);
 
 /* Cells of an axis with its layer, and the least size of its outer blocks. */
-int32_t pvi_padded(const pvi_config *config, int axis);
-void pvi_ends(const pvi_config *config, int axis, int32_t ends[2]);
+int32_t padded_cells(const pvi_config *config, int axis);
+void end_cells(const pvi_config *config, int axis, int32_t ends[2]);

@@ -3,13 +3,13 @@
 #if defined(__SSE__)
 #include <xmmintrin.h>
 /* Flush results, and read operands, as zero; returns what to give back afterwards. */
-static inline unsigned pvi_flush_denormals(void) {
+static inline unsigned flush_denormals(void) {
   const unsigned before = _mm_getcsr();
   _mm_setcsr(before | 0x8040u);
   return before;
 }
-static inline void pvi_restore_denormals(unsigned before) { _mm_setcsr(before); }
+static inline void restore_denormals(unsigned before) { _mm_setcsr(before); }
 #else
-static inline unsigned pvi_flush_denormals(void) { return 0; }
-static inline void pvi_restore_denormals(unsigned before) { (void)before; }
+static inline unsigned flush_denormals(void) { return 0; }
+static inline void restore_denormals(unsigned before) { (void)before; }
 #endif

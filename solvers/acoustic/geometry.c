@@ -1,33 +1,34 @@
+/* Blocks and layers as index arithmetic: rows begin on cache lines. */
 #include "geometry.h"
 #include "decompose.h"
 
-static ptrdiff_t round_up(ptrdiff_t n) { return (n + PVI_LANES - 1) / PVI_LANES * PVI_LANES; }
+static ptrdiff_t round_up(ptrdiff_t n) { return (n + LANES - 1) / LANES * LANES; }
 
 /* One block of one axis. */
 static void locate_axis(const pvi_config *config, int axis, int32_t parts, int32_t part,
-                        PVI(geometry) *g) {
+                        struct geometry *g) {
   int32_t ends[2], begin[parts + 1];
-  pvi_ends(config, axis, ends);
-  pvi_split(pvi_padded(config, axis), parts, PVI_HALO, ends, begin);
-  g->padded[axis] = pvi_padded(config, axis);
+  end_cells(config, axis, ends);
+  split_axis(padded_cells(config, axis), parts, HALO, ends, begin);
+  g->padded[axis] = padded_cells(config, axis);
   g->before[axis] = axis == 0 && config->free_surface ? 0 : config->n_pml;
   g->offset[axis] = begin[part];
   g->n[axis] = begin[part + 1] - begin[part];
 }
 
-static void locate_x(int side, const PVI(geometry) *g, int32_t n_pml, PVI(slab) *s) {
-  const int32_t half = PVI_LANES / 2, end = side ? g->n[2] : n_pml + 2;
+static void locate_x(int side, const struct geometry *g, int32_t n_pml, struct slab *s) {
+  const int32_t half = LANES / 2, end = side ? g->n[2] : n_pml + 2;
   s->begin = side ? (g->n[2] - n_pml - 2) / half * half : 0;
   s->end = (end + half - 1) / half * half;
   s->cell = 1, s->sy = s->end - s->begin, s->sz = g->n[1] * s->sy;
-  s->origin = PVI_LANES;
-  s->size = g->n[0] * s->sz + 2 * PVI_LANES;
+  s->origin = LANES;
+  s->size = g->n[0] * s->sz + 2 * LANES;
 }
 
 /* Memory variables keep the layout of the axis they belong to: rows along x, and for the
  * layer of x itself one short row for each (z, y). */
-static void locate_slab(const pvi_config *config, int axis, int side, PVI(geometry) *g) {
-  PVI(slab) *s = &g->slab[axis][side];
+static void locate_slab(const pvi_config *config, int axis, int side, struct geometry *g) {
+  struct slab *s = &g->slab[axis][side];
   const int32_t n = g->n[axis], width = config->n_pml + 1;
   const int at_end = side ? g->offset[axis] + n == g->padded[axis] : g->offset[axis] == 0;
   s->present = at_end && config->n_pml > 0 && (side || g->before[axis] > 0);
@@ -46,9 +47,9 @@ static void locate_slab(const pvi_config *config, int axis, int side, PVI(geomet
   s->origin = (1 - s->begin) * s->cell;
 }
 
-void PVI(locate)(const pvi_config *config, const int32_t dims[3], const int32_t coords[3],
-                 PVI(geometry) *g) {
-  *g = (PVI(geometry)){0};
+void locate_block(const pvi_config *config, const int32_t dims[3], const int32_t coords[3],
+                  struct geometry *g) {
+  *g = (struct geometry){0};
   for (int axis = 0; axis < 3; axis++) {
     locate_axis(config, axis, dims[axis], coords[axis], g);
   }
@@ -58,17 +59,17 @@ void PVI(locate)(const pvi_config *config, const int32_t dims[3], const int32_t 
   /* The halo before a row lies at the end of the row before it in memory, behind all that
    * whole vectors reach. */
   const int cut = dims[2] > 1;
-  g->sy = cut ? round_up(g->row + 2 * PVI_HALO) : round_up(nx + PVI_HALO);
-  g->sz = (ny + 2 * PVI_HALO) * g->sy;
-  g->origin = PVI_HALO * (g->sz + g->sy) + PVI_LANES;
-  g->size = (nz + 2 * PVI_HALO) * g->sz + 2 * PVI_LANES;
+  g->sy = cut ? round_up(g->row + 2 * HALO) : round_up(nx + HALO);
+  g->sz = (ny + 2 * HALO) * g->sy;
+  g->origin = HALO * (g->sz + g->sy) + LANES;
+  g->size = (nz + 2 * HALO) * g->sz + 2 * LANES;
   for (int axis = 0; axis < 3; axis++) {
     locate_slab(config, axis, 0, g);
     locate_slab(config, axis, 1, g);
   }
 }
 
-int64_t PVI(elements)(const PVI(geometry) *g) {
+int64_t geometry_reals(const struct geometry *g) {
   int64_t total = 3 * (int64_t)g->size + g->cells;
   for (int axis = 0; axis < 3; axis++) {
     total += 2 * (int64_t)(g->slab[axis][0].size + g->slab[axis][1].size);

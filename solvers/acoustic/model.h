@@ -3,7 +3,7 @@
 #include "plan.h"
 
 /* Overwrites all of gradient [nz][ny][nx] with this rank's part of weight times the sum. */
-void PVI(fold_gradient)(const PVI(plan) *plan, int32_t weight, double *gradient);
+void fold_gradient(const pvi_plan *plan, int32_t weight, double *gradient);
 
 /* dV = 2 c dt^2 dc into the plan's gradient array; direction is dc [nz][ny][nx]. */
-void PVI(linearise)(PVI(plan) *plan, const real *direction);
+void linearise(pvi_plan *plan, const real *direction);

@@ -1,3 +1,4 @@
+/* Each rank finds the points that its cells have weights of, once for a run. */
 #include "points.h"
 #include <stdlib.h>
 
@@ -5,7 +6,7 @@ static int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
 static int32_t smaller(int32_t a, int32_t b) { return a < b ? a : b; }
 
 /* Clip one axis to this block and to the non-zero weights; 0 if nothing is left. */
-static int clip(const PVI(geometry) *g, int axis, const double *weight, PVI(point) *p) {
+static int clip(const struct geometry *g, int axis, const double *weight, struct point *p) {
   int32_t lo = larger(0, -p->start[axis]), hi = smaller(8, g->n[axis] - p->start[axis]);
   while (lo < hi && weight[lo] == 0)
     lo++;
@@ -18,14 +19,13 @@ static int clip(const PVI(geometry) *g, int axis, const double *weight, PVI(poin
   return lo < hi;
 }
 
-pvi_status PVI(points_create)(const PVI(plan) *plan, const pvi_points *all, PVI(points) *mine) {
-  const PVI(geometry) *g = &plan->g;
+pvi_status points_create(const struct geometry *g, const pvi_points *all, struct points *mine) {
   mine->n = 0;
   mine->point = calloc((size_t)larger(all->n, 1), sizeof *mine->point);
   if (!mine->point)
     return PVI_NO_MEMORY;
   for (int32_t i = 0; i < all->n; i++) {
-    PVI(point) *p = &mine->point[mine->n];
+    struct point *p = &mine->point[mine->n];
     p->index = i;
     int inside = 1;
     for (int axis = 0; axis < 3; axis++) {
@@ -37,16 +37,16 @@ pvi_status PVI(points_create)(const PVI(plan) *plan, const pvi_points *all, PVI(
   return PVI_OK;
 }
 
-void PVI(points_destroy)(PVI(points) *points) {
+void points_destroy(struct points *points) {
   free(points->point);
-  *points = (PVI(points)){0};
+  *points = (struct points){0};
 }
 
-real PVI(sample)(const PVI(geometry) *g, const PVI(point) *p, const real *field) {
+real sample(const struct geometry *g, const struct point *p, const real *field) {
   real sum = 0;
   for (int32_t z = p->lo[0]; z < p->hi[0]; z++) {
     for (int32_t y = p->lo[1]; y < p->hi[1]; y++) {
-      const real *row = field + PVI(in_field)(g, p->start[0] + z, p->start[1] + y);
+      const real *row = field + in_field(g, p->start[0] + z, p->start[1] + y);
       const real *cells = row + p->start[2];
       real along = 0;
       for (int32_t x = p->lo[2]; x < p->hi[2]; x++)
@@ -57,22 +57,21 @@ real PVI(sample)(const PVI(geometry) *g, const PVI(point) *p, const real *field)
   return sum;
 }
 
-static void inject_row(const PVI(plan) *plan, const PVI(point) *p, ptrdiff_t z, ptrdiff_t y, real amount,
-                       const PVI(injection) *in) {
-  const ptrdiff_t cell = PVI(in_field)(&plan->g, z, y) + p->start[2];
-  const ptrdiff_t right = PVI(in_cells)(&plan->g, z, y) + p->start[2];
+static void inject_row(const struct point *p, ptrdiff_t z, ptrdiff_t y, real amount,
+                       const struct update *u) {
+  const ptrdiff_t cell = in_field(u->g, z, y) + p->start[2];
+  const ptrdiff_t right = in_cells(u->g, z, y) + p->start[2];
   for (int32_t x = p->lo[2]; x < p->hi[2]; x++) {
     const real value = amount * p->weight[2][x];
-    in->field[cell + x] += plan->v[cell + x] * value;
-    if (in->rhs)
-      in->rhs[right + x] += value;
+    u->swap[cell + x] += u->equation->v[cell + x] * value;
+    if (u->rhs)
+      u->rhs[right + x] += value;
   }
 }
 
-void PVI(
-    inject)(const PVI(plan) *plan, const PVI(tile) *tile, const PVI(points) *points, const PVI(injection) *in) {
-  for (int32_t i = 0; i < points->n; i++) {
-    const PVI(point) *p = &points->point[i];
+void inject(const struct injection *in, const struct tile *tile, const struct update *update) {
+  for (int32_t i = 0; i < in->points->n; i++) {
+    const struct point *p = &in->points->point[i];
     const real amount = in->scale * in->amplitude[p->index];
     const int32_t z0 = larger(p->start[0] + p->lo[0], tile->z0);
     const int32_t z1 = smaller(p->start[0] + p->hi[0], tile->z1);
@@ -80,9 +79,8 @@ void PVI(
     const int32_t y1 = smaller(p->start[1] + p->hi[1], tile->y1);
     for (int32_t z = z0; z < z1; z++) {
       const real on_plane = amount * p->weight[0][z - p->start[0]];
-      for (int32_t y = y0; y < y1; y++) {
-        inject_row(plan, p, z, y, on_plane * p->weight[1][y - p->start[1]], in);
-      }
+      for (int32_t y = y0; y < y1; y++)
+        inject_row(p, z, y, on_plane * p->weight[1][y - p->start[1]], update);
     }
   }
 }

@@ -1,6 +1,5 @@
+/* A run begins when all ranks agree on its shot. */
 #include "run.h"
-#include "points.h"
-#include "wave.h"
 
 /* FNV-1a. */
 static uint64_t hash(uint64_t h, const void *data, size_t bytes) {
@@ -16,7 +15,7 @@ static uint64_t hash_points(uint64_t h, const pvi_points *points) {
   return hash(h, points->weight, 24 * n * sizeof *points->weight);
 }
 
-static pvi_status check(const PVI(shot) *shot) {
+static pvi_status check(const pvi_shot *shot) {
   if (!shot || !shot->wavelet)
     return PVI_BAD_POINTER;
   const pvi_points *points[2] = {&shot->source, &shot->receivers};
@@ -29,11 +28,11 @@ static pvi_status check(const PVI(shot) *shot) {
   return shot->nt < 1 ? PVI_BAD_SHAPE : PVI_OK;
 }
 
-/* Whether every rank was called with this very shot; the worst status of any. */
-static pvi_status agree_shot(const PVI(plan) *plan, const PVI(shot) *shot, pvi_status mine) {
+/* Check that every rank was called with this very shot; the worst status of any. */
+static pvi_status agree_shot(const struct block *block, const pvi_shot *shot, pvi_status mine) {
   if (mine == PVI_OK)
     mine = check(shot);
-  if (plan->n_ranks == 1)
+  if (block->n_ranks == 1)
     return mine;
 
   uint64_t h = 0xcbf29ce484222325u;
@@ -43,31 +42,31 @@ static pvi_status agree_shot(const PVI(plan) *plan, const PVI(shot) *shot, pvi_s
   }
   /* The largest of h and of its complement: the same number only if all agree. */
   uint64_t both[3] = {h, ~h, (uint64_t)mine};
-  MPI_Allreduce(MPI_IN_PLACE, both, 3, MPI_UINT64_T, MPI_MAX, plan->comm);
+  MPI_Allreduce(MPI_IN_PLACE, both, 3, MPI_UINT64_T, MPI_MAX, block->comm);
   if (both[2] != PVI_OK)
     return (pvi_status)both[2];
   return both[0] == ~both[1] ? PVI_OK : PVI_RANKS_DISAGREE;
 }
 
-pvi_status PVI(run_open)(const PVI(plan) *plan, const PVI(shot) *shot, pvi_status mine,
-                         PVI(run) *run) {
-  *run = (PVI(run)){.shot = shot};
-  pvi_status status = agree_shot(plan, shot, mine);
+pvi_status run_open(const struct block *block, const pvi_shot *shot, pvi_status mine,
+                    struct run *run) {
+  *run = (struct run){.shot = shot};
+  pvi_status status = agree_shot(block, shot, mine);
   if (status != PVI_OK)
     return status;
-  const double *h = plan->config.spacing;
+  const double *h = block->config.spacing;
   run->inv_volume = (real)(1 / (h[0] * h[1] * h[2]));
-  status = PVI(points_create)(plan, &shot->source, &run->source);
+  status = points_create(&block->g, &shot->source, &run->source);
   if (status == PVI_OK)
-    status = PVI(points_create)(plan, &shot->receivers, &run->receivers);
-  return PVI(agree)(plan, status);
+    status = points_create(&block->g, &shot->receivers, &run->receivers);
+  return agree(block, status);
 }
 
-void PVI(run_close)(PVI(run) *run) {
-  PVI(points_destroy)(&run->source);
-  PVI(points_destroy)(&run->receivers);
+void run_close(struct run *run) {
+  points_destroy(&run->source);
+  points_destroy(&run->receivers);
 }
 
-pvi_status PVI(need_second)(PVI(plan) *plan) {
-  return plan->second.field[0] ? PVI_OK : PVI(wave_create)(plan, &plan->second);
+pvi_status need_second(pvi_plan *plan) {
+  return plan->second.field[0] ? PVI_OK : wave_create(&plan->block, &plan->second);
 }

@@ -1,36 +1,34 @@
 /* Time steps of the forward run, and with it of its derivative. */
-#include "history.h"
-#include "points.h"
 #include "run.h"
-#include "sweep.h"
+#include "step.h"
 
 /* Fewer receivers than this are not worth waking the threads. */
 enum { FEW_RECEIVERS = 64 };
 
 /* A field at the receivers, into the row of step n. */
-static void record(const PVI(plan) *plan, const PVI(run) *run, const real *field, int32_t n,
+static void record(const pvi_plan *plan, const struct run *run, const real *field, int32_t n,
                    real *traces) {
-  const int32_t mine = run->receivers.n, threads = plan->config.n_threads;
+  const int32_t mine = run->receivers.n, threads = plan->block.config.n_threads;
   real *row = traces + (ptrdiff_t)n * run->shot->receivers.n;
 #pragma omp parallel for schedule(static)                                                      \
     num_threads(threads) if (threads > 1 && mine > FEW_RECEIVERS)
   for (int32_t i = 0; i < mine; i++) {
-    const PVI(point) *point = &run->receivers.point[i];
-    row[point->index] = PVI(sample)(&plan->g, point, field);
+    const struct point *point = &run->receivers.point[i];
+    row[point->index] = sample(&plan->block.g, point, field);
   }
 }
 
-/* The derivative of the step after by dV is rhs. Taken from the step before, which the sweep
+/* The derivative of the step after by dV is rhs. Taken from the step before, which the step
  * subtracts, so that it is there before the halo is exchanged. */
-static void scatter(const PVI(plan) *plan, const real *rhs, real *field) {
-  const PVI(geometry) *g = &plan->g;
-  const int threads = plan->config.n_threads;
+static void scatter(const pvi_plan *plan, const real *rhs, real *field) {
+  const struct geometry *g = &plan->block.g;
+  const int threads = plan->block.config.n_threads;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
   for (int32_t z = 0; z < g->n[0]; z++) {
     for (int32_t y = 0; y < g->n[1]; y++) {
-      const ptrdiff_t cell = PVI(in_cells)(g, z, y);
+      const ptrdiff_t cell = in_cells(g, z, y);
       const real *restrict dv = plan->gradient + cell, *restrict right = rhs + cell;
-      real *restrict swap = field + PVI(in_field)(g, z, y);
+      real *restrict swap = field + in_field(g, z, y);
 #pragma omp simd
       for (ptrdiff_t x = 0; x < g->n[2]; x++)
         swap[x] -= dv[x] * right[x];
@@ -38,35 +36,36 @@ static void scatter(const PVI(plan) *plan, const real *rhs, real *field) {
   }
 }
 
-static void advance_derivative(PVI(plan) *plan, int now, const real *rhs) {
-  const PVI(sweep) sweep = {.wave = &plan->second, .now = now};
+static void step_derivative(pvi_plan *plan, int now, const real *rhs) {
+  const struct step step = {.wave = &plan->second, .now = now};
   scatter(plan, rhs, plan->second.field[1 - now]);
-  PVI(sweep_forward)(plan, &sweep);
+  step_forward(plan, &step);
 }
 
-void PVI(advance)(PVI(plan) *plan, const PVI(run) *run, int32_t n, int32_t end, int store) {
+/* Traces of step n, of the wavefield and of its derivative. */
+static void record_all(const pvi_plan *plan, const struct run *run, int32_t n) {
+  if (run->traces)
+    record(plan, run, run->wave->field[n % 2], n, run->traces);
+  if (run->linearised)
+    record(plan, run, plan->second.field[n % 2], n, run->linearised);
+}
+
+void run_steps(pvi_plan *plan, const struct run *run, int32_t n, int32_t end, int store) {
   for (; n < end; n++) {
-    real *kept = store ? PVI(history_target)(plan, n) : NULL;
-    const PVI(sweep) sweep = {
+    real *kept = store ? history_target(&plan->history, n) : NULL;
+    const struct step step = {
         .wave = run->wave,
         .now = n % 2,
         .rhs = run->linearised && !kept ? plan->rhs : kept,
-        .points = &run->source,
-        .amplitude = &run->shot->wavelet[n],
-        .scale = run->inv_volume,
+        .injection = {&run->source, &run->shot->wavelet[n], run->inv_volume},
     };
-    if (run->traces)
-      record(plan, run, run->wave->field[n % 2], n, run->traces);
+    record_all(plan, run, n);
+    step_forward(plan, &step);
     if (run->linearised)
-      record(plan, run, plan->second.field[n % 2], n, run->linearised);
-    PVI(sweep_forward)(plan, &sweep);
-    if (run->linearised)
-      advance_derivative(plan, n % 2, sweep.rhs);
+      step_derivative(plan, n % 2, step.rhs);
     if (kept)
-      PVI(history_put)(plan, n);
+      history_put(&plan->history, n);
   }
-  if (n + 1 == run->shot->nt && run->traces)
-    record(plan, run, run->wave->field[n % 2], n, run->traces);
-  if (n + 1 == run->shot->nt && run->linearised)
-    record(plan, run, plan->second.field[n % 2], n, run->linearised);
+  if (n + 1 == run->shot->nt)
+    record_all(plan, run, n);
 }

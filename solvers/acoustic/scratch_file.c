@@ -1,3 +1,4 @@
+/* A file without a name: space on a disk instead of memory. */
 #include "scratch_file.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ static int open_nameless(const char *folder) {
   return file;
 }
 
-void *pvi_scratch_map(const char *folder, int64_t bytes) {
+void *scratch_map(const char *folder, int64_t bytes) {
   const int file = open_nameless(folder);
   if (file < 0)
     return NULL;
@@ -29,4 +30,4 @@ void *pvi_scratch_map(const char *folder, int64_t bytes) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
-void pvi_scratch_unmap(void *memory, int64_t bytes) { munmap(memory, (size_t)bytes); }
+void scratch_unmap(void *memory, int64_t bytes) { munmap(memory, (size_t)bytes); }

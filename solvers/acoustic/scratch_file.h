@@ -3,5 +3,5 @@
 #include <stdint.h>
 
 /* NULL if the folder cannot be written or has not that much space. */
-void *pvi_scratch_map(const char *folder, int64_t bytes);
-void pvi_scratch_unmap(void *memory, int64_t bytes);
+void *scratch_map(const char *folder, int64_t bytes);
+void scratch_unmap(void *memory, int64_t bytes);

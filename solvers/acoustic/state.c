@@ -1,8 +1,8 @@
-/* A state: what a run needs to go on from a time step. */
-#include "history.h"
+/* The arrays of a wave, one after the other. */
+#include "state.h"
 #include <string.h>
 
-int64_t PVI(state_reals)(const PVI(geometry) *g) {
+int64_t state_reals(const struct geometry *g) {
   int64_t total = 2 * (int64_t)g->size;
   for (int axis = 0; axis < 3; axis++) {
     total += 2 * (int64_t)(g->slab[axis][0].size + g->slab[axis][1].size);
@@ -10,37 +10,39 @@ int64_t PVI(state_reals)(const PVI(geometry) *g) {
   return total;
 }
 
-/* The arrays of a wave and their elements, in the order of a state. */
 enum { ARRAYS = 14 };
-static void list(const PVI(plan) *plan, const PVI(wave) *wave, real *array[ARRAYS], ptrdiff_t n[ARRAYS]) {
+
+/* The arrays of a wave and their elements, in the order of a state. */
+static void list_arrays(const struct geometry *g, const struct wave *wave, real *array[ARRAYS],
+                        ptrdiff_t n[ARRAYS]) {
   int i = 0;
   for (int k = 0; k < 2; k++, i++) {
     array[i] = wave->field[k];
-    n[i] = plan->g.size;
+    n[i] = g->size;
   }
   for (int axis = 0; axis < 3; axis++) {
     for (int side = 0; side < 2; side++, i += 2) {
       array[i] = wave->layer[axis][side].psi;
       array[i + 1] = wave->layer[axis][side].zeta;
-      n[i] = n[i + 1] = plan->g.slab[axis][side].size;
+      n[i] = n[i + 1] = g->slab[axis][side].size;
     }
   }
 }
 
-void PVI(state_save)(const PVI(plan) *plan, const PVI(wave) *wave, real *state) {
+void state_save(const struct geometry *g, const struct wave *wave, real *state) {
   real *array[ARRAYS];
   ptrdiff_t n[ARRAYS];
-  list(plan, wave, array, n);
+  list_arrays(g, wave, array, n);
   for (int i = 0; i < ARRAYS; state += n[i++]) {
     if (n[i] > 0)
       memcpy(state, array[i], (size_t)n[i] * sizeof(real));
   }
 }
 
-void PVI(state_restore)(const PVI(plan) *plan, const real *state, PVI(wave) *wave) {
+void state_restore(const struct geometry *g, const real *state, struct wave *wave) {
   real *array[ARRAYS];
   ptrdiff_t n[ARRAYS];
-  list(plan, wave, array, n);
+  list_arrays(g, wave, array, n);
   for (int i = 0; i < ARRAYS; state += n[i++]) {
     if (n[i] > 0)
       memcpy(array[i], state, (size_t)n[i] * sizeof(real));

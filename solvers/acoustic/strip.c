@@ -1,78 +1,87 @@
-#include "rows.h"
+/* Pointers into all arrays are found once for a strip, and moved on from row to row. */
+#include "strip.h"
 
 /* Rows of memory variables that are asked for in advance. */
 enum { AHEAD = 2 };
 
 /* Where a strip is: at one row of each of its planes. */
-typedef struct {
-  PVI(row) row[PVI_PLANES];
-  PVI(memory_row) z[PVI_PLANES], y[PVI_PLANES], x[PVI_PLANES][2];
-} place;
+struct place {
+  struct row row[PLANES];
+  struct memory_row z[PLANES], y[PLANES], x[PLANES][2];
+};
 
-static PVI(memory_row) memory_row(const PVI(plan) *plan, const PVI(step) *step, int axis, int side, int32_t z,
-                             int32_t y) {
-  const PVI(slab) *s = &plan->g.slab[axis][side];
-  const PVI(damping) *d = &plan->damping[axis][side];
-  const PVI(layer) *layer = &step->wave->layer[axis][side];
-  const ptrdiff_t row = PVI(in_slab)(s, z, y);
+static struct memory_row memory_row_at(const struct update *u, int axis, int side, int32_t z,
+                                       int32_t y) {
+  const struct slab *s = &u->g->slab[axis][side];
+  const struct damping *d = &u->equation->damping[axis][side];
+  const struct layer *layer = &u->wave->layer[axis][side];
+  const ptrdiff_t row = in_slab(s, z, y);
   const ptrdiff_t i = axis == 2 ? 0 : (axis == 0 ? z : y) - s->begin;
-  const ptrdiff_t steps[3] = {plan->g.sz, plan->g.sy, 1};
-  return (PVI(memory_row)){.psi = layer->psi + row,
-                      .zeta = layer->zeta + row,
-                      .cell = s->cell,
-                      .ahead = AHEAD * s->sy,
-                      .step = steps[axis],
-                      .a = d->a + i,
-                      .b = d->b + i,
-                      .a_half = d->a_half + i,
-                      .b_half = d->b_half + i,
-                      .inv_h2 = plan->inv_h2[axis],
-                      .begin = s->begin,
-                      .end = s->end};
+  const ptrdiff_t steps[3] = {u->g->sz, u->g->sy, 1};
+  return (struct memory_row){
+      .psi = layer->psi + row,
+      .zeta = layer->zeta + row,
+      .cell = s->cell,
+      .ahead = AHEAD * s->sy,
+      .step = steps[axis],
+      .a = d->a + i,
+      .b = d->b + i,
+      .a_half = d->a_half + i,
+      .b_half = d->b_half + i,
+      .inv_h2 = u->equation->inv_h2[axis],
+      .begin = s->begin,
+      .end = s->end,
+  };
 }
 
 /* In the layer of z and y the model repeats the row next to it, which is in cache. */
-static ptrdiff_t in_model(const PVI(geometry) *g, int in_z, int in_y, int32_t z, int32_t y) {
-  return PVI(in_field)(g, in_z < 0 ? z : PVI(edge)(&g->slab[0][in_z], in_z),
-                  in_y < 0 ? y : PVI(edge)(&g->slab[1][in_y], in_y));
+static ptrdiff_t in_model(const struct geometry *g, int in_z, int in_y, int32_t z, int32_t y) {
+  return in_field(g, in_z < 0 ? z : slab_edge(&g->slab[0][in_z], in_z),
+                  in_y < 0 ? y : slab_edge(&g->slab[1][in_y], in_y));
+}
+
+static struct row row_at(const struct update *u, ptrdiff_t field, ptrdiff_t cell,
+                         ptrdiff_t model) {
+  return (struct row){
+      .p = u->p + field,
+      .v = u->equation->v + model,
+      .swap = u->swap + field,
+      .rhs = u->rhs ? u->rhs + cell : NULL,
+      .gradient = u->gradient + cell,
+      .kept = u->kept ? u->kept + cell : NULL,
+      .n = u->g->row,
+  };
 }
 
 /* The first row of a strip. */
-static place begin(const PVI(plan) *plan, const PVI(step) *step, const PVI(strip) *k) {
-  const PVI(geometry) *g = &plan->g;
-  place at = {0};
+static struct place begin(const struct strip *k, const struct update *u) {
+  const struct geometry *g = u->g;
+  struct place at = {0};
   for (int32_t i = 0; i < k->n_z; i++) {
     const int32_t z = k->z + i, y = k->y0;
-    const ptrdiff_t field = PVI(in_field)(g, z, y), cell = PVI(in_cells)(g, z, y);
-    at.row[i] = (PVI(row)){.p = step->p + field,
-                      .v = plan->v + in_model(g, k->in_z[i], k->in_y, z, y),
-                      .swap = step->swap + field,
-                      .rhs = step->rhs ? step->rhs + cell : NULL,
-                      .gradient = plan->gradient + cell,
-                      .kept = step->kept ? step->kept + cell : NULL,
-                      .n = g->row};
+    const ptrdiff_t model = in_model(g, k->in_z[i], k->in_y, z, y);
+    at.row[i] = row_at(u, in_field(g, z, y), in_cells(g, z, y), model);
     if (k->in_z[i] >= 0)
-      at.z[i] = memory_row(plan, step, 0, k->in_z[i], z, y);
+      at.z[i] = memory_row_at(u, 0, k->in_z[i], z, y);
     if (k->in_y >= 0)
-      at.y[i] = memory_row(plan, step, 1, k->in_y, z, y);
+      at.y[i] = memory_row_at(u, 1, k->in_y, z, y);
     for (int side = 0; side < 2; side++) {
       if (g->slab[2][side].present)
-        at.x[i][side] = memory_row(plan, step, 2, side, z, y);
+        at.x[i][side] = memory_row_at(u, 2, side, z, y);
     }
   }
   return at;
 }
 
-static void next_memory(PVI(memory_row) *m, ptrdiff_t pitch, int next_cell) {
+static void next_memory(struct memory_row *m, ptrdiff_t pitch, int next_cell) {
   m->psi += pitch, m->zeta += pitch;
   m->a += next_cell, m->b += next_cell, m->a_half += next_cell, m->b_half += next_cell;
 }
 
 /* One row on. In the layer of y the row of the model stays. */
-static void next(const PVI(plan) *plan, const PVI(strip) *k, place *at) {
-  const PVI(geometry) *g = &plan->g;
+static void next(const struct geometry *g, const struct strip *k, struct place *at) {
   for (int32_t i = 0; i < k->n_z; i++) {
-    PVI(row) *r = &at->row[i];
+    struct row *r = &at->row[i];
     r->p += g->sy, r->swap += g->sy;
     r->v += k->in_y < 0 ? g->sy : 0;
     r->gradient += g->row;
@@ -87,11 +96,11 @@ static void next(const PVI(plan) *plan, const PVI(strip) *k, place *at) {
   }
 }
 
-void PVI(rows)(const PVI(plan) *plan, const PVI(step) *step, const PVI(strip) *k) {
-  const PVI(layer_kernels) *layer = step->adjoint ? &PVI(adjoint_layer) : &PVI(forward_layer);
-  place at = begin(plan, step, k);
-  for (int32_t y = k->y0; y < k->y1; y++, next(plan, k, &at)) {
-    PVI(leapfrog)(plan, at.row, k->n_z);
+void strip_step(const struct strip *k, const struct update *u) {
+  const struct layer_kernels *layer = u->adjoint ? &row_layer_adjoint : &row_layer;
+  struct place at = begin(k, u);
+  for (int32_t y = k->y0; y < k->y1; y++, next(u->g, k, &at)) {
+    row_leapfrog(u->g, u->equation, at.row, k->n_z);
     for (int32_t i = 0; i < k->n_z; i++) {
       if (k->in_z[i] >= 0)
         layer->along(&at.z[i], &at.row[i]);

@@ -1,4 +1,4 @@
-/* What the caller and the acoustic solver say to each other, in either precision. */
+/* Statuses, settings and records that the caller and the acoustic solver exchange. */
 #pragma once
 #include <stdint.h>
 
@@ -59,16 +59,3 @@ typedef struct {
   double wait;    /* for cells of other ranks, after all that could be done meanwhile [s] */
   int64_t steps;
 } pvi_timers;
-
-/* Cut the padded grid into n_ranks blocks of least surface; dims are z, y, x. */
-pvi_status pvi_decompose(const pvi_config *config, int32_t n_ranks, int32_t dims[3]);
-
-/* The MPI library this one was loaded with; at most size characters. */
-int32_t pvi_mpi_version(char *text, int32_t size);
-
-/* Bytes a second of q = 2 p - q + v p on arrays of `cells` floats, the best of `repeats`;
- * 0 if there is no memory. */
-double pvi_bandwidth(int32_t n_threads, int64_t cells, int32_t repeats);
-
-/* SHA-256 of the sources this library was built from. */
-const char *pvi_source_hash(void);

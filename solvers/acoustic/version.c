@@ -1,5 +1,5 @@
-/* What this library was built from and with. */
-#include "types.h"
+/* The sources that this library was built from, and the MPI library it runs with. */
+#include "acoustic.h"
 #include <mpi.h>
 #include <string.h>
 

@@ -4,11 +4,11 @@
 #include <math.h>
 #include <stddef.h>
 
-enum { PVI_PIECE = 512 }; /* reals of gradient between their making and their use */
+enum { PIECE = 512 }; /* reals of gradient between their making and their use */
 
 /* Update x and its moments with the gradient g [n]; return the sum of g^2. */
-static inline double PVI(adam)(ptrdiff_t n, const real *restrict g, const pvi_adam *adam,
-                          real *restrict x, real *restrict first, real *restrict second) {
+static inline double adam_step(ptrdiff_t n, const real *restrict g, const pvi_adam *adam,
+                               real *restrict x, real *restrict first, real *restrict second) {
   const real decay1 = (real)adam->decay1, gain1 = (real)adam->gain1;
   const real decay2 = (real)adam->decay2, gain2 = (real)adam->gain2;
   const real root_scale = (real)adam->root_scale, epsilon = (real)adam->epsilon;

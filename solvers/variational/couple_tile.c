@@ -1,21 +1,21 @@
+/* Offsets that differ along x only are added in one pass over a row. */
 #include "couple_tile.h"
 
 enum { RUN = 5 }; /* consecutive offsets that differ in x only, added in one pass */
 
 /* A run of offsets and where it reads, for the first cell of a row. */
-typedef struct {
+struct run {
   int32_t n;          /* offsets */
   int32_t first[3];   /* shift of the first one */
   int32_t step;       /* along x from one to the next */
   const real *c[RUN]; /* coefficients that the row's cells are multiplied with */
   const real *values; /* what the first offset multiplies */
-} run;
+};
 
 /* Offset by offset in every cell, so that each sum is rounded as if there were no runs. */
-static inline __attribute__((always_inline)) void add_products(int32_t length, const run *r,
-                                                               ptrdiff_t from, ptrdiff_t to,
-                                                               const real *restrict values,
-                                                               real *restrict out) {
+static inline __attribute__((always_inline)) void
+add_products(int32_t length, const struct run *r, ptrdiff_t from, ptrdiff_t to,
+             const real *restrict values, real *restrict out) {
   const real *c[RUN];
   for (int32_t k = 0; k < length; k++)
     c[k] = r->c[k];
@@ -31,7 +31,7 @@ static inline __attribute__((always_inline)) void add_products(int32_t length, c
 }
 
 /* Cells of a row where all offsets of the run stay on the grid. */
-static void add_inside(const run *r, ptrdiff_t from, ptrdiff_t to, real *out) {
+static void add_inside(const struct run *r, ptrdiff_t from, ptrdiff_t to, real *out) {
   if (r->n == 1)
     add_products(1, r, from, to, r->values, out);
   else if (r->n == 2)
@@ -45,7 +45,8 @@ static void add_inside(const run *r, ptrdiff_t from, ptrdiff_t to, real *out) {
 }
 
 /* Cells of a row where only some do: those k that keep x + k * step within [0, nx). */
-static void add_edge(const run *r, ptrdiff_t from, ptrdiff_t to, ptrdiff_t nx, real *out) {
+static void add_edge(const struct run *r, ptrdiff_t from, ptrdiff_t to, ptrdiff_t nx,
+                     real *out) {
   for (ptrdiff_t i = from; i < to; i++) {
     const ptrdiff_t x = i + r->first[2];
     const ptrdiff_t low = r->step > 0 ? -x : x - (nx - 1);
@@ -58,7 +59,7 @@ static void add_edge(const run *r, ptrdiff_t from, ptrdiff_t to, ptrdiff_t nx, r
   }
 }
 
-static void add_row(const run *r, ptrdiff_t x0, ptrdiff_t x1, ptrdiff_t nx, real *out) {
+static void add_row(const struct run *r, ptrdiff_t x0, ptrdiff_t x1, ptrdiff_t nx, real *out) {
   const ptrdiff_t a = r->first[2], b = a + (r->n - 1) * r->step;
   const ptrdiff_t low = a < b ? a : b, high = a < b ? b : a;
   ptrdiff_t from = x0 < -low ? -low : x0, to = x1 > nx - high ? nx - high : x1;
@@ -70,7 +71,7 @@ static void add_row(const run *r, ptrdiff_t x0, ptrdiff_t x1, ptrdiff_t nx, real
 }
 
 /* Offsets from k on that follow one another along x. */
-static int32_t length_of_run(const PVI(couplings) *m, int32_t k) {
+static int32_t length_of_run(const struct couplings *m, int32_t k) {
   const int32_t *o = m->stencil->offsets + 3 * k;
   int32_t n = 1;
   while (n < RUN && k + n < m->last && o[3 * n] == o[0] && o[3 * n + 1] == o[1] &&
@@ -79,18 +80,18 @@ static int32_t length_of_run(const PVI(couplings) *m, int32_t k) {
   return n;
 }
 
-void PVI(couple_tile)(const PVI(couplings) *m, pvi_tile tile, const real *values, real *out) {
+void couple_tile(const struct couplings *m, struct tile tile, const real *values, real *out) {
   const pvi_stencil *n = m->stencil;
-  const ptrdiff_t nx = n->shape[2], cells = pvi_n_cells(n);
-  run r = {.step = m->transposed ? 1 : -1};
+  const ptrdiff_t nx = n->shape[2], cells = count_cells(n);
+  struct run r = {.step = m->transposed ? 1 : -1};
   for (int32_t k = m->first; k < m->last; k += r.n) {
     r.n = length_of_run(m, k);
     for (int axis = 0; axis < 3; axis++)
       r.first[axis] = r.step * n->offsets[3 * k + axis];
-    const ptrdiff_t distance = pvi_distance(n, r.first);
-    pvi_tile t = {tile.z, tile.y0, tile.y1, 0, (int32_t)nx};
+    const ptrdiff_t distance = flat_distance(n, r.first);
+    struct tile t = {tile.z, tile.y0, tile.y1, 0, (int32_t)nx};
     const int32_t rows_only[3] = {r.first[0], r.first[1], 0};
-    if (!pvi_clip(n, rows_only, &t))
+    if (!clip_tile(n, rows_only, &t))
       continue;
     for (int32_t y = t.y0; y < t.y1; y++) {
       const ptrdiff_t row = ((ptrdiff_t)t.z * n->shape[1] + y) * nx;

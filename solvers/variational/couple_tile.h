@@ -4,12 +4,12 @@
 #include "tiles.h"
 
 /* A matrix C or C^T of couplings, restricted to the offsets [first, last). */
-typedef struct {
+struct couplings {
   const pvi_stencil *stencil;
   const real *coefficients;
   int32_t transposed, first, last;
-} PVI(couplings);
+};
 
 /* out += C values in the cells of a tile, offset by offset. */
-void PVI(
-    couple_tile)(const PVI(couplings) *couplings, pvi_tile tile, const real *values, real *out);
+void couple_tile(const struct couplings *couplings, struct tile tile, const real *values,
+                 real *out);

@@ -16,17 +16,17 @@
 
 enum { ROWS = 16 }; /* of a block; the pipeline hands on blocks */
 
-typedef struct {
-  PVI(couplings) far, plane, row; /* offsets with dz > 0; dz = 0, dy > 0; only dx > 0 */
+struct job {
+  struct couplings far, plane, row; /* offsets with dz > 0; dz = 0, dy > 0; only dx > 0 */
   const real *inv_diagonal, *values;
   real *out;
   int32_t reach_z, reach_y;
   atomic_int *done; /* [nz] rows finished, in the order of work */
-} job;
+};
 
-static job plan(const pvi_stencil *n, int32_t transposed, const real *coefficients) {
-  const PVI(couplings) none = {n, coefficients, transposed, 0, 0};
-  job work = {.far = none, .plane = none, .row = none};
+static struct job plan(const pvi_stencil *n, int32_t transposed, const real *coefficients) {
+  const struct couplings none = {n, coefficients, transposed, 0, 0};
+  struct job work = {.far = none, .plane = none, .row = none};
   int32_t rows = 0, planes = 0;
   for (int32_t k = 0; k < n->n_offsets; k++) {
     const int32_t *o = n->offsets + 3 * k;
@@ -42,10 +42,10 @@ static job plan(const pvi_stencil *n, int32_t transposed, const real *coefficien
 }
 
 /* Subtract from each cell of a row what the cells before it in the row contribute. */
-static inline __attribute__((always_inline)) void eliminate(const job *work, int32_t length,
-                                                            ptrdiff_t start) {
+static inline __attribute__((always_inline)) void eliminate(const struct job *work,
+                                                            int32_t length, ptrdiff_t start) {
   const pvi_stencil *n = work->row.stencil;
-  const ptrdiff_t nx = n->shape[2], cells = pvi_n_cells(n);
+  const ptrdiff_t nx = n->shape[2], cells = count_cells(n);
   const int back = work->row.transposed;
   for (ptrdiff_t step = 0; step < nx; step++) {
     const ptrdiff_t at = start + (back ? nx - 1 - step : step);
@@ -66,9 +66,9 @@ static inline __attribute__((always_inline)) void eliminate(const job *work, int
 }
 
 /* Finish a row: out holds what the rows before contribute, and then the solution. */
-static void substitute(const job *work, int32_t z, int32_t y) {
+static void substitute(const struct job *work, int32_t z, int32_t y) {
   const pvi_stencil *n = work->row.stencil;
-  const ptrdiff_t nx = n->shape[2], cells = pvi_n_cells(n);
+  const ptrdiff_t nx = n->shape[2], cells = count_cells(n);
   const ptrdiff_t start = ((ptrdiff_t)z * n->shape[1] + y) * nx;
   const real *restrict inverse = work->inv_diagonal + start;
   for (int32_t s = 0; s < n->n_samples; s++) {
@@ -86,7 +86,7 @@ static void substitute(const job *work, int32_t z, int32_t y) {
     eliminate(work, work->row.last, start);
 }
 
-static void await(const job *work, int32_t z, int32_t rows) {
+static void await(const struct job *work, int32_t z, int32_t rows) {
   const pvi_stencil *n = work->row.stencil;
   const int32_t nz = n->shape[0], ny = n->shape[1];
   const int32_t needed = rows + work->reach_y < ny ? rows + work->reach_y : ny;
@@ -101,7 +101,7 @@ static void await(const job *work, int32_t z, int32_t rows) {
   }
 }
 
-static void solve_plane(const job *work, int32_t z) {
+static void solve_plane(const struct job *work, int32_t z) {
   const pvi_stencil *n = work->row.stencil;
   const int32_t ny = n->shape[1], nx = n->shape[2], back = work->row.transposed;
   for (int32_t begin = 0; begin < ny; begin += ROWS) {
@@ -109,29 +109,29 @@ static void solve_plane(const job *work, int32_t z) {
     const int32_t y0 = back ? ny - end : begin, y1 = back ? ny - begin : end;
     const size_t start = ((size_t)z * (size_t)ny + (size_t)y0) * (size_t)nx;
     for (int32_t s = 0; s < n->n_samples; s++)
-      memset(work->out + s * pvi_n_cells(n) + start, 0,
+      memset(work->out + s * count_cells(n) + start, 0,
              sizeof(real) * (size_t)(y1 - y0) * (size_t)nx);
     await(work, z, end);
-    PVI(couple_tile)(&work->far, (pvi_tile){z, y0, y1, 0, nx}, work->out, work->out);
+    couple_tile(&work->far, (struct tile){z, y0, y1, 0, nx}, work->out, work->out);
     for (int32_t row = begin; row < end; row++) {
       const int32_t y = back ? ny - 1 - row : row;
-      PVI(couple_tile)(&work->plane, (pvi_tile){z, y, y + 1, 0, nx}, work->out, work->out);
+      couple_tile(&work->plane, (struct tile){z, y, y + 1, 0, nx}, work->out, work->out);
       substitute(work, z, y);
     }
     atomic_store_explicit(&work->done[z], end, memory_order_release);
   }
 }
 
-pvi_variational_status
-PVI(solve)(const pvi_stencil *n, int32_t transposed, const real *coefficients,
-                             const real *inv_diagonal, const real *values, real *out) {
-  const pvi_variational_status status = pvi_check_stencil(n);
+pvi_variational_status pvi_solve(const pvi_stencil *n, int32_t transposed,
+                                 const real *coefficients, const real *inv_diagonal,
+                                 const real *values, real *out) {
+  const pvi_variational_status status = check_stencil(n);
   if (status != PVI_VARIATIONAL_OK)
     return status;
   if ((!coefficients && n->n_offsets > 0) || !inv_diagonal || !values || !out)
     return PVI_VARIATIONAL_BAD_POINTER;
   const int32_t nz = n->shape[0];
-  job work = plan(n, transposed, coefficients);
+  struct job work = plan(n, transposed, coefficients);
   work.inv_diagonal = inv_diagonal, work.values = values, work.out = out;
   work.done = malloc(sizeof(atomic_int) * (size_t)nz);
   if (!work.done)
@@ -139,7 +139,7 @@ PVI(solve)(const pvi_stencil *n, int32_t transposed, const real *coefficients,
   for (int32_t z = 0; z < nz; z++)
     atomic_init(&work.done[z], 0);
   /* In order: the planes that a plane waits for are finished or being worked on. */
-  const int32_t team = pvi_team(n->n_threads, pvi_n_tiles(n));
+  const int32_t team = team_size(n->n_threads, count_tiles(n));
 #pragma omp parallel for schedule(monotonic : dynamic, 1) num_threads(team)
   for (int32_t i = 0; i < nz; i++)
     solve_plane(&work, transposed ? nz - 1 - i : i);

@@ -2,6 +2,6 @@
 #pragma once
 #include <stdint.h>
 
-static inline int32_t pvi_team(int32_t n_threads, int64_t pieces) {
+static inline int32_t team_size(int32_t n_threads, int64_t pieces) {
   return pieces < n_threads ? (int32_t)(pieces > 1 ? pieces : 1) : n_threads;
 }

@@ -1,20 +1,20 @@
-/* Tiles of about PVI_TILE cells: 16 kB of each coefficient in single precision. */
+/* Tiles of about TILE_CELLS cells: 16 kB of each coefficient in single precision. */
 #include "tiles.h"
 
-enum { PVI_TILE = 4096 };
+enum { TILE_CELLS = 4096 };
 
 static int32_t at_least_one(int32_t n) { return n > 1 ? n : 1; }
 
 static int32_t rows_of_tile(const pvi_stencil *n) {
-  const int32_t rows = at_least_one(PVI_TILE / n->shape[2]);
+  const int32_t rows = at_least_one(TILE_CELLS / n->shape[2]);
   return rows < n->shape[1] ? rows : n->shape[1];
 }
 
 static int32_t parts_of_row(const pvi_stencil *n) {
-  return at_least_one(n->shape[2] / PVI_TILE);
+  return at_least_one(n->shape[2] / TILE_CELLS);
 }
 
-pvi_variational_status pvi_check_stencil(const pvi_stencil *n) {
+pvi_variational_status check_stencil(const pvi_stencil *n) {
   if (!n || (n->n_offsets > 0 && !n->offsets))
     return PVI_VARIATIONAL_BAD_POINTER;
   for (int axis = 0; axis < 3; axis++)
@@ -35,25 +35,25 @@ pvi_variational_status pvi_check_stencil(const pvi_stencil *n) {
   return PVI_VARIATIONAL_OK;
 }
 
-int64_t pvi_n_tiles(const pvi_stencil *n) {
+int64_t count_tiles(const pvi_stencil *n) {
   const int32_t rows = rows_of_tile(n);
   const int64_t blocks = (n->shape[1] + rows - 1) / rows;
   return blocks * n->shape[0] * parts_of_row(n);
 }
 
-pvi_tile pvi_tile_at(const pvi_stencil *n, int64_t i) {
+struct tile tile_at(const pvi_stencil *n, int64_t i) {
   const int32_t ny = n->shape[1], nx = n->shape[2];
   const int32_t rows = rows_of_tile(n), parts = parts_of_row(n);
   const int32_t blocks = (ny + rows - 1) / rows;
   const int64_t part = i % parts, block = i / parts % blocks;
-  pvi_tile tile = {.z = (int32_t)(i / parts / blocks), .y0 = (int32_t)block * rows};
+  struct tile tile = {.z = (int32_t)(i / parts / blocks), .y0 = (int32_t)block * rows};
   tile.y1 = tile.y0 + rows < ny ? tile.y0 + rows : ny;
   tile.x0 = (int32_t)(part * nx / parts);
   tile.x1 = (int32_t)((part + 1) * nx / parts);
   return tile;
 }
 
-int pvi_clip(const pvi_stencil *n, const int32_t shift[3], pvi_tile *tile) {
+int clip_tile(const pvi_stencil *n, const int32_t shift[3], struct tile *tile) {
   const int32_t z = tile->z + shift[0];
   if (z < 0 || z >= n->shape[0])
     return 0;

@@ -7,27 +7,27 @@
 #include "variational_types.h"
 #include <stddef.h>
 
-typedef struct {
+struct tile {
   int32_t z, y0, y1, x0, x1;
-} pvi_tile;
+};
 
 /* Is the stencil well formed? */
-pvi_variational_status pvi_check_stencil(const pvi_stencil *stencil);
+pvi_variational_status check_stencil(const pvi_stencil *stencil);
 
-int64_t pvi_n_tiles(const pvi_stencil *stencil);
+int64_t count_tiles(const pvi_stencil *stencil);
 
 /* Tile i; tiles are numbered in the order of the flattened grid. */
-pvi_tile pvi_tile_at(const pvi_stencil *stencil, int64_t i);
+struct tile tile_at(const pvi_stencil *stencil, int64_t i);
 
 /* Cells of the tile whose neighbour at (dz, dy, dx) is on the grid; 0 if there is none. */
-int pvi_clip(const pvi_stencil *stencil, const int32_t shift[3], pvi_tile *tile);
+int clip_tile(const pvi_stencil *stencil, const int32_t shift[3], struct tile *tile);
 
 /* Flat distance to the neighbour at a shift. */
-static inline ptrdiff_t pvi_distance(const pvi_stencil *stencil, const int32_t shift[3]) {
+static inline ptrdiff_t flat_distance(const pvi_stencil *stencil, const int32_t shift[3]) {
   const ptrdiff_t ny = stencil->shape[1], nx = stencil->shape[2];
   return (shift[0] * ny + shift[1]) * nx + shift[2];
 }
 
-static inline ptrdiff_t pvi_n_cells(const pvi_stencil *stencil) {
+static inline ptrdiff_t count_cells(const pvi_stencil *stencil) {
   return (ptrdiff_t)stencil->shape[0] * stencil->shape[1] * stencil->shape[2];
 }

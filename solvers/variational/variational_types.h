@@ -1,4 +1,4 @@
-/* What the caller and the variational kernels say to each other, in either precision. */
+/* Statuses and settings that the caller and the variational kernels exchange. */
 #pragma once
 #include <stdint.h>
 
@@ -40,6 +40,3 @@ typedef struct {
   int32_t n_samples, n_threads;
   double entropy;
 } pvi_cells;
-
-/* SHA-256 of the digests of all sources, in the order of their names. */
-const char *pvi_variational_source_hash(void);

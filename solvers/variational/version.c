@@ -1,4 +1,4 @@
-/* What this library was built from. */
-#include "variational_types.h"
+/* The sources that this library was built from. */
+#include "variational.h"
 
-const char *pvi_variational_source_hash(void) { return PVI_SOURCE_HASH; }
+const char *pvi_source_hash(void) { return PVI_SOURCE_HASH; }

@@ -91,7 +91,7 @@ def processes(kind):
         is_kind = {
             "worker": "spawn_main" in text,
             "keeper": "pvi_hpc.execution.gang.keeper" in text and command[0] == sys.executable,
-            "mpiexec": bool(command) and command[0].endswith("mpiexec"),
+            "mpiexec": bool(command) and "mpiexec" in command[0],
             "rank": command[1:3] == ["-m", "mpi4py"],
         }  # fmt: skip
         if is_kind[kind]:
@@ -304,6 +304,7 @@ def test_nothing_survives_a_killed_controller(tmp_path):
     assert list(Path(tempfile.gettempdir()).glob(mine))
     sweep()
     assert not list(Path(tempfile.gettempdir()).glob(mine))
+    assert not list(Path("/dev/shm").glob(f"sem.*-{controller.pid}-*"))
 
 
 def test_the_case_fits_the_survey():

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from pvi_hpc.families import load_family
-from pvi_hpc.families.load import FamilySettings
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
 
 SHAPE = (4, 3, 5)
 

@@ -136,3 +136,29 @@ def test_k_hat_sees_a_correlated_slice_of_q():
 def test_useless_directions_are_refused(directions):
     with pytest.raises(ConfigError, match="directions"):
         k_hat_along(normal(1.0), normal(1.0), torch.zeros(3, dtype=torch.float64), directions)
+
+
+@pytest.mark.parametrize("length", [0.0, np.nan, np.inf])
+def test_a_direction_of_no_length_is_refused(length):
+    directions = torch.tensor([[1.0, 0.0, 0.0], [0.0, length, 0.0]], dtype=torch.float64)
+    with pytest.raises(ConfigError, match="finite and not zero"):
+        k_hat_along(normal(1.0), normal(1.0), torch.zeros(3, dtype=torch.float64), directions)
+
+
+def test_directions_of_very_different_lengths_are_independent():
+    axes = torch.eye(3, dtype=torch.float64) * torch.tensor([[1e-12], [1.0], [1e12]])
+    zero = torch.zeros(3, dtype=torch.float64)
+    assert k_hat_along(normal(1.0), normal(1.0), zero, axes).k < 0.3
+
+
+def test_draws_that_the_target_excludes_have_no_weight():
+    rng = np.random.default_rng(5)
+    weights = rng.normal(0, 0.1, 200)
+    excluded = np.append(weights, np.full(50, -np.inf))
+    found = pareto_k(excluded)
+    assert found.reliable and found.draws == 250
+    assert found.efficiency == pytest.approx(0.8 * pareto_k(weights).efficiency, rel=0.01)
+    with pytest.raises(ConfigError, match="at least 25 finite"):
+        pareto_k(np.append(weights[:24], np.full(50, -np.inf)))
+    with pytest.raises(ConfigError, match=r"1 NaN or \+inf"):
+        pareto_k(np.append(weights, np.nan))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pvi_hpc.families.load import FamilySettings, load_family
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.inference.log_prob_target import LogProbTarget
 from pvi_hpc.inference.method import load_method
 from pvi_hpc.inference.settings import (

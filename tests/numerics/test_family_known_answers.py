@@ -14,9 +14,9 @@ from tomography import ROUGH_KM, tomography
 
 import pvi_hpc
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
-from pvi_hpc.families import load_family
 from pvi_hpc.families.gaussian.precision import DensePrecision
-from pvi_hpc.families.load import FamilySettings
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
 
 PROBLEM = tomography(8, n_sensors=10, length_km=ROUGH_KM)
 NATURAL = {"kind": "natural", "final": 0.01, "average": 0.5}

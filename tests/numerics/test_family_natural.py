@@ -11,10 +11,10 @@ from tomography import ROUGH_KM, tomography
 
 from pvi_hpc.diagnostics.converge import converge
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
-from pvi_hpc.families import load_family
 from pvi_hpc.families.gaussian.precision import DensePrecision
-from pvi_hpc.families.load import FamilySettings
-from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
+from pvi_hpc.inference.method import load_method
 from pvi_hpc.inference.settings import (
     EstimatorSettings,
     InferenceSettings,
@@ -173,7 +173,7 @@ def sampled(kind, options, target, start=START, **settings):
     family = load_family(FamilySettings(kind=kind, options=options), target.active)
     optimiser = OptimiserSettings(**{"kind": "natural", **settings.pop("optimiser", {})})
     inference = InferenceSettings(**{"optimiser": optimiser, **settings})
-    method = VariationalInference.from_settings(family, target, inference, start, 2)
+    method = load_method(family, target, inference, start, 2)
     state = method.init(torch.zeros(family.n, dtype=torch.float64), start.sd)
     while state.iteration < method.n_iterations:
         state, _ = method.step(state)
@@ -214,7 +214,7 @@ def test_threads_and_where_an_array_begins_change_no_bit(kind):
     inference = InferenceSettings(
         iterations=6, samples=4, optimiser=OptimiserSettings(kind="natural")
     )
-    method = VariationalInference.from_settings(family, PROBLEM, inference, StartSettings(), 2)
+    method = load_method(family, PROBLEM, inference, StartSettings(), 2)
     ends, before = [], torch.get_num_threads()
     try:
         for threads, offset in ((1, 0), (3, 1), (2, 3)):

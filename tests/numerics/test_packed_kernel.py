@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from cffi import FFI
 
-from pvi_hpc.forward.acoustic.library import LIBRARY, load
-from pvi_hpc.numerics.native import plain_c
+from pvi_hpc.forward.acoustic.library import REALS, library_name
+from pvi_hpc.numerics.native import library_folder, plain_c
 
 SOURCES = Path(__file__).parents[2] / "solvers" / "acoustic"
 BLOCK = 64  # cells of a row that share a scale
@@ -18,29 +18,28 @@ N, PITCH = (3, 5, 150), 160  # two blocks and a short one, and cells beyond a ro
 class Kernels:
     """pvi_pack and pvi_unpack, declared from their own headers."""
 
-    def __init__(self, real, suffix, n_threads):
-        code = plain_c(SOURCES / "geometry.h") + plain_c(SOURCES / "packed.h")
-        code = re.sub(r"static inline[^{]*{[^}]*}", "", code)
-        code = re.sub(r"\breal\b", real, re.sub(r"PVI\((\w+)\)", rf"pvi_\1_{suffix}", code))
-        self.ffi, self.n_threads = FFI(), n_threads
-        self.ffi.cdef(plain_c(load().folder / "types.h") + code)
-        self.lib = self.ffi.dlopen(str(load().folder / LIBRARY))
-        self.suffix, self.real = suffix, real
-        self.geometry = self.ffi.new(f"pvi_geometry_{suffix} *", {"n": N, "row": PITCH})
+    def __init__(self, dtype, order, n_threads):
+        headers = [SOURCES / name for name in ("types.h", "geometry.h", "packed.h")]
+        code = re.sub(r"static inline[^{]*{[^}]*}", "", "".join(map(plain_c, headers)))
+        library = library_name(dtype, order)
+        self.ffi, self.dtype, self.n_threads = FFI(), dtype, n_threads
+        self.ffi.cdef(f"typedef {REALS[dtype][0]} real;" + code)
+        self.lib = self.ffi.dlopen(str(library_folder(library) / library))
+        self.geometry = self.ffi.new("struct geometry *", {"n": N, "row": PITCH})
 
-    def call(self, name, *arguments):
-        return getattr(self.lib, f"pvi_{name}_{self.suffix}")(self.geometry, *arguments)
+    def packed_bytes(self):
+        return self.lib.pvi_packed_bytes(self.geometry)
 
     def pack(self, rhs):
-        packed = np.zeros(self.call("packed_bytes"), np.uint8)
-        pointers = self.ffi.from_buffer(f"{self.real}[]", rhs), self.ffi.from_buffer(packed)
-        self.call("pack", self.n_threads, *pointers)
+        packed = np.zeros(self.packed_bytes(), np.uint8)
+        pointers = self.ffi.from_buffer("real[]", rhs), self.ffi.from_buffer(packed)
+        self.lib.pvi_pack(self.geometry, self.n_threads, *pointers)
         return packed
 
     def unpack(self, packed):
-        rhs = np.full((*N[:2], PITCH), -7.0, np.float32 if self.real == "float" else float)
-        pointers = self.ffi.from_buffer(packed), self.ffi.from_buffer(f"{self.real}[]", rhs)
-        self.call("unpack", self.n_threads, *pointers)
+        rhs = np.full((*N[:2], PITCH), -7.0, self.dtype)
+        pointers = self.ffi.from_buffer(packed), self.ffi.from_buffer("real[]", rhs)
+        self.lib.pvi_unpack(self.geometry, self.n_threads, *pointers)
         return rhs
 
 
@@ -65,12 +64,9 @@ def fields(dtype):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize(
-    ("dtype", "real", "suffix"),
-    [("float32", "float", "f32_o8"), ("float64", "double", "f64_o4")],
-)
-def test_the_packed_numbers_are_those_of_the_numpy_twin(dtype, real, suffix, n_threads):
-    kernels, rhs = Kernels(real, suffix, n_threads), fields(dtype)
+@pytest.mark.parametrize(("dtype", "order"), [("float32", 8), ("float64", 4)])
+def test_the_packed_numbers_are_those_of_the_numpy_twin(dtype, order, n_threads):
+    kernels, rhs = Kernels(dtype, order, n_threads), fields(dtype)
     back = kernels.unpack(kernels.pack(rhs))
     scale, units = twin(rhs)
     assert (scale == 0).any() and (scale > 0).any()
@@ -87,7 +83,7 @@ def test_the_packed_numbers_are_those_of_the_numpy_twin(dtype, real, suffix, n_t
 
 
 def test_packing_again_what_was_packed_changes_nothing():
-    kernels = Kernels("double", "f64_o12", 1)
+    kernels = Kernels("float64", 12, 1)
     once = kernels.unpack(kernels.pack(fields("float64")))
     once[..., N[2] :] = 0
     twice = kernels.unpack(kernels.pack(once))
@@ -95,6 +91,6 @@ def test_packing_again_what_was_packed_changes_nothing():
 
 
 def test_sixteen_bits_a_cell_are_all_it_takes_but_scales():
-    n_bytes = Kernels("float", "f32_o8", 1).call("packed_bytes")
+    n_bytes = Kernels("float32", 8, 1).packed_bytes()
     rows = N[0] * N[1]
     assert rows * (2 * N[2] + 4 * 3) <= n_bytes <= rows * (2 * (N[2] + 7) + 4 * 3) + 64

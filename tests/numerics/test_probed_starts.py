@@ -13,8 +13,9 @@ import pvi_hpc
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.gaussian.precision import DensePrecision
-from pvi_hpc.families.load import FamilySettings, load_family
-from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.families.load import load_family
+from pvi_hpc.families.settings import FamilySettings
+from pvi_hpc.inference.method import load_method
 from pvi_hpc.inference.settings import HessianSettings, InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.given_curvature import hessian_products
 
@@ -35,7 +36,7 @@ def started(family, matrix, hessian):
     target = GaussianTarget(matrix, np.zeros(family.n))
     settings = InferenceSettings(iterations=1, family=FamilySettings(kind="structured"))
     start = StartSettings(hessian=hessian)
-    method = VariationalInference.from_settings(family, target, settings, start, 3)
+    method = load_method(family, target, settings, start, 3)
     state = method.init(torch.zeros(family.n, dtype=torch.float64), 0.3)
     for _ in range(start.iterations):
         state, info = method.step(state)
@@ -107,11 +108,15 @@ def test_the_cost_of_a_start_is_known_from_its_settings(settings, gradients):
     )
 
 
+def test_the_stencil_of_probes_must_be_three_odd_numbers():
+    with pytest.raises(ValueError, match=r"stencil\n.*must be three odd numbers.*\[2, 3, 3\]"):
+        HessianSettings(stencil=(2, 3, 3))
+
+
 @pytest.mark.parametrize(
     ("family", "stencil", "message"),
     [
         ("mean_field", (3, 3, 3), r"stencil' must be null .* got \[3, 3, 3\]; remove it"),
-        ("psvi_3x3x5", (2, 3, 3), "'start.hessian.stencil' must be three odd numbers"),
         ("psvi_3x3x5", (3, 3, 7), "'start.hessian.stencil' must not be larger than the grid"),
     ],
 )
@@ -190,7 +195,7 @@ def test_two_derivatives_are_products_with_the_negative_hessian_where_it_varies(
         ({"hvp": "autodiff"}, "function of theta and rows, or 'autograd', got 'autodiff'"),
         ({"hvp": lambda theta, rows: rows[0]}, r"return a torch tensor \(1, 12\), .* \(12,\)"),
         ({"hvp": lambda theta, rows: rows * torch.nan}, "finite numbers, got infin"),
-        ({"hvp": "autograd", "method": "svgd"}, "got MeanField in 'svgd'; remove them"),
+        ({"hvp": "autograd", "method": "svgd"}, "'vi' and 'boosting'; got Svgd; remove them"),
     ],
 )
 def test_a_curvature_that_is_wrong_is_named(given, message):

@@ -22,8 +22,8 @@ ACTIVE = np.ones(SHAPE, bool)
 ACTIVE[0] = False  # a fixed layer
 N = int(ACTIVE.sum())
 FAMILIES = {
-    "mean_field": MeanField.from_options(ACTIVE, {}),
-    "structured": Structured.from_options(ACTIVE, {"stencil": [3, 3, 3]}),
+    "mean_field": MeanField.from_options(ACTIVE, MeanField.Options()),
+    "structured": Structured.from_options(ACTIVE, Structured.Options(stencil=[3, 3, 3])),
 }
 
 
@@ -177,7 +177,7 @@ def test_the_score_weight_is_the_regression_within_0_and_1():
 def test_a_large_stencil_and_step_do_not_run_away():
     """Mean sd, 1 is right: 2.48 with the landing alone and one step for all parameters."""
     active = np.ones((6, 7, 8), bool)
-    family = Structured.from_options(active, {"stencil": [5, 5, 5]})
+    family = Structured.from_options(active, Structured.Options(stencil=[5, 5, 5]))
     target = GaussianTarget(np.eye(family.n), np.zeros(family.n))
     inference = InferenceSettings(
         iterations=150, optimiser=OptimiserSettings(step=0.05, final=0.05)

@@ -42,9 +42,8 @@ def method_on(shape, *, stencil=None, start=None, simulator=None, **settings):
     simulator = simulator or QuadraticSimulator(np.random.default_rng(1), shape, N_SHOTS)
     likelihood = GaussianLikelihood(simulator, N_SHOTS, N_SHOTS, 3, 4, 2)
     options = {} if stencil is None else {"stencil": stencil}
-    family = (MeanField if stencil is None else Structured).from_options(
-        model_map.active, options
-    )
+    kind = MeanField if stencil is None else Structured
+    family = kind.from_options(model_map.active, kind.Options(**options))
     return VariationalInference(
         family,
         Posterior(model_map, likelihood),

@@ -17,7 +17,7 @@ N = 60
 
 
 def method_on(target, start, seed=1, n=N):
-    family = MeanField.from_options(np.ones((1, 1, n), bool), {})
+    family = MeanField.from_options(np.ones((1, 1, n), bool), MeanField.Options())
     return VariationalInference(family, target, InferenceSettings(iterations=5), start, seed)
 
 

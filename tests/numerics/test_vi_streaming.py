@@ -28,7 +28,7 @@ def method_of(kind, precision, **settings):
     active = np.ones(SHAPE, bool)
     active[0] = active[2, 1, 2] = False
     family, options = FAMILIES[kind]
-    family = family.from_options(active, options)
+    family = family.from_options(active, family.Options(**options))
     target = GaussianTarget(precision_of(rng, family.n), rng.standard_normal(family.n))
     settings = {"iterations": 20, "samples": 4, "precision": precision, **settings}
     return VariationalInference(family, target, InferenceSettings(**settings), seed=3)

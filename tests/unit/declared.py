@@ -1,4 +1,4 @@
-"""What the project's files say it needs, each as names and versions of conda's packages."""
+"""Needs that the project's files declare, each as names and versions of conda's packages."""
 
 import tomllib
 from collections.abc import Iterable

@@ -1,15 +1,20 @@
 """What the rules ask of the configuration."""
 
+import signal
+
 from snakemake.exceptions import WorkflowError
 
 from pvi_hpc.config import parse_project
+from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.errors import PviError
+from pvi_hpc.execution.executor import executor_class
+from pvi_hpc.run.interrupt import answer_apart
+from pvi_hpc.run.owner import begin_workflow
 from pvi_hpc.run.plan import (
     refuse_changed_runs,
-    segment_ends,
+    segment_end,
     survey_inputs,
     survey_settings,
-    write_owner,
     write_project,
 )
 from pvi_hpc.store.layout import ProjectPaths
@@ -19,21 +24,31 @@ if not config:
 # The site's file comes with the profile; its keys win over those of `execution`.
 SITE = config.get("site")
 try:
+    # Snakemake has lost the first of two equal keys; here they are refused.
+    for path in workflow.configfiles:
+        read_tree(path, "'grid' and 'prior'")
     PROJECT = parse_project({k: v for k, v in config.items() if k != "site"}, site=SITE)
     refuse_changed_runs(PROJECT)
 except PviError as error:
     raise WorkflowError(str(error)) from None
 
 RUNS = [run.name for run in PROJECT.resolved]
+FINGERPRINTS = {run.name: run.fingerprint() for run in PROJECT.resolved}
 LAST_SEGMENT = PROJECT.segments - 1
+# What a run leaves behind in its folder. Samples may be removed to save space: they are large.
+RESULTS = [
+    f"segments/{LAST_SEGMENT}.json",
+    "posterior.h5",
+    "predictive.h5",
+    "summary.json",
+]
 
 
 def write_configuration():
     """Keep the configuration as it is run, and who runs it, beside the results."""
     paths = ProjectPaths.of(PROJECT.name)
-    paths.stop.unlink(missing_ok=True)
+    begin_workflow(paths)
     write_project(PROJECT, paths.config)
-    write_owner(paths.owner)
 
 
 def prepare_settings(wildcards):
@@ -48,7 +63,7 @@ def prepare_inputs(wildcards):
 
 def run_settings(wildcards):
     """Settings that change a run's result, as a short hash."""
-    return PROJECT.run(wildcards.run).fingerprint()
+    return FINGERPRINTS[wildcards.run]
 
 
 def posterior_settings(wildcards):
@@ -73,7 +88,7 @@ def project_cores(wildcards):
 
 def controller_cores(execution):
     """Cores of a controller and of those workers that share its job."""
-    if execution.executor in ("slurm", "sge"):
+    if executor_class(execution).submits_jobs:
         # The workers have jobs of their own; one core more for Dask's scheduler.
         return execution.controller_threads + 1
     return execution.workers * execution.ranks * execution.threads
@@ -88,4 +103,4 @@ def previous_segment(wildcards):
 
 def last_iteration(wildcards):
     """Iteration that a segment ends at."""
-    return segment_ends(PROJECT, PROJECT.run(wildcards.run))[int(wildcards.segment)]
+    return segment_end(PROJECT, PROJECT.run(wildcards.run), int(wildcards.segment))

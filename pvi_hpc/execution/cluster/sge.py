@@ -38,7 +38,7 @@ class GridEngineQueue:
 
 
 class GridEngineExecutor(BatchExecutor):
-    """Workers in jobs of Grid Engine; like Slurm's they inherit the environment."""
+    """Workers in jobs of Grid Engine; they inherit the environment, as Slurm's do."""
 
     queue = GridEngineQueue()
 

@@ -23,6 +23,8 @@ __all__ = ["Answer", "GangProcess", "GangSettings"]
 
 START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 2.0
+#: MPICH's forking launcher says what a rank died of after 2 s [s].
+LAST_WORDS_S: Final = 4.0
 LOG_LINES: Final = 15
 
 
@@ -81,13 +83,14 @@ class GangProcess:
             undo.pop_all()
 
     def _launch(self) -> subprocess.Popen[bytes]:
+        settings = self.settings
         with self.log.open("wb") as log:
             return subprocess.Popen(
-                _command(self.folder, self.settings),
+                _command(self.folder, settings),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=gang_environment(self.settings.launcher, self.settings.threads),
+                env=gang_environment(settings.launcher, settings.ranks, settings.threads),
                 start_new_session=True,
             )
 
@@ -202,8 +205,11 @@ class GangProcess:
     def _crash(self) -> GangError:
         # The socket closes before mpiexec has collected the ranks' exit codes.
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_TIMEOUT_S)
-        return self._failure("crash", f"The gang ended with exit code {self._process.poll()}.")
+            self._process.wait(LAST_WORDS_S)
+        code = self._process.poll()
+        # Some launchers end with 0 whatever the ranks died of; their last words say it.
+        how = f"with exit code {code}" if code else "by itself"
+        return self._failure("crash", f"The gang ended {how}.")
 
     def _failure(self, kind: str, message: str) -> GangError:
         try:

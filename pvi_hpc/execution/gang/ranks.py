@@ -157,12 +157,10 @@ def _shared_memory() -> set[str]:
 
 
 def library_hash() -> str:
-    """Return the hash of the sources the native library was built from."""
+    """Return the hash of the sources of the native libraries, which are of one build."""
     from pvi_hpc.forward.acoustic.library import load
 
-    native = load()
-    text: bytes = native.ffi.string(native.lib.pvi_source_hash())
-    return text.decode()
+    return load("float32", 8).source_hash()
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ IAF (Kingma et al. 2016, arXiv 1606.04934) samples in one pass and inverts in `n
 samples in `n`. Variational inference samples: prefer IAF, or coupling where `n` is large.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -20,11 +19,10 @@ from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.layers import normalisation, permutation
 from pvi_hpc.families.flows.options import (
     MAX_AUTOREGRESSIVE,
-    SETTING,
     NetworkOptions,
     check_size,
 )
-from pvi_hpc.plugins import read_options
+from pvi_hpc.plugins import Settings
 
 __all__ = ["InverseAutoregressive", "MaskedAutoregressive"]
 
@@ -32,29 +30,35 @@ __all__ = ["InverseAutoregressive", "MaskedAutoregressive"]
 class _Autoregressive(Flow):
     """Masked layers, applied forwards or backwards."""
 
+    Options: ClassVar[type[Settings]] = NetworkOptions
     kind: ClassVar[str]
     inverse: ClassVar[bool]
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `layers`, `hidden`, `seed`.
+    def from_options(cls, active: NDArray[np.bool_], options: NetworkOptions) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`.
 
-        ConfigError if one is unknown or impossible, or there are too many unknowns.
+        ConfigError if there are too many unknowns, or fewer than two.
         """
-        chosen = read_options(NetworkOptions, SETTING, cls.kind, options)
-        n = _check(chosen, cls.kind, active)
-        return cls(n, _chain(n, chosen, inverse=cls.inverse), chosen.seed)
+        n = _check(options, cls.kind, active)
+        return cls(n, _chain(n, options, inverse=cls.inverse), options.seed)
 
 
 class InverseAutoregressive(_Autoregressive):
-    """IAF: `theta_i` is affine in `eps_i`, with networks of the `eps` before it."""
+    """Inverse autoregressive flow: fast samples, for up to 4096 unknowns.
+
+    `theta_i` is affine in `eps_i`, with networks of the `eps` before it.
+    """
 
     kind = "iaf"
     inverse = False
 
 
 class MaskedAutoregressive(_Autoregressive):
-    """MAF: `eps_i` is affine in `theta_i`, with networks of the `theta` before it."""
+    """Masked autoregressive flow: fast densities, for up to 4096 unknowns.
+
+    `eps_i` is affine in `theta_i`, with networks of the `theta` before it.
+    """
 
     kind = "maf"
     inverse = True

@@ -6,8 +6,7 @@ convolutions dilated alike, carry correlations further than the neighbouring cel
 of parameters does not depend on the grid, except for `mu` and `log_sd`.
 """
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -19,30 +18,31 @@ from zuko.transforms import CouplingTransform, DependentTransform, MonotonicAffi
 
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.flows.flow import Flow
-from pvi_hpc.families.flows.options import SETTING, FieldOptions
-from pvi_hpc.plugins import read_options
+from pvi_hpc.families.flows.options import FieldOptions
+from pvi_hpc.plugins import Settings
 
 __all__ = ["Convolutional"]
 
 
 class Convolutional(Flow):
-    """Checkerboard couplings of the active cells of a grid `(nz, ny, nx)`."""
+    """RealNVP flow for fields: convolutions couple the colours of checkerboards."""
+
+    Options: ClassVar[type[Settings]] = FieldOptions
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `blocks`, `channels`, `seed`.
+    def from_options(cls, active: NDArray[np.bool_], options: FieldOptions) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`.
 
-        ConfigError if one is unknown or impossible, or a block is as large as the grid.
+        ConfigError if a block is as large as the grid.
         """
-        chosen = read_options(FieldOptions, SETTING, "convolutional", options)
         layers: list[LazyTransform] = []
-        for block in chosen.blocks:
+        for block in options.blocks:
             black = _checkerboard(active, block)
             layers += [
-                _FieldCoupling(active, colour, block, chosen.channels)
+                _FieldCoupling(active, colour, block, options.channels)
                 for colour in (black, ~black)
             ]
-        return cls(int(active.sum()), layers, chosen.seed)
+        return cls(int(active.sum()), layers, options.seed)
 
 
 def _checkerboard(active: NDArray[np.bool_], block: int) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ splines (Durkan et al. 2019, arXiv 1906.04032), the identity beyond 5 standard d
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,51 +18,51 @@ from zuko.transforms import MonotonicAffineTransform, MonotonicRQSTransform
 from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.layers import normalisation, permutation
 from pvi_hpc.families.flows.options import (
-    SETTING,
     CouplingOptions,
     NetworkOptions,
     SplineOptions,
     check_size,
 )
-from pvi_hpc.plugins import read_options
+from pvi_hpc.plugins import Settings
 
 __all__ = ["AffineCoupling", "SplineCoupling"]
 
 
 class AffineCoupling(Flow):
-    """RealNVP: shift and scale of one half by networks of the other half."""
+    """RealNVP flow: networks of one half of the unknowns shift and scale the other half."""
+
+    Options: ClassVar[type[Settings]] = CouplingOptions
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `layers`, `hidden`, `seed`.
+    def from_options(cls, active: NDArray[np.bool_], options: CouplingOptions) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`.
 
-        ConfigError if one is unknown or impossible, or the networks are too large.
+        ConfigError if the networks are too large, or there is nothing to couple.
         """
-        chosen = read_options(CouplingOptions, SETTING, "affine_coupling", options)
         n = int(active.sum())
-        _check(chosen, "affine_coupling", n, 2)
+        _check(options, "affine_coupling", n, 2)
         univariate = {"univariate": MonotonicAffineTransform, "shapes": ((), ())}
-        return cls(n, _chain(n, chosen, univariate), chosen.seed)
+        return cls(n, _chain(n, options, univariate), options.seed)
 
 
 class SplineCoupling(Flow):
-    """A spline for each unknown of one half, its knots by networks of the other half."""
+    """Neural spline flow: networks of one half of the unknowns bend the other half."""
+
+    Options: ClassVar[type[Settings]] = SplineOptions
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells.
+    def from_options(cls, active: NDArray[np.bool_], options: SplineOptions) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`.
 
-        Options `layers`, `hidden`, `bins`, `seed`. ConfigError if one is unknown or
-        impossible, or the networks are too large.
+        ConfigError if the networks are too large, or there is nothing to couple.
         """
-        chosen = read_options(SplineOptions, SETTING, "spline_coupling", options)
-        n, bins = int(active.sum()), chosen.bins
-        _check(chosen, "spline_coupling", n, 3 * bins - 1)
+        n, bins = int(active.sum()), options.bins
+        _check(options, "spline_coupling", n, 3 * bins - 1)
         univariate = {
             "univariate": partial(MonotonicRQSTransform, bound=5.0),
             "shapes": ((bins,), (bins,), (bins - 1,)),
         }
-        return cls(n, _chain(n, chosen, univariate), chosen.seed)
+        return cls(n, _chain(n, options, univariate), options.seed)
 
 
 def _check(options: NetworkOptions, kind: str, n: int, outputs: int) -> None:

@@ -8,6 +8,7 @@ depends on the number of threads.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from pvi_hpc.families.family import Parameters
 from pvi_hpc.families.flows.start import start_at_identity
 from pvi_hpc.numerics.reproducible import one_thread
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
+from pvi_hpc.plugins import Settings
 
 __all__ = ["Flow"]
 
@@ -31,17 +33,27 @@ class Flow:
     Entropy and moments are not known in closed form; `moments` estimates them from draws.
     """
 
+    #: Model of the options that `from_options` is given.
+    Options: ClassVar[type[Settings]]
+
     def __init__(self, n: int, layers: Sequence[LazyTransform], seed: int = 0) -> None:
         self.n = n
         self.step_scales: Mapping[str, float] = {}
         self._map = _Map(layers)
         start_at_identity(self._map, seed)
 
+    def __repr__(self) -> str:
+        """Name the family and the number of its unknowns."""
+        return f"<{type(self).__name__} family of {self.n} unknowns>"
+
     def initial(self, mean: Tensor, sd: float) -> Parameters:
         """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
-        log_sd = torch.full_like(mean, sd).log()
+        return self.independent(mean, torch.full_like(mean, sd).log())
+
+    def independent(self, mean: Tensor, log_sd: Tensor) -> Parameters:
+        """Return the parameters of independent cells, `mean` and `log_sd` `(n,)`."""
         numbers = {PREFIX + k: v.detach().to(mean.dtype) for k, v in self._names().items()}
-        fresh = {"mu": mean.detach(), "log_sd": log_sd, **numbers}
+        fresh = {"mu": mean.detach(), "log_sd": log_sd.to(mean.dtype), **numbers}
         return {name: value.clone() for name, value in fresh.items()}
 
     def sample(self, parameters: Parameters, eps: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from pvi_hpc.plugins import Seed, Settings
 
 __all__ = [
     "MAX_AUTOREGRESSIVE",
-    "SETTING",
     "CouplingOptions",
     "FieldOptions",
     "LayerOptions",
@@ -23,9 +22,6 @@ __all__ = [
 #: Numbers a family may hold; with gradient and Adam's two means 6.4 GB in float64.
 MAX_NUMBERS: Final = 200_000_000
 
-#: Section of a configuration that holds the options of a family.
-SETTING: Final = "inference.family.options"
-
 #: Unknowns of an autoregressive flow: zuko builds `(n, n)` matrices of float64.
 MAX_AUTOREGRESSIVE: Final = 4096
 
@@ -33,39 +29,57 @@ Hidden = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
 class LayerOptions(Settings):
-    """Planar and radial flows."""
+    """Options of planar and radial flows."""
 
-    layers: PositiveInt = Field(16, description="Number of layers.")
-    seed: Seed = Field(0, description="Of the starting weights and permutations.")
+    layers: PositiveInt = Field(
+        16, description="Layers of the chain.", json_schema_extra={"unit": "layers"}
+    )
+    seed: Seed = Field(0, description="Seed of the starting weights and permutations.")
 
 
 class NetworkOptions(LayerOptions):
-    """Flows whose layers are conditioned by networks."""
+    """Options of flows whose layers are conditioned by networks."""
 
-    layers: PositiveInt = Field(4, description="Number of layers.")
-    hidden: Hidden = Field((64, 64), description="Widths of the networks' hidden layers.")
+    layers: PositiveInt = Field(
+        4, description="Layers of the chain.", json_schema_extra={"unit": "layers"}
+    )
+    hidden: Hidden = Field(
+        (64, 64),
+        description="Widths of the networks' hidden layers.",
+        json_schema_extra={"unit": "neurons"},
+    )
 
 
 class CouplingOptions(NetworkOptions):
-    """Affine coupling."""
+    """Options of affine coupling."""
 
-    layers: PositiveInt = Field(8, description="Number of layers.")
+    layers: PositiveInt = Field(
+        8, description="Layers of the chain.", json_schema_extra={"unit": "layers"}
+    )
 
 
 class SplineOptions(NetworkOptions):
-    """Spline coupling."""
+    """Options of spline coupling."""
 
-    bins: Annotated[int, Field(ge=2)] = Field(8, description="Pieces of a spline.")
+    bins: Annotated[int, Field(ge=2)] = Field(
+        8, description="Pieces of a spline.", json_schema_extra={"unit": "pieces"}
+    )
 
 
 class FieldOptions(Settings):
-    """Coupling with convolutions on the grid."""
+    """Options of coupling with convolutions on the grid."""
 
     blocks: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = Field(
-        (1, 2, 4), description="Cells along the side of a checkerboard's blocks, by layers."
+        (1, 2, 4),
+        description="Sides of a checkerboard's blocks; each makes two layers.",
+        json_schema_extra={"unit": "cells"},
     )
-    channels: PositiveInt = Field(8, description="Hidden channels of the convolutions.")
-    seed: Seed = Field(0, description="Of the starting weights.")
+    channels: PositiveInt = Field(
+        8,
+        description="Hidden channels of the convolutions.",
+        json_schema_extra={"unit": "channels"},
+    )
+    seed: Seed = Field(0, description="Seed of the starting weights.")
 
 
 def check_size(kind: str, n: int, widths: Sequence[int], layers: int) -> None:

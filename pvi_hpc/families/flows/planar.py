@@ -1,8 +1,7 @@
 """Planar flows (Rezende & Mohamed 2015, arXiv 1505.05770): `y = x + u tanh(w . x + b)`."""
 
-from collections.abc import Mapping
 from math import e, log
-from typing import Any, Final, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -14,9 +13,9 @@ from zuko.lazy import LazyTransform
 
 from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.layer_transform import LayerTransform
-from pvi_hpc.families.flows.options import SETTING, LayerOptions
+from pvi_hpc.families.flows.options import LayerOptions
 from pvi_hpc.numerics.random import keyed_rng
-from pvi_hpc.plugins import read_options
+from pvi_hpc.plugins import Settings
 
 __all__ = ["Planar", "PlanarTransform"]
 
@@ -31,17 +30,18 @@ MARGIN: Final = 1e-3
 
 
 class Planar(Flow):
-    """A chain of planar layers; parameters of a layer `u`, `w` `(n,)` and `b` `()`."""
+    """Planar flow: a chain of layers that each bend space along one direction.
+
+    Parameters of a layer are `u`, `w` `(n,)` and `b` `()`.
+    """
+
+    Options: ClassVar[type[Settings]] = LayerOptions
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `layers`, `seed`.
-
-        ConfigError if one is unknown or impossible.
-        """
-        chosen = read_options(LayerOptions, SETTING, "planar", options)
+    def from_options(cls, active: NDArray[np.bool_], options: LayerOptions) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`."""
         n = int(active.sum())
-        return cls(n, [_PlanarLayer(n, chosen.seed, i) for i in range(chosen.layers)])
+        return cls(n, [_PlanarLayer(n, options.seed, i) for i in range(options.layers)])
 
 
 class _PlanarLayer(LazyTransform):

@@ -1,7 +1,6 @@
 """Radial flows (Rezende & Mohamed 2015, arXiv 1505.05770): stretching around a point."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -13,25 +12,26 @@ from zuko.lazy import LazyTransform
 
 from pvi_hpc.families.flows.flow import Flow
 from pvi_hpc.families.flows.layer_transform import LayerTransform
-from pvi_hpc.families.flows.options import SETTING, LayerOptions
+from pvi_hpc.families.flows.options import LayerOptions
 from pvi_hpc.numerics.random import keyed_rng
-from pvi_hpc.plugins import read_options
+from pvi_hpc.plugins import Settings
 
 __all__ = ["Radial", "RadialTransform"]
 
 
 class Radial(Flow):
-    """A chain of radial layers; parameters of a layer `centre` `(n,)`, `reach`, `gain` `()`."""
+    """Radial flow: a chain of layers that each stretch space around one point.
+
+    Parameters of a layer are `centre` `(n,)`, `reach` and `gain` `()`.
+    """
+
+    Options: ClassVar[type[Settings]] = LayerOptions
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `layers`, `seed`.
-
-        ConfigError if one is unknown or impossible.
-        """
-        chosen = read_options(LayerOptions, SETTING, "radial", options)
+    def from_options(cls, active: NDArray[np.bool_], options: LayerOptions) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`."""
         n = int(active.sum())
-        return cls(n, [_RadialLayer(n, chosen.seed, i) for i in range(chosen.layers)])
+        return cls(n, [_RadialLayer(n, options.seed, i) for i in range(options.layers)])
 
 
 class _RadialLayer(LazyTransform):

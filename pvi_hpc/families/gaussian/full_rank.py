@@ -1,7 +1,6 @@
 """Every correlation (Kucukelbir et al. 2017, JMLR 18); for a few thousand unknowns."""
 
-from collections.abc import Mapping
-from typing import Any, Final, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -9,25 +8,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
-from pvi_hpc.families.gaussian.options import PLACE, refuse_unknown
+from pvi_hpc.families.gaussian.options import PLACE, FullRankOptions
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.numerics.reproducible import exp, log, one_thread, sum_samples
+from pvi_hpc.plugins import Settings
 
 __all__ = ["FullRank"]
 
 #: Arrays `(n, n)` at once: the factor and a copy, its gradient, two moments, one product.
 ARRAYS: Final = 6
-#: Default bound of the memory of these arrays [GB].
-MEMORY_GB: Final = 8.0
 
 
 class FullRank(GaussianFamily):
-    """`theta = mu + exp(log_sd) * eps + lower eps`.
+    """Gaussian with every correlation, for a few thousand unknowns at most.
+
+    `theta = mu + exp(log_sd) * eps + lower eps`.
 
     Parameters `mu`, `log_sd` `(n,)` and `lower` `(n, n)`, zero on and above the diagonal.
     """
+
+    Options: ClassVar[type[Settings]] = FullRankOptions
 
     @property
     def column_size(self) -> int:
@@ -35,18 +38,15 @@ class FullRank(GaussianFamily):
         return self.n
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; option `memory_gb`.
+    def from_options(cls, active: NDArray[np.bool_], options: FullRankOptions) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`.
 
         Raises
         ------
         ConfigError
-            If an option is unknown, or the matrices would take more than `memory_gb`.
+            If the matrices would take more than `memory_gb`.
         """
-        refuse_unknown("full_rank", options, ("memory_gb",))
-        bound, n = options.get("memory_gb", MEMORY_GB), int(active.sum())
-        if type(bound) not in (int, float) or not bound > 0:
-            raise ConfigError(f"'{PLACE}.memory_gb' must be a positive number, got {bound!r}.")
+        bound, n = options.memory_gb, int(active.sum())
         needed = ARRAYS * 8 * n**2 / 1e9
         if needed > bound:
             raise ConfigError(
@@ -56,10 +56,15 @@ class FullRank(GaussianFamily):
             )
         return cls(n)
 
-    def initial(self, mean: Tensor, sd: float) -> Parameters:
-        """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
+    @property
+    def reads(self) -> PrecisionPart:
+        """Part of a precision that `informed` reads."""
+        return "matrix"
+
+    def independent(self, mean: Tensor, log_sd: Tensor) -> Parameters:
+        """Return the parameters of independent cells, `mean` and `log_sd` `(n,)`."""
         lower = torch.zeros(self.n, self.n, dtype=mean.dtype)
-        return {**super().initial(mean, sd), "lower": lower}
+        return {**super().independent(mean, log_sd), "lower": lower}
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the parameters of `N(mean, precision^{-1})` itself."""

@@ -8,17 +8,19 @@ because torch's own would sum over cells and samples in an order that depends on
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from math import log
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.numerics.reproducible import row_sums, sum_samples
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI, log_density
+from pvi_hpc.plugins import Settings
 
 __all__ = ["GaussianFamily"]
 
@@ -30,19 +32,34 @@ class GaussianFamily(ABC):
     `L`, and what a family adds.
     """
 
+    #: Model of the options that `from_options` is given.
+    Options: ClassVar[type[Settings]]
+
     def __init__(self, n: int) -> None:
         self.n = n
         self.step_scales: Mapping[str, float] = {}
 
+    def __repr__(self) -> str:
+        """Name the family and the number of its unknowns."""
+        return f"<{type(self).__name__} family of {self.n} unknowns>"
+
     @classmethod
     @abstractmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
+    def from_options(cls, active: NDArray[np.bool_], options: Any) -> Self:
         """Return the family of the `active` cells of a grid `(nz, ny, nx)`."""
 
     def initial(self, mean: Tensor, sd: float) -> Parameters:
         """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
-        log_sd = torch.full((self.n,), log(sd), dtype=mean.dtype)
-        return {LOCATION: mean.detach().clone(), "log_sd": log_sd}
+        return self.independent(mean, torch.full((self.n,), log(sd), dtype=mean.dtype))
+
+    def independent(self, mean: Tensor, log_sd: Tensor) -> Parameters:
+        """Return the parameters of independent cells, `mean` and `log_sd` `(n,)`."""
+        return {LOCATION: mean.detach().clone(), "log_sd": log_sd.to(mean.dtype, copy=True)}
+
+    @property
+    @abstractmethod
+    def reads(self) -> PrecisionPart:
+        """Part of a precision that `informed` reads where there are many unknowns."""
 
     @abstractmethod
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:

@@ -1,18 +1,19 @@
 """Base of Gaussian families with couplings on a stencil: parameters, options and start."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
-from pvi_hpc.families.gaussian.options import choice_option, refuse_unknown, stencil_option
-from pvi_hpc.families.gaussian.stencil import Mask, Stencil
+from pvi_hpc.families.gaussian.options import StencilOptions, default_size, fitting_size
+from pvi_hpc.families.gaussian.stencil import Stencil
+from pvi_hpc.plugins import Settings
 
 __all__ = ["GridFamily", "stencil_of"]
 
@@ -24,7 +25,7 @@ class GridFamily(GaussianFamily):
     the grid or touch a fixed cell.
     """
 
-    kind: ClassVar[str]
+    Options: ClassVar[type[Settings]] = StencilOptions
 
     def __init__(self, stencil: Stencil) -> None:
         super().__init__(int(stencil.active.sum()))
@@ -39,36 +40,43 @@ class GridFamily(GaussianFamily):
         return 1 + len(self.stencil.offsets)
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `stencil: [kz, ky, kx]`, `mask`.
+    def from_options(cls, active: NDArray[np.bool_], options: StencilOptions) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`.
 
         Raises
         ------
         ConfigError
-            If an option is unknown, or the stencil is even or larger than the grid.
+            If the stencil is larger than the grid.
         """
-        refuse_unknown(cls.kind, options, ("stencil", "mask"))
         return cls(stencil_of(active, options))
 
-    def initial(self, mean: Tensor, sd: float) -> Parameters:
-        """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
+    @property
+    def reads(self) -> PrecisionPart:
+        """Part of a precision that `informed` reads."""
+        return "couplings"
+
+    @property
+    def couplings(self) -> Stencil:
+        """Neighbours that a cell is coupled to."""
+        return self.stencil
+
+    def independent(self, mean: Tensor, log_sd: Tensor) -> Parameters:
+        """Return the parameters of independent cells, `mean` and `log_sd` `(n,)`."""
         coefficients = torch.zeros(self.stencil.shape, dtype=mean.dtype)
-        return {**super().initial(mean, sd), "coefficients": coefficients}
+        return {**super().independent(mean, log_sd), "coefficients": coefficients}
 
     @abstractmethod
     def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:
         """Return the natural gradient of what has the gradients `gradients`."""
 
 
-def stencil_of(active: NDArray[np.bool_], options: Mapping[str, Any]) -> Stencil:
-    """Return the stencil of options `stencil` and `mask`, "box" or "ellipsoid".
+def stencil_of(active: NDArray[np.bool_], options: StencilOptions) -> Stencil:
+    """Return the stencil that the options describe.
 
     Raises
     ------
     ConfigError
-        If the stencil is even or larger than the grid, or the mask unknown.
+        If the stencil is larger than the grid.
     """
-    mask: Mask = "ellipsoid"
-    if choice_option(options, "mask", ("box", "ellipsoid")) == "box":
-        mask = "box"
-    return Stencil(active, stencil_option(options, active.shape), mask)
+    size = options.stencil or default_size(active.shape)
+    return Stencil(active, fitting_size(size, active.shape), options.mask)

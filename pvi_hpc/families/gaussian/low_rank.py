@@ -6,7 +6,6 @@ posterior of any linear problem with `r` data. The second adds variance: the cov
 of `D` plus rank `r`. Every covariance `D (I + Z^T Z)^{+-1} D` is reached.
 """
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -14,15 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.directions import Directions
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
 from pvi_hpc.families.gaussian.low_rank_optimum import leading_directions, optimal_low_rank
 from pvi_hpc.families.gaussian.mean_field import MeanField
-from pvi_hpc.families.gaussian.options import choice_option, rank_option, refuse_unknown
+from pvi_hpc.families.gaussian.options import RankOptions, check_rank
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.numerics.reproducible import combine, log
+from pvi_hpc.plugins import Settings
 
 __all__ = ["JOINT_CELLS", "LowRank"]
 
@@ -32,14 +33,15 @@ JOINT_ROUNDS: Final = 50
 
 
 class LowRank(GaussianFamily):
-    """`theta = mu + S M eps` with `S` the factor of the `inner` family.
+    """Gaussian of independent cells and a few directions of any shape.
+
+    `theta = mu + S M eps` with `S` the factor of the `inner` family.
 
     Parameters are those of the inner family and `directions`, the rows of `U` `(r, n)`; `of`
     is what has the low rank, "precision" (`M` is the inverse) or "covariance".
     """
 
-    kind: ClassVar = "low_rank"
-    inner_options: ClassVar[tuple[str, ...]] = ()
+    Options: ClassVar[type[Settings]] = RankOptions
 
     def __init__(self, inner: MeanField | Structured, rank: int, of: str = "precision") -> None:
         super().__init__(inner.n)
@@ -47,30 +49,31 @@ class LowRank(GaussianFamily):
         self.step_scales = {**inner.step_scales, "directions": self.factor.step_scale}
 
     @classmethod
-    def from_options(cls, active: NDArray[np.bool_], options: Mapping[str, Any]) -> Self:
-        """Return the family of the `active` cells; options `rank`, `of`, those of the inner.
+    def from_options(cls, active: NDArray[np.bool_], options: RankOptions) -> Self:
+        """Return the family of the `active` cells of a grid `(nz, ny, nx)`.
 
         Raises
         ------
         ConfigError
-            If an option is unknown, missing or impossible.
+            If there are more directions than unknowns, or the inner family does not fit.
         """
-        refuse_unknown(cls.kind, options, ("rank", "of", *cls.inner_options))
-        rank = rank_option(options, int(active.sum()))
-        of = choice_option(options, "of", ("precision", "covariance"))
-        return cls(cls.inner_family(active, options), rank, of)
+        check_rank(options.rank, int(active.sum()))
+        return cls(cls.inner_family(active, options), options.rank, options.of)
 
     @classmethod
-    def inner_family(
-        cls, active: NDArray[np.bool_], options: Mapping[str, Any]
-    ) -> MeanField | Structured:
+    def inner_family(cls, active: NDArray[np.bool_], options: Any) -> MeanField | Structured:
         """Return the family that the directions are added to."""
         return MeanField(int(active.sum()))
 
-    def initial(self, mean: Tensor, sd: float) -> Parameters:
-        """Return the parameters of nearly independent cells, `mean` `(n,)` and one sd."""
+    @property
+    def reads(self) -> PrecisionPart:
+        """Part of a precision that `informed` reads beyond 1024 cells."""
+        return "products"
+
+    def independent(self, mean: Tensor, log_sd: Tensor) -> Parameters:
+        """Return the parameters of nearly independent cells, `mean` and `log_sd` `(n,)`."""
         return {
-            **self.inner.initial(mean, sd),
+            **self.inner.independent(mean, log_sd),
             "directions": self.factor.initial(mean.dtype),
         }
 

@@ -25,15 +25,13 @@ CHUNK: Final = 64
 
 
 class PrecisionStructured(GridFamily):
-    """Each cell is normal given its later neighbours: a Gaussian Markov field.
+    """Gaussian Markov field: each cell is normal given its later neighbours.
 
     With `x = theta - mu`: `x_j = exp(log_sd_j) eps_j - sum_k c_k(j) x_{j + k}`, so that
     `L = (I + C)^{-T} diag(exp(log_sd))` and the precision is `T T^T` with the sparse
     `T = (I + C) diag(exp(-log_sd))`; `log_sd` is conditional.
     Sampling needs a triangular solve, densities and the score need none.
     """
-
-    kind = "precision_structured"
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the best conditionals of `N(mean, precision^{-1})`, cell by cell.

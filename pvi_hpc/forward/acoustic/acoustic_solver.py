@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pvi_hpc.data.survey import Component
 from pvi_hpc.errors import SolverError
 from pvi_hpc.forward.acoustic.component import integrate, integrate_adjoint
-from pvi_hpc.forward.acoustic.library import load, raise_for
 from pvi_hpc.forward.acoustic.native_run import NativeArrays, Run
 from pvi_hpc.forward.acoustic.solver_settings import (
     SolverSettings,
@@ -70,7 +69,7 @@ class AcousticSolver:
         self.settings = settings
         self.storage = Storage() if storage is None else storage
         self.comm = MPI.COMM_SELF if comm is None else comm
-        self._native = load()
+        self._native = settings.native
         self._arrays = NativeArrays(self._native, settings)
         self._stored: Run | None = None
         self._reserved = 0  # time samples that the storage is made for
@@ -80,15 +79,15 @@ class AcousticSolver:
                 raise SolverError("the ranks were given different settings.")
         # Names the largest usable number of ranks if this one is not.
         decomposition(settings, self.comm.size)
-        plan = self._native.ffi.new(f"pvi_plan_{settings.suffix} **")
-        self._call("create", native_config(settings), self.comm.py2f(), plan)
+        plan = self._native.ffi.new("pvi_plan **")
+        self._native.call("create", native_config(settings), self.comm.py2f(), plan)
         self._plan = plan[0]
 
     def set_model(self, velocity: Array) -> None:
         """Set the speed `(nz, ny, nx)` [m/s], given on every rank."""
         self._stored = None
         v = self._local(self._arrays.as_real, velocity, self.settings.shape, "velocity")
-        self._call("set_model", self._plan, self._arrays.pointer(v))
+        self._native.call("set_model", self._plan, self._arrays.pointer(v))
 
     def forward(
         self,
@@ -116,7 +115,9 @@ class AcousticSolver:
         run = self._local(self._arrays.run, source, wavelet, receivers, component)
         self._reserve(run.nt, store)
         traces = np.empty((run.nt, run.n_rec), self.settings.dtype)
-        self._call("forward", self._plan, run.c, int(store), self._arrays.pointer(traces))
+        self._native.call(
+            "forward", self._plan, run.c, int(store), self._arrays.pointer(traces)
+        )
         self._stored = run if store else None
         return self._recorded(traces, component)
 
@@ -147,7 +148,9 @@ class AcousticSolver:
         self._reserve(run.nt, store)
         both = np.empty((2, run.nt, run.n_rec), self.settings.dtype)
         arrays = self._arrays.pointer(both[0]), self._arrays.pointer(both[1])
-        self._call("born", self._plan, run.c, self._arrays.pointer(v), int(store), *arrays)
+        self._native.call(
+            "born", self._plan, run.c, self._arrays.pointer(v), int(store), *arrays
+        )
         self._stored = run if store else None
         return BornTraces(*(self._recorded(part, component) for part in both))
 
@@ -185,19 +188,21 @@ class AcousticSolver:
             self._native.ffi.from_buffer("double[]", by_speed),
             self._arrays.pointer(by_wavelet),
         )
-        self._call("adjoint", self._plan, run.c, self._arrays.pointer(residual), *results)
+        self._native.call(
+            "adjoint", self._plan, run.c, self._arrays.pointer(residual), *results
+        )
         return (by_speed if self.comm.rank == 0 else None), by_wavelet
 
     def timers(self) -> Timers:
         """Return where the time of all steps so far went, on this rank."""
         timers = self._native.ffi.new("pvi_timers *")
-        self._function("timers")(self._plan, timers)
+        self._native.lib.pvi_get_timers(self._plan, timers)
         return Timers(float(timers.compute), float(timers.wait), int(timers.steps))
 
     def close(self) -> None:
         """Release all memory; safe to call twice."""
         if self._plan is not None:
-            self._function("destroy")(self._plan)
+            self._native.lib.pvi_destroy(self._plan)
             self._plan = None
 
     def __enter__(self) -> Self:
@@ -215,8 +220,10 @@ class AcousticSolver:
         """Make the storage for runs of this length, unless it is there."""
         if store and nt != self._reserved:
             self._reserved = 0
-            native = native_storage(self.storage, nt)  # alive until the call is over
-            self._call("set_storage", self._plan, native.c)
+            kept = native_storage(
+                self._native, self.storage, nt
+            )  # alive until the call is over
+            self._native.call("set_storage", self._plan, kept.c)
             self._reserved = nt
 
     def _recorded(self, traces: Array, component: Component) -> Array:
@@ -235,9 +242,6 @@ class AcousticSolver:
             residual = integrate_adjoint(residual, self.settings.dt / self.settings.density)
         return np.ascontiguousarray(residual.T), run
 
-    def _function(self, name: str) -> Any:
-        return getattr(self._native.lib, f"pvi_{name}_{self.settings.suffix}")
-
     def _local(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call what may fail on this rank only; then fail on all of them."""
 
@@ -247,6 +251,3 @@ class AcousticSolver:
             return function(*arguments)
 
         return on_every_rank(self.comm, step)
-
-    def _call(self, name: str, *arguments: Any) -> None:
-        raise_for(self._function(name)(*arguments), name)

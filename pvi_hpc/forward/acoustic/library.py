@@ -1,9 +1,7 @@
-"""Load the compiled solver; its declarations are read from its own headers."""
+"""The compiled solver: a library for each precision and order, declared by its own headers."""
 
-import re
 from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cffi import FFI
 from mpi4py import MPI
@@ -11,11 +9,11 @@ from mpi4py import MPI
 from pvi_hpc.errors import NonFiniteError, SolverError
 from pvi_hpc.numerics.native import library_folder, plain_c
 
-__all__ = ["ORDERS", "Native", "load", "raise_for"]
+__all__ = ["ORDERS", "Native", "library_name", "load"]
 
-LIBRARY = "libpvi_acoustic.so"
-REAL = {"f32": "float", "f64": "double"}
-ORDERS = (4, 8, 12)
+#: The C type of the wavefields, and its bits, by dtype.
+REALS: Final = {"float32": ("float", 32), "float64": ("double", 64)}
+ORDERS: Final = (4, 8, 12)
 WHAT_FAILED = {
     "PVI_BAD_SHAPE": "every axis needs at least 8 cells, and a run one sample and one receiver",
     "PVI_BAD_VALUE": "spacings, speeds, frequencies and the time step must be positive",
@@ -34,44 +32,61 @@ WHAT_FAILED = {
 
 
 class Native(NamedTuple):
-    """The library and the cffi instance that knows its types."""
+    """The library of one precision and order, and the cffi instance that knows its types."""
 
     ffi: FFI
     lib: Any
-    folder: Path
+    real: str  # C type of the wavefields
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Call the collective function `pvi_NAME`.
+
+        Raises
+        ------
+        NonFiniteError
+            If the wavefield overflowed.
+        SolverError
+            Whatever else went wrong.
+        """
+        status = getattr(self.lib, f"pvi_{name}")(*arguments)
+        if status == self.lib.PVI_OK:
+            return
+        code = str(self.ffi.string(self.ffi.cast("pvi_status", status)))
+        kind = NonFiniteError if status == self.lib.PVI_NOT_FINITE else SolverError
+        raise kind(f"acoustic {name}: {WHAT_FAILED.get(code, code)} ({code}).")
+
+    def source_hash(self) -> str:
+        """Return the SHA-256 of the sources that the library was built from."""
+        text: bytes = self.ffi.string(self.lib.pvi_source_hash())
+        return text.decode()
+
+
+def library_name(dtype: str, order: int) -> str:
+    """Return the file name of the library of a precision and an order in space."""
+    return f"libpvi_acoustic_f{REALS[dtype][1]}_o{order}.so"
 
 
 @cache
-def load() -> Native:
-    """Return the solver library, loaded once.
+def load(dtype: str, order: int) -> Native:
+    """Return the library of 'float32' or 'float64' and an order in space, loaded once.
 
     Raises
     ------
     SolverError
         If it is not installed, or was built with another MPI than mpi4py runs.
     """
-    folder = library_folder(LIBRARY)
+    library = library_name(dtype, order)
+    folder = library_folder(library)
+    real = REALS[dtype][0]
     ffi = FFI()
-    ffi.cdef(declarations(folder))
+    ffi.cdef(f"typedef {real} real;")
+    ffi.cdef(plain_c(folder / "types.h") + plain_c(folder / "acoustic.h"))
     try:
-        lib = ffi.dlopen(str(folder / LIBRARY))
+        lib = ffi.dlopen(str(folder / library))
     except OSError as error:
-        raise SolverError(f"'{folder / LIBRARY}' cannot be loaded: {error}") from error
+        raise SolverError(f"'{folder / library}' cannot be loaded: {error}") from error
     _check_mpi(ffi, lib)
-    return Native(ffi, lib, folder)
-
-
-def declarations(folder: Path) -> str:
-    """Return the public headers as plain C, once for each precision and order."""
-    common = plain_c(folder / "types.h")
-    template = plain_c(folder / "acoustic.h")
-    return common + "".join(
-        re.sub(
-            r"\breal\b", real, re.sub(r"PVI\((\w+)\)", rf"pvi_\1_{suffix}_o{order}", template)
-        )
-        for suffix, real in REAL.items()
-        for order in ORDERS
-    )
+    return Native(ffi, lib, real)
 
 
 def _check_mpi(ffi: FFI, lib: Any) -> None:
@@ -88,23 +103,3 @@ def _check_mpi(ffi: FFI, lib: Any) -> None:
 
 def _first_line(version: str) -> str:
     return " ".join(version.strip("\0 \n").splitlines()[0].split())
-
-
-def raise_for(status: int, name: str) -> None:
-    """Raise what a status other than PVI_OK of the function `name` means.
-
-    Raises
-    ------
-    NonFiniteError
-        If the wavefield overflowed.
-    SolverError
-        Whatever else went wrong; its `status` is the name of the code.
-    """
-    ffi, lib, _ = load()
-    if status == lib.PVI_OK:
-        return
-    code = str(ffi.string(ffi.cast("pvi_status", status)))
-    kind = NonFiniteError if status == lib.PVI_NOT_FINITE else SolverError
-    error = kind(f"acoustic {name}: {WHAT_FAILED.get(code, code)} ({code}).")
-    error.status = code  # type: ignore[attr-defined]
-    raise error

@@ -49,7 +49,7 @@ class NativeArrays(NamedTuple):
 
     def pointer(self, array: Array) -> Any:
         """Return where an array of the solver's precision is; it must outlive the pointer."""
-        return self.native.ffi.from_buffer(f"{self.settings.real}[]", array)
+        return self.native.ffi.from_buffer("real[]", array)
 
     def run(self, source: Array, wavelet: Array, receivers: Array, component: Component) -> Run:
         """Return the run of a source `(3,)`, `wavelet` `(nt,)` and `receivers` `(n_rec, 3)`.
@@ -68,7 +68,7 @@ class NativeArrays(NamedTuple):
             "wavelet": self.pointer(s),
             "receivers": of[0],
         }
-        c = self.native.ffi.new(f"pvi_shot_{self.settings.suffix} *", fields)
+        c = self.native.ffi.new("pvi_shot *", fields)
         return Run(c, (s, at, of), component, len(s), int(of[0].n))
 
     def _points(self, positions: Array, component: Component) -> tuple[Any, Array, Array]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pvi_hpc.errors import ConfigError, SolverError
-from pvi_hpc.forward.acoustic.library import ORDERS, load
+from pvi_hpc.forward.acoustic.library import ORDERS, Native, load
 
 __all__ = ["SolverSettings", "decomposition", "native_config"]
 
@@ -57,14 +57,9 @@ class SolverSettings:
             raise ConfigError(f"'density' must be positive, got {self.density} kg/m^3.")
 
     @property
-    def real(self) -> str:
-        """Name of the C type of the wavefields."""
-        return "double" if self.dtype == "float64" else "float"
-
-    @property
-    def suffix(self) -> str:
-        """End of the names of the native functions for these settings."""
-        return f"{'f64' if self.dtype == 'float64' else 'f32'}_o{self.order}"
+    def native(self) -> Native:
+        """The compiled library for these settings; SolverError if it cannot be loaded."""
+        return load(self.dtype, self.order)
 
 
 def decomposition(settings: SolverSettings, n_ranks: int) -> tuple[int, int, int]:
@@ -75,8 +70,8 @@ def decomposition(settings: SolverSettings, n_ranks: int) -> tuple[int, int, int
     SolverError
         If the grid cannot be cut that way; the message names the most ranks that can.
     """
-    ffi, lib, _ = load()
-    config, dims = native_config(settings), ffi.new("int32_t[3]")
+    lib = settings.native.lib
+    config, dims = native_config(settings), settings.native.ffi.new("int32_t[3]")
     for n in range(n_ranks, 0, -1):
         if lib.pvi_decompose(config, n, dims) == lib.PVI_OK:
             if n == n_ranks:
@@ -101,4 +96,4 @@ def native_config(settings: SolverSettings) -> Any:
         "pml_velocity": settings.pml_velocity,
         "pml_frequency": settings.pml_frequency,
     }
-    return load().ffi.new("pvi_config *", fields)
+    return settings.native.ffi.new("pvi_config *", fields)

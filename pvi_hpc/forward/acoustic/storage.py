@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.forward.acoustic.library import load
+from pvi_hpc.forward.acoustic.library import Native
 from pvi_hpc.forward.acoustic.revolve import schedule
 from pvi_hpc.forward.acoustic.solver_settings import (
     SolverSettings,
@@ -94,9 +94,9 @@ class NativeStorage(NamedTuple):
     keep: tuple[Any, ...]
 
 
-def native_storage(storage: Storage, nt: int) -> NativeStorage:
-    """Return the storage of runs of `nt` samples for the native solver."""
-    ffi = load().ffi
+def native_storage(native: Native, storage: Storage, nt: int) -> NativeStorage:
+    """Return the storage of runs of `nt` samples for a native solver."""
+    ffi = native.ffi
     slots = storage.used_slots(nt)
     split = np.ascontiguousarray(schedule(storage.n_segments(nt), slots).split)
     folder = ffi.NULL if storage.folder is None else ffi.new("char[]", storage.folder.encode())
@@ -125,9 +125,10 @@ def estimate_memory(
         Storage of gradients; None: forward runs only.
     """
     decomposition(settings, n_ranks)
-    memory = getattr(load().lib, f"pvi_memory_{settings.suffix}")
-    native = None if storage is None else native_storage(storage, nt)
-    solver = memory(native_config(settings), n_ranks, native.c if native else load().ffi.NULL)
+    native = settings.native
+    kept = None if storage is None else native_storage(native, storage, nt)
+    pointer = kept.c if kept else native.ffi.NULL
+    solver = native.lib.pvi_memory(native_config(settings), n_ranks, pointer)
     size = np.dtype(settings.dtype).itemsize
     # Models in and gradients out are whole on every rank; so are traces, as the solver gives
     # them, transposed, and as an adjoint source in float64 and in the solver's order.

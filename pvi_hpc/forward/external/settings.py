@@ -4,12 +4,13 @@ from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pvi_hpc.plugins import KindSettings, PathName
+from pvi_hpc.forward.settings import ForwardSettings
+from pvi_hpc.plugins import PathName
 
 __all__ = ["ExternalSettings"]
 
 
-class ExternalSettings(KindSettings):
+class ExternalSettings(ForwardSettings):
     """Keys of forward problems that a user brings."""
 
     returns: Literal["data", "log_likelihood", "misfit"] = Field(

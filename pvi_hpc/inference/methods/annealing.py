@@ -16,11 +16,19 @@ __all__ = ["Annealing"]
 class Annealing(Settings):
     """The weight of the gradient by iteration; 1 after `share` of them."""
 
-    kind: Literal["none", "linear", "cyclic"] = "none"
-    share: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="Of the iterations (of sSVGD's burn-in) that are annealed."
+    kind: Literal["none", "linear", "cyclic"] = Field(
+        "none", description="Weight 1 from the start, one rise from 0 to 1, or several."
     )
-    cycles: PositiveInt = Field(4, description="Rises from 0 to 1; cyclic only.")
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5,
+        description="Share of the iterations (of sSVGD's burn-in) that are annealed.",
+        json_schema_extra={"unit": "1"},
+    )
+    cycles: PositiveInt = Field(
+        4,
+        description="Rises from 0 to 1, with `kind: cyclic`.",
+        json_schema_extra={"unit": "rises"},
+    )
 
     def weight(self, i: int, n: int) -> float:
         """Return the weight of iteration `i` = 0, 1, ... of `n`, within 0 and 1."""

@@ -7,9 +7,9 @@ mixture `q_t = (1 - 1/t) q_{t-1} + 1/t g_t` by variational inference of `g_t` on
 Weights are then refitted on the last draws of all components, whose densities are known.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt
@@ -17,20 +17,21 @@ from torch import Tensor
 
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.capabilities import ClosedForm
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.mixture import LOG_WEIGHTS, Mixture
 from pvi_hpc.inference.configured import ConfiguredMethod
 from pvi_hpc.inference.history import Info
+from pvi_hpc.inference.method import Evaluations
 from pvi_hpc.inference.methods.boosted_target import BoostedTarget
 from pvi_hpc.inference.methods.component_start import ComponentStart
 from pvi_hpc.inference.methods.mixture_weights import fit_weights
-from pvi_hpc.inference.methods.particles import SETTING
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.settings import MethodSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.numerics.random import keyed_rng
-from pvi_hpc.plugins import Settings, read_options
+from pvi_hpc.plugins import Settings
 
 __all__ = ["Boosting", "BoostingOptions"]
 
@@ -38,26 +39,46 @@ __all__ = ["Boosting", "BoostingOptions"]
 class BoostingOptions(Settings):
     """Options of `boosting`."""
 
-    components: PositiveInt = 4
-    weights: Literal["refitted", "equal"] = "refitted"
+    components: PositiveInt = Field(
+        4,
+        description="Members of the mixture, fitted one after the other.",
+        json_schema_extra={"unit": "components"},
+    )
+    weights: Literal["refitted", "equal"] = Field(
+        "refitted", description="Weights of the components: fitted to their draws, or equal."
+    )
     perturbation: NonNegativeFloat = Field(
-        1.0, description="Start of a component: so far along a draw of an earlier one."
+        1.0,
+        description="Distance of a component's start from an earlier one, along one of its "
+        "draws.",
+        json_schema_extra={"unit": "length of a draw"},
     )
     candidates: PositiveInt = Field(
         1,
-        description="Such starts that are tried, a simulation each: the one whose density "
-        "the mixture misses most is taken.",
+        description="Starts that are tried for each component, a simulation of all shots each: "
+        "the one whose density the mixture misses most is taken.",
+        json_schema_extra={"unit": "starts"},
     )
     stored: PositiveInt = Field(
-        64, description="Draws kept of each component, for the weights."
+        64,
+        description="Draws of each component that are kept to fit the weights.",
+        json_schema_extra={"unit": "draws"},
     )
 
 
+@dataclass(frozen=True)
 class Boosting(ConfiguredMethod):
-    """Shares `settings.iterations` equally among the components; a `Method`."""
+    """Boosting: a mixture of members of the family, fitted one after the other.
+
+    `settings.iterations` are shared equally among the components.
+    """
+
+    Options: ClassVar[type[Settings]] = BoostingOptions
+
+    options: BoostingOptions = field(default_factory=BoostingOptions)
 
     def check(self) -> None:
-        """Raise ConfigError if an option is impossible."""
+        """Raise ConfigError where settings do not suit the components or the family."""
         settings, components = self.settings, self.options.components
         if settings.iterations < components:
             raise ConfigError(
@@ -67,12 +88,6 @@ class Boosting(ConfiguredMethod):
             )
         self.refuse("inference.stop", settings.stop, "every component has its own ELBO")
         self.check_family()
-
-    @cached_property
-    def options(self) -> BoostingOptions:
-        """The checked options; ConfigError if one is impossible."""
-        options = self.settings.method.options
-        return read_options(BoostingOptions, SETTING, "boosting", options)
 
     @cached_property
     def mixture(self) -> Mixture:
@@ -85,6 +100,14 @@ class Boosting(ConfiguredMethod):
         if t == 0 and local < self.start.iterations:
             return self._inner(0, self.target).phase(local)
         return f"component {t + 1}"
+
+    def evaluations(self, iteration: int) -> Evaluations:
+        """Return the models of an iteration, with the candidates that a component tries."""
+        t, local = self._place(iteration)
+        found, candidates = super().evaluations(iteration), self.options.candidates
+        if t > 0 and local == 0 and candidates > 1:
+            return replace(found, whole=candidates)
+        return found
 
     def init(self, mean: Tensor, sd: float) -> State:
         """Return the first state: one component around `mean` `(n,)`, room for the others."""
@@ -155,6 +178,16 @@ class Boosting(ConfiguredMethod):
         """Return `log q` `(S,)` of the mixture at any `theta` `(S, n)`."""
         return self.mixture.log_prob(state.parameters, theta)
 
+    def first_member(self, state: State) -> Parameters:
+        """Return the parameters of the first component, sharing memory."""
+        return self.mixture.component(state.parameters, 0)
+
+    def moments(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return mean and sd of the unknowns, `(n,)` each, float64; of draws where unknown."""
+        if isinstance(self.family, ClosedForm):
+            return self.mixture.mean_and_sd(state.parameters)
+        return super().moments(state)
+
     def _place(self, iteration: int) -> tuple[int, int]:
         """Return the component that an iteration works on, and how many it had before."""
         i = iteration - self.start.iterations
@@ -182,9 +215,13 @@ class Boosting(ConfiguredMethod):
 
     def _begin(self, parameters: Parameters, t: int) -> SimulationCount:
         """Start a component; return what that cost."""
-        options = self.options
-        far, many = options.perturbation, options.candidates
-        start = ComponentStart(self.mixture, self.target, far, many, self.seed)
+        start = ComponentStart(
+            self.mixture,
+            self.target,
+            perturbation=self.options.perturbation,
+            candidates=self.options.candidates,
+            seed=self.seed,
+        )
         return start.begin(parameters, t)
 
     def _store(self, state: State, boosted: BoostedTarget, t: int, local: int) -> None:

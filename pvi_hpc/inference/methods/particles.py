@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from pvi_hpc.cost import SimulationCount
@@ -20,27 +21,37 @@ from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.inference.configured import ConfiguredMethod
 from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.history import Info
+from pvi_hpc.inference.methods.annealing import Annealing
 from pvi_hpc.inference.methods.particle_kernel import by_columns
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import TargetValue
 from pvi_hpc.numerics.random import keyed_rng
+from pvi_hpc.plugins import Settings
 
-__all__ = ["PARTICLES", "SETTING", "KernelKind", "ParticleMethod"]
+__all__ = ["PARTICLES", "KernelOptions", "ParticleMethod"]
 
 #: The only parameter once the start is over: `(N, n)`.
 PARTICLES: Final = "particles"
-
-#: Section of a configuration that holds the options of a method.
-SETTING: Final = "inference.method.options"
-
-KernelKind = Literal["rbf", "diagonal"]
 
 #: Numbers of particles and unknowns that are given to the target at once: 0.8 GB in float64.
 BATCH_NUMBERS: Final = 100_000_000
 
 #: Memory of the diagonal metric: about the last twenty iterations.
 METRIC_DECAY: Final = 0.95
+
+
+class KernelOptions(Settings):
+    """Options of every particle method."""
+
+    kernel: Literal["rbf", "diagonal"] = Field(
+        "rbf",
+        description="Distances between particles: of the unknowns as they are, or each scaled "
+        "by what the data say of it (diagonal).",
+    )
+    annealing: Annealing = Field(
+        Annealing(), description="Weight of the target's gradient in the first iterations."
+    )
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,7 @@ class Seen:
     count: SimulationCount
 
 
+@dataclass(frozen=True)
 class ParticleMethod(ConfiguredMethod):
     """Base of SVGD and sSVGD: all but what an iteration does with the gradients."""
 

@@ -9,9 +9,8 @@ the particles during the burn-in and are then fixed: were they to follow them on
 derivatives would be part of `div K`.
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Annotated, Final, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
 import torch
@@ -20,20 +19,18 @@ from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.inference.history import Info
-from pvi_hpc.inference.methods.annealing import Annealing
 from pvi_hpc.inference.methods.chain import collect, collected, fresh_chain
 from pvi_hpc.inference.methods.particle_kernel import Kernel
 from pvi_hpc.inference.methods.particles import (
     PARTICLES,
-    SETTING,
-    KernelKind,
+    KernelOptions,
     ParticleMethod,
     Seen,
 )
 from pvi_hpc.inference.optimisers.optimiser import DEFAULT_STEP, step_of
 from pvi_hpc.inference.state import State
 from pvi_hpc.numerics.random import keyed_rng
-from pvi_hpc.plugins import Settings, read_options
+from pvi_hpc.plugins import Settings
 
 __all__ = ["StochasticSvgd"]
 
@@ -42,20 +39,34 @@ __all__ = ["StochasticSvgd"]
 ACCEPTANCE: Final = 0.574
 
 
-class StochasticOptions(Settings):
+class StochasticOptions(KernelOptions):
     """Options of `ssvgd`."""
 
-    kernel: KernelKind = "rbf"
-    annealing: Annealing = Annealing()
     correction: Literal["metropolis", "none"] = Field(
-        "metropolis", description="none: for minibatches of shots; biased by the step."
+        "metropolis",
+        description="Metropolis-Hastings test of each move; none: for minibatches of shots, "
+        "biased by the step.",
     )
     burn_in: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.5, description="Share of the iterations that are thrown away."
+        0.5,
+        description="Share of the iterations that are thrown away.",
+        json_schema_extra={"unit": "1"},
     )
-    thinning: PositiveInt = Field(1, description="Iterations between two collected sets.")
-    kept: PositiveInt = Field(400, description="Samples kept; the thinning grows to fit.")
-    nugget: PositiveFloat = Field(1e-3, description="Added to the kernel of equal particles.")
+    thinning: PositiveInt = Field(
+        1,
+        description="Iterations between two collected sets of particles.",
+        json_schema_extra={"unit": "iterations"},
+    )
+    kept: PositiveInt = Field(
+        400,
+        description="Samples kept; the thinning grows until they suffice.",
+        json_schema_extra={"unit": "samples"},
+    )
+    nugget: PositiveFloat = Field(
+        1e-3,
+        description="Added to the kernel of a particle with itself, which is 1.",
+        json_schema_extra={"unit": "1"},
+    )
 
 
 @dataclass(frozen=True)
@@ -67,21 +78,20 @@ class Proposal:
     kernel: Kernel
 
 
+@dataclass(frozen=True)
 class StochasticSvgd(ParticleMethod):
-    """Samples with `inference.samples` interacting particles; a `Method`.
+    """Stochastic SVGD: a sampler with `inference.samples` interacting particles.
 
     `inference.optimiser.step` is the first step, which the burn-in steers to a good acceptance;
     without correction it is the step, with its `schedule`. Its other settings do not count.
     """
 
-    @cached_property
-    def options(self) -> StochasticOptions:
-        """The checked options; ConfigError if one is impossible."""
-        options = self.settings.method.options
-        return read_options(StochasticOptions, SETTING, "ssvgd", options)
+    Options: ClassVar[type[Settings]] = StochasticOptions
+
+    options: StochasticOptions = field(default_factory=StochasticOptions)
 
     def check(self) -> None:
-        """Raise ConfigError where the options are impossible, or settings do not suit."""
+        """Raise ConfigError where settings ask for what particles do not have."""
         self.check_particles()
         if self._corrected and self.settings.shots_per_sample is not None:
             raise ConfigError(

@@ -4,46 +4,36 @@ Particles climb the target's density and repel each other. Deterministic but for
 With fewer particles than unknowns their variance is too small: see docs/theory/particles.md.
 """
 
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from pvi_hpc.inference.history import Info
-from pvi_hpc.inference.methods.annealing import Annealing
 from pvi_hpc.inference.methods.particle_kernel import Kernel, by_columns
-from pvi_hpc.inference.methods.particles import (
-    PARTICLES,
-    SETTING,
-    KernelKind,
-    ParticleMethod,
-)
+from pvi_hpc.inference.methods.particles import PARTICLES, KernelOptions, ParticleMethod
 from pvi_hpc.inference.optimisers.optimiser import descend, fresh_memory, step_of
 from pvi_hpc.inference.state import State
-from pvi_hpc.plugins import Settings, read_options
+from pvi_hpc.plugins import Settings
 
 __all__ = ["Svgd"]
 
 
-class SvgdOptions(Settings):
+class SvgdOptions(KernelOptions):
     """Options of `svgd`."""
 
-    kernel: KernelKind = "rbf"
-    annealing: Annealing = Annealing()
 
-
+@dataclass(frozen=True)
 class Svgd(ParticleMethod):
-    """Moves `inference.samples` particles with the configured optimiser; a `Method`."""
+    """Stein variational gradient descent of `inference.samples` particles."""
 
-    @cached_property
-    def options(self) -> SvgdOptions:
-        """The checked options; ConfigError if one is impossible."""
-        return read_options(SvgdOptions, SETTING, "svgd", self.settings.method.options)
+    Options: ClassVar[type[Settings]] = SvgdOptions
+
+    options: SvgdOptions = field(default_factory=SvgdOptions)
 
     def check(self) -> None:
-        """Raise ConfigError where the options are impossible, or settings do not suit."""
-        _ = self.options
+        """Raise ConfigError where settings ask for what particles do not have."""
         self.check_particles()
 
     def phase(self, iteration: int) -> str:

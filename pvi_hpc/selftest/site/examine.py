@@ -12,9 +12,8 @@ import numpy as np
 from pvi_hpc.config import Run
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.errors import PviError
-from pvi_hpc.execution.cluster.worker_jobs import BatchExecutor, run_prefix
 from pvi_hpc.execution.dask_simulator import DaskSimulator
-from pvi_hpc.execution.executor import Workplace, load_executor
+from pvi_hpc.execution.executor import LeavesJobs, Workplace, load_executor
 from pvi_hpc.execution.gang.processes import ProcessId
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.problem.forward import simulation_setup, survey_geometry, true_model
@@ -121,14 +120,10 @@ def _who() -> tuple[str, str]:
 def _no_jobs_left(run: Run, paths: RunPaths) -> Iterator[Outcome]:
     """Ask the batch system, if there is one, whether jobs are left; cancel them."""
     executor = load_executor(run.execution, Workplace(paths.folder, Ledger()))
-    if not isinstance(executor, BatchExecutor):
+    if not isinstance(executor, LeavesJobs):
         return
-    prefix, deadline = run_prefix(paths.folder), time.monotonic() + END_S
-    while True:
-        found = [job for job in executor.queue.jobs() if job.name.startswith(prefix)]
-        left = [job.id for job in found if job.state != "ending"]
-        if not left or time.monotonic() > deadline:
-            break
+    deadline = time.monotonic() + END_S
+    while (left := executor.leftovers()) and time.monotonic() <= deadline:
         time.sleep(1.0)
     if left:
         executor.cancel_leftovers()

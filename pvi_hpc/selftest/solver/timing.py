@@ -53,7 +53,7 @@ class StorageCost:
 
 def bandwidth(threads: int) -> float:
     """Return the bytes a second that an update's access pattern gets from memory."""
-    return float(load().lib.pvi_bandwidth(threads, STREAM_CELLS, 5))
+    return float(load("float32", 8).lib.pvi_bandwidth(threads, STREAM_CELLS, 5))
 
 
 def forward_rate(case: VerifyCase, repeats: int) -> float:

@@ -1,5 +1,6 @@
 """A configuration is checked once, with one message for each fault."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,7 @@ def test_a_key_of_a_prior_without_a_value_counts_as_not_given(tree):
 def test_an_unknown_prior_is_refused_with_those_that_exist(tree):
     tree["prior"]["kind"] = "unifrom"
     assert "'prior.kind' must be one of those installed (" in fault(tree)
-    assert "normal, uniform), got 'unifrom'." in fault(tree)
+    assert "got 'unifrom'; did you mean 'uniform'?" in fault(tree)
     del tree["prior"]["kind"]
     assert fault(tree).endswith("'prior.kind' is missing; add it (see config/README.md).")
 
@@ -190,6 +191,7 @@ def put(tree, path, value):
     [
         ("seed", -1, "'seed': input should be greater than or equal to 0, got -1"),
         ("prior.upper_m_s", [2500, float("inf")], "'prior.upper_m_s.1': input should be a fin"),
+        ("grid.shape", [10, 0, 14], "'grid.shape.1': input should be greater than 0, got 0"),
         ("grid.origin_m", [0, float("nan"), 0], "'grid.origin_m.1': input should be a finite"),
         ("start.model", {"depth_m": [], "velocity_m_s": []}, "at least 1 item"),
         ("posterior.samples", 1, "'posterior.samples': input should be greater than or equal"),
@@ -254,3 +256,36 @@ def test_a_survey_of_our_own_takes_one_noise_setting_at_most(tree):
     assert parse_project(tree)
     tree["survey"]["noise_window_s"] = 0.1
     assert "at most one of 'noise_sd' and 'noise_window_s'" in fault(tree)
+
+
+@pytest.mark.parametrize(
+    ("family", "right"),
+    [
+        ({"kind": "structured", "options": {"stencil": [3, 3, 3]}}, True),
+        ({"kind": "structured", "options": {"layers": 3}}, False),
+        ({"kind": "spline_coupling", "options": {"layers": 3, "bins": 4}}, True),
+        ({"kind": "low_rank", "options": {}}, False),
+        ({"options": {"stencil": [3, 3, 3]}}, False),  # of mean_field, the default
+        ({"kind": "of_another_package", "options": {"colour": "red"}}, True),
+    ],
+)
+def test_an_editor_knows_the_options_of_each_family(tree, family, right):
+    import jsonschema
+    import schema
+
+    tree["inference"]["family"] = family
+    checker = jsonschema.Draft202012Validator(json.loads(schema.schema_text()))
+    assert checker.is_valid(tree) is right
+
+
+def test_a_wrong_value_is_shown_in_short(tree):
+    tree["seed"] = [["lol" * 1000] * 1000] * 1000
+    assert len(fault(tree)) < 2000
+
+
+def test_runs_are_checked_once_however_often_they_are_asked_for(tree):
+    tree["runs"] = [{"name": f"r{i}"} for i in range(3)]
+    project = parse_project(tree)
+    assert project.run("r2") is project.run("r2") is project.resolved[2]
+    with pytest.raises(ConfigError, match="no run called 'absent', only r0, r1, r2"):
+        project.run("absent")

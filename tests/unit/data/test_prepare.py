@@ -169,7 +169,7 @@ def test_the_independent_survey_is_prepared_with_its_wavelet_resampled():
 
 
 def test_the_documented_layout_is_the_one_that_is_written(tmp_path):
-    text = (Path(__file__).parents[3] / "docs" / "survey-format.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "survey-format.md").read_text()
     write_survey(prepared(make_run(), simulate), tmp_path / "s.h5")
     assert SurveyFile(tmp_path / "s.h5").has_data
     with h5py.File(tmp_path / "s.h5") as file:

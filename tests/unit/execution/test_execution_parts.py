@@ -3,7 +3,6 @@
 import json
 import os
 import resource
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ from pvi_hpc.execution.dispatch.tasks import ChunkResult, ChunkTask, add_up
 from pvi_hpc.execution.executor import Workplace, load_executor
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.gang.processes import ProcessId
-from pvi_hpc.execution.gang.scratch import DASK, PREFIX, make_scratch, owned, sweep
 from pvi_hpc.execution.identity import model_hash, task_identity
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.settings import ExecutionSettings
@@ -282,23 +280,6 @@ def test_a_chunk_that_was_given_up_tells_what_its_last_loss_looked_like():
         recovery.lost(sample.chunks[0], "CommClosedError: earlier")
     with pytest.raises(SimulationError, match=r"lost with .* 11 times.*OSError: no more"):
         recovery.lost(sample.chunks[0], "OSError: no more")
-
-
-def test_folders_of_dead_owners_are_swept_and_of_the_living_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    dead = [tmp_path / f"{p}-{os.getuid()}-{2**22 - 3}-1-abc" for p in (PREFIX, DASK)]
-    kept = [tmp_path / (owned(DASK) + "abc"), tmp_path / "pvi-dask-c_j0qanr"]
-    for folder in (*dead, *kept):
-        folder.mkdir()
-        (folder / "file").touch()
-    sweep()
-    assert set(tmp_path.iterdir()) == set(kept)
-
-
-def test_a_temporary_directory_too_long_for_a_socket_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 20)))
-    with pytest.raises(OSError, match="set TMPDIR to a shorter path"):
-        make_scratch(2**62)
 
 
 def test_executors_are_found_by_name(tmp_path):

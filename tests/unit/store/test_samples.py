@@ -1,6 +1,7 @@
 """Posterior samples: readable by xarray and ArviZ, written one at a time."""
 
 import tracemalloc
+from pathlib import Path
 
 import arviz as az
 import numpy as np
@@ -54,6 +55,25 @@ def test_samples_come_back_one_at_a_time(path, models):
     for model, back in zip(models, iter_samples(path), strict=True):
         np.testing.assert_array_equal(back, model)
     np.testing.assert_array_equal(list(iter_samples(path, start=2, stop=4)), models[2:4])
+
+
+def test_planes_of_samples_are_read_without_the_others(tmp_path):
+    grid = Grid((40, 64, 64), (10.0, 10.0, 10.0))
+    draws = (np.full(grid.shape, 1500 + i, dtype=np.float32) for i in range(20))
+    write_samples(tmp_path / "samples.nc", grid, draws, 20)
+    size = (tmp_path / "samples.nc").stat().st_size
+    before = _bytes_read()
+    for top in range(0, 40, 4):
+        planes = np.stack(
+            list(iter_samples(tmp_path / "samples.nc", depths=slice(top, top + 4)))
+        )
+        assert planes.shape == (20, 4, 64, 64) and planes[7, 0, 0, 0] == 1507
+    assert _bytes_read() - before < 1.5 * size
+
+
+def _bytes_read() -> int:
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(dict(line.split(": ") for line in lines)["rchar"])
 
 
 def test_writing_holds_one_sample_in_memory(tmp_path):

@@ -1,0 +1,19 @@
+"""Settings of a forward problem: the keys of every kind."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from pvi_hpc.plugins import KindSettings
+
+__all__ = ["ForwardSettings"]
+
+
+class ForwardSettings(KindSettings):
+    """The forward problem: the simulation of data from a model."""
+
+    group: ClassVar[str] = "pvi_hpc.forward_problems"
+    section: ClassVar[str] = "forward"
+    default_kind: ClassVar[str] = "acoustic"
+
+    kind: str = Field("acoustic", description="acoustic, function, command, or an entry point.")

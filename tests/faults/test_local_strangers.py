@@ -35,7 +35,7 @@ def temporary():
 
 @pytest.fixture
 def baited(stranger, temporary, tmp_path):
-    """Baits of another user in the folder of a run, so that it deletes, follows or waits."""
+    """Names of another user in the folder of a run, so that it deletes, follows or waits."""
     thesis = tmp_path / "thesis.tex"
     thesis.write_text("years of work")
     tmp_path.chmod(0o755)

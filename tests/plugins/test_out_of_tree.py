@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 import yaml
 
@@ -94,3 +96,40 @@ def test_such_a_family_and_such_a_method_fit_a_posterior(environment, tmp_path):
     script.write_text(FIT.replace("fit.h5", str(tmp_path / "fit.h5")))
     code, text = run(environment, str(script))
     assert code == 0 and "fitted" in text, text
+
+
+@pytest.mark.slow
+def test_a_prior_and_a_forward_problem_of_another_package_run_to_the_report(
+    environment, tmp_path
+):
+    means = [2000, 2100, 2300, 2600, 2500, 2400, 2600, 2700]
+    tree = {
+        "name": "means",
+        "grid": {"shape": [8, 1, 4], "spacing_m": 50},
+        "forward": {"kind": "depth_means", "means_m_s": means},
+        "prior": {"kind": "triangular", "lowest_m_s": 1500, "highest_m_s": 3500},
+        "start": {"map_iterations": 10, "map_step": 0.1},
+        "inference": {"iterations": 60, "optimiser": {"step": 0.05}},
+        "execution": {"workers": 1, "shots_per_task": 1},
+        "posterior": {"samples": 50, "predictive_draws": 2},
+        "segments": 1,
+    }
+    (tmp_path / "means.yaml").write_text(yaml.safe_dump(tree))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-c", "from pvi_hpc.cli import main; main()", "run", "means.yaml"],
+        env={**environment, "PATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = tmp_path / "results" / "means"
+    assert (results / "report" / "index.html").exists()
+    with h5py.File(results / "run" / "posterior.h5") as file:
+        mean, sd = file["mean"][...], file["sd"][...]
+        prior_sd = file["prior_sd"][...]
+    assert prior_sd == pytest.approx(np.full(mean.shape, 2000 / np.sqrt(24)), rel=1e-3)
+    # Noise of 20 m/s of a mean of four cells: the means are known, the cells are not.
+    assert mean.mean(axis=(1, 2)) == pytest.approx(np.array(means), abs=60)
+    assert (sd < prior_sd).all()

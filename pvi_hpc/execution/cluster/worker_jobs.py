@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from pvi_hpc.errors import LedgerError, SimulationError, StopRequestedError
+from pvi_hpc.errors import SimulationError, StopRequestedError
 from pvi_hpc.execution.cluster.encryption import make_security, start_scheduler
-from pvi_hpc.execution.cluster.fleet import Fleet, FleetSettings
+from pvi_hpc.execution.cluster.fleet import LONGEST_PAUSE_S, Fleet
+from pvi_hpc.execution.cluster.job import FleetSettings
 from pvi_hpc.execution.cluster.own_folders import make_own
-from pvi_hpc.execution.cluster.queues import Queue
+from pvi_hpc.execution.cluster.queues import Queue, QueueSilentError
 from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS, Workplace
 from pvi_hpc.execution.settings import ExecutionSettings
 
@@ -79,7 +80,7 @@ class BatchExecutor(ABC):
     def start(self, workers: int) -> Any:
         """End what an earlier controller left, submit jobs, wait for `min_workers`."""
         cluster = self.execution.cluster
-        self.cancel_leftovers()
+        self._cancel_leftovers_patiently()
         make_own(self.folder)
         security = make_security(self.folder / "private")
         self._security = security
@@ -165,11 +166,22 @@ class BatchExecutor(ABC):
         self.queue.cancel(job.id for job in old)
         for job in old:
             self.place.ledger.record("job_cancelled", job=job.id, name=job.name)
-        try:
-            self.place.ledger.flush()
-        except LedgerError as error:  # The jobs are gone all the same.
-            log.warning("%s", error)
+        self.place.ledger.flush_if_possible()  # The jobs are gone all the same.
         return len(old)
+
+    def _cancel_leftovers_patiently(self) -> None:
+        """Ask as long as a run waits for workers, where the batch system does not answer."""
+        start = time.monotonic()
+        while True:
+            try:
+                self.cancel_leftovers()
+                return
+            except QueueSilentError as error:
+                if time.monotonic() - start > self.patience_s:
+                    raise
+                log.warning("The batch system is asked again: %s", error)
+            self.check()
+            time.sleep(min(self.execution.cluster.poll_s, LONGEST_PAUSE_S))
 
     def _start_reaper(self) -> "subprocess.Popen[bytes] | None":
         module, kind = type(self.queue).__module__, type(self.queue).__name__

@@ -265,6 +265,18 @@ def test_a_ledger_that_could_write_a_part_has_each_line_once(tmp_path):
     assert [line.get("number") for line in lines] == [None, *range(200)]
 
 
+def test_a_torn_line_of_the_ledger_is_not_glued_to_the_next(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    path.write_text('{"event": "batch"}\n{"time": 1.0, "eve')
+    ledger = Ledger(path)
+    for number in range(2):
+        ledger.record("retried", number=number)
+        ledger.flush()
+    lines = path.read_text().splitlines()
+    assert lines[:2] == ['{"event": "batch"}', '{"time": 1.0, "eve']
+    assert [json.loads(line)["number"] for line in lines[2:]] == [0, 1]
+
+
 def test_a_process_is_told_from_another_of_the_same_pid():
     me = ProcessId.of(os.getpid())
     assert me.alive

@@ -13,6 +13,7 @@ import pytest
 from pvi_hpc.cli import launch as module
 from pvi_hpc.cli import workflow as child
 from pvi_hpc.cli.launch import EXIT_FAILED
+from pvi_hpc.cli.shipped import shipped
 from pvi_hpc.cli.workflow import Workflow
 from pvi_hpc.errors import LeaseError
 from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag
@@ -163,7 +164,7 @@ def test_done_is_said_only_of_a_report_that_is_there(tmp_path):
 def test_the_workflow_is_our_own_whatever_the_folder_holds(start):
     Path("Snakefile").write_text("rule all: shell: 'touch mine'\n")
     words = Workflow(SimpleNamespace(name="tiny"), LOCAL, ["-n"]).command
-    assert words[words.index("--snakefile") + 1] == str(child.ROOT / "Snakefile")
+    assert words[words.index("--snakefile") + 1] == str(shipped("Snakefile"))
     assert words[-1] == "-n"
 
 

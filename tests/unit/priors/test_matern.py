@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,12 +206,13 @@ def test_a_run_of_another_kind_takes_over_what_both_have():
         "runs": [{"name": "alike"}, {"name": "alone", "prior": {"kind": "uniform"}}],
     }
     project = parse_project(tree)
-    assert project.run("alike").prior.length_m == 200
+    alike: Any = project.run("alike").prior
+    assert alike.length_m == 200
     assert project.run("alone").prior == UniformSettings(kind="uniform", **TABLES)
 
 
 def test_the_example_of_the_documentation_is_valid():
-    text = (Path(__file__).parents[3] / "docs" / "priors.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "theory" / "priors.md").read_text()
     (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     chosen = PriorSettings.model_validate(yaml.safe_load(example)["prior"])
     assert isinstance(chosen, MaternSettings)

@@ -275,9 +275,9 @@ def test_leftovers_are_asked_for_again_where_the_queue_is_silent(tmp_path):
     executor = SlurmExecutor(
         ExecutionSettings(executor="slurm", cluster=cluster), Workplace(tmp_path, Ledger())
     )
-    executor.queue = Queue()
+    queue = executor.queue = Queue()
     executor._cancel_leftovers_patiently()
-    assert executor.queue.asked == 3
+    assert queue.asked == 3
     executor.queue, executor.patience_s = Queue(), 0.0
     with pytest.raises(QueueSilentError, match="Unable to contact"):
         executor._cancel_leftovers_patiently()

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,7 +206,8 @@ def test_a_run_of_another_kind_takes_over_what_both_have():
         "runs": [{"name": "alike"}, {"name": "alone", "prior": {"kind": "uniform"}}],
     }
     project = parse_project(tree)
-    assert project.run("alike").prior.length_m == 200
+    alike: Any = project.run("alike").prior
+    assert alike.length_m == 200
     assert project.run("alone").prior == UniformSettings(kind="uniform", **TABLES)
 
 

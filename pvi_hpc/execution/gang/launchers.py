@@ -72,7 +72,7 @@ def want_of_memory(ranks: int) -> str:
     if free >= needed:
         return ""
     return (
-        f" /dev/shm has {free / 1e6:.2f} MB free, and {ranks} MPI ranks share "
+        f"/dev/shm has {free / 1e6:.2f} MB free, and {ranks} MPI ranks share "
         f"{needed / 1e6:.1f} MB there; enlarge it (a container's: --shm-size=1g), or remove "
         "what fills it."
     )

@@ -5,8 +5,8 @@ import pytest
 import segyio
 
 from pvi_hpc.cli.steps import check_config
-from pvi_hpc.data.segy import write_segy
 from pvi_hpc.data.survey_file import read_survey
+from pvi_hpc.data.trace_files.segy import write_segy
 from pvi_hpc.errors import PviError
 
 

@@ -12,9 +12,9 @@ from run_example import GOOD, make_run
 
 from pvi_hpc.config import Run
 from pvi_hpc.data.model_file import write_model
-from pvi_hpc.data.segy import write_segy
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile, file_hash, write_survey
+from pvi_hpc.data.trace_files.segy import write_segy
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.forward.acoustic.setup import AcousticSetup
 from pvi_hpc.forward.setup import SimulationSetup

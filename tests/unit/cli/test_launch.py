@@ -15,7 +15,7 @@ from pvi_hpc.cli import workflow as child
 from pvi_hpc.cli.launch import EXIT_FAILED
 from pvi_hpc.cli.shipped import shipped
 from pvi_hpc.cli.workflow import Workflow
-from pvi_hpc.errors import LeaseError
+from pvi_hpc.errors import ConfigError, LeaseError
 from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag
 from pvi_hpc.run.owner import begin_workflow
 from pvi_hpc.run.status import Status
@@ -130,11 +130,20 @@ def test_a_reader_that_has_gone_does_not_end_the_run(start, monkeypatch):
 
 def test_exit_codes_are_those_of_the_docs(start, monkeypatch, capsys):
     unlocked = []
-    monkeypatch.setattr(Workflow, "unlock", lambda self: unlocked.append(self))
+
+    def unlock(workflow):
+        unlocked.append(workflow)
+        raise ConfigError("it was told to end, too")
+
+    monkeypatch.setattr(Workflow, "unlock", unlock)
     code, stop = _run(start("job", "wait"))
     workflow = start("fail")
     assert module._conclude(workflow, code, stop, 0.0) == EXIT_STOPPED
-    assert unlocked == [workflow] and "pvi resume tiny" in capsys.readouterr().out
+    assert not unlocked and "pvi resume tiny" in capsys.readouterr().out
+    Path(".snakemake/locks").mkdir(parents=True)
+    Path(".snakemake/locks/0.input.lock").touch()
+    assert module._conclude(workflow, code, stop, 0.0) == EXIT_STOPPED
+    assert unlocked == [workflow]
     Path("ask").unlink(missing_ok=True)
     with StopFlag() as quiet:
         assert module._conclude(workflow, workflow.run(quiet), quiet, 0.0) == EXIT_FAILED

@@ -16,6 +16,7 @@ from pvi_hpc.config.project import Run
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.errors import ConfigError, Finding, error, ok, warning
 from pvi_hpc.execution.executor import Executor, executor_class
+from pvi_hpc.execution.gang.launchers import want_of_memory
 from pvi_hpc.forward.problem import SimulationCost
 
 __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
@@ -125,6 +126,9 @@ def check_workers(
             f"memory: {text}. The variational update takes about {controller.seconds:.2g} s of "
             "one core an iteration.",
         )
+    want = want_of_memory(run.execution.ranks * run.execution.workers) if local else ""
+    if want:
+        yield warning("execution.ranks", want)
     yield from _check_worker_jobs(run, of_rank)
 
 

@@ -201,7 +201,7 @@ def test_an_error_of_the_node_is_a_failure_with_its_cause_not_a_lost_worker(
 def _fill_the_disk():
     from pvi_hpc.execution.gang import process as gang_process
 
-    def refuse(n_bytes):
+    def refuse(n_bytes, **_):
         raise OSError(28, "No space left on device")
 
     gang_process.make_scratch = refuse

@@ -54,7 +54,6 @@ def settings(folder, forward):
 
 def external_project(project, forward):
     """Make a project of a forward problem of the tiny one."""
-    project.tree = {k: v for k, v in project.tree.items() if k != "solver"}
     project.write(**settings(project.folder, forward))
     return project
 

@@ -104,4 +104,4 @@ def test_a_key_that_stands_twice_is_refused_where_snakemake_is_started_alone(pro
     done = subprocess.run(
         command, cwd=project.folder, capture_output=True, text=True, check=False
     )
-    assert done.returncode and "'seed' stands twice" in done.stderr
+    assert done.returncode and "'seed' stands twice" in done.stdout + done.stderr

@@ -69,7 +69,7 @@ class LocalExecutor:
         if client is not None:
             client.close()
         if cluster is not None:
-            cluster.close(timeout=10)
+            cluster.close(timeout=30)
         if self._temporary is not None:
             self._temporary.cleanup()
             self._temporary = None

@@ -10,7 +10,7 @@ from pvi_hpc.execution.failures import GangError
 from pvi_hpc.execution.gang.scratch import free_memory
 from pvi_hpc.execution.settings import Launcher
 
-__all__ = ["gang_environment", "launch_command"]
+__all__ = ["gang_environment", "launch_command", "want_of_memory"]
 
 #: Variables by which an MPI finds the batch job around it, and would start ranks through it:
 #: inside an srun step it then waits for an inner step that can never start.
@@ -24,6 +24,9 @@ ONE_NODE: Final = {
 #: Memory that UCX wants in /dev/shm for each rank [bytes], measured 4.4 MB; with less there it
 #: must use System V's, which the other members of the user's group can open.
 UCX_BYTES: Final = 6_000_000
+#: Memory that the ranks of a node share in /dev/shm, for each of them [bytes], measured 1.06 MB
+#: with MPICH; where there is less, touching it is a bus error.
+SHARED_BYTES: Final = 1_100_000
 
 
 def launch_command(launcher: Launcher) -> tuple[str, ...]:
@@ -61,6 +64,18 @@ def gang_environment(launcher: Launcher, ranks: int, threads: int) -> dict[str, 
     environment["OMP_NUM_THREADS"] = str(threads)
     environment["OPENBLAS_NUM_THREADS"] = "1"
     return environment
+
+
+def want_of_memory(ranks: int) -> str:
+    """Return what to do about a `/dev/shm` too small for so many ranks, or nothing."""
+    free, needed = free_memory(), SHARED_BYTES * ranks
+    if free >= needed:
+        return ""
+    return (
+        f"/dev/shm has {free / 1e6:.2f} MB free, and {ranks} MPI ranks share "
+        f"{needed / 1e6:.1f} MB there; enlarge it (a container's: --shm-size=1g), or remove "
+        "what fills it."
+    )
 
 
 def _mpiexec_of_one_node() -> str:

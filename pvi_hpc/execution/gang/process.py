@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.execution.failures import GangError
 from pvi_hpc.execution.gang.channel import Channel, Message, listen
-from pvi_hpc.execution.gang.launchers import gang_environment, launch_command
+from pvi_hpc.execution.gang.launchers import gang_environment, launch_command, want_of_memory
 from pvi_hpc.execution.gang.scratch import make_scratch, remove_scratch
 from pvi_hpc.execution.settings import Launcher
 from pvi_hpc.forward.problem import ShotResult, Want
@@ -67,12 +67,14 @@ class Answer:
 class GangProcess:
     """The processes, the socket and the folder of a gang that has been started."""
 
-    def __init__(self, setup: SimulationSetup, settings: GangSettings) -> None:
+    def __init__(
+        self, setup: SimulationSetup, settings: GangSettings, *, in_memory: bool = True
+    ) -> None:
         self.setup, self.settings = setup, settings
         self.channel: Channel | None = None
         self.library = self.storage = ""
         self._model: Path | None = None
-        self.folder = make_scratch(setup.scratch)
+        self.folder = make_scratch(setup.scratch, in_memory=in_memory)
         self.log = self.folder / "log"
         with ExitStack() as undo:
             undo.callback(remove_scratch, self.folder)
@@ -209,7 +211,9 @@ class GangProcess:
         code = self._process.poll()
         # Some launchers end with 0 whatever the ranks died of; their last words say it.
         how = f"with exit code {code}" if code else "by itself"
-        return self._failure("crash", f"The gang ended {how}.")
+        return self._failure(
+            "crash", f"The gang ended {how}.{want_of_memory(self.settings.ranks)}"
+        )
 
     def _failure(self, kind: str, message: str) -> GangError:
         try:

@@ -69,11 +69,11 @@ def free_memory() -> int:
     return shutil.disk_usage(MEMORY).free if MEMORY.is_dir() else 0
 
 
-def make_scratch(n_bytes: int) -> Path:
+def make_scratch(n_bytes: int, *, in_memory: bool = True) -> Path:
     """Return a new folder with room for `n_bytes`, readable by this user only.
 
-    It is in `/dev/shm` if less than half of what is free there is needed, else in the
-    temporary directory. Its name says who owns it.
+    It is in `/dev/shm` if less than half of what is free there is needed, else, and where
+    `in_memory` forbids it, in the temporary directory. Its name says who owns it.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def make_scratch(n_bytes: int) -> Path:
         If its path is too long for a socket in it, or it cannot be made.
     """
     name = owned(PREFIX) + secrets.token_hex(4)
-    roomy = free_memory() > 2 * n_bytes
+    roomy = in_memory and free_memory() > 2 * n_bytes
     folder = (MEMORY if roomy else Path(tempfile.gettempdir())) / name
     length = len(os.fsencode(folder / "socket"))
     if length > LONGEST_SOCKET:

@@ -19,7 +19,11 @@ from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.problem.forward import simulation_setup, survey_geometry, true_model
 from pvi_hpc.run.workers import workers_of
 from pvi_hpc.selftest.outcome import Outcome, failed, passed
-from pvi_hpc.selftest.site.files import check_bandwidth, check_visibility
+from pvi_hpc.selftest.site.files import (
+    check_bandwidth,
+    check_shared_memory,
+    check_visibility,
+)
 from pvi_hpc.selftest.site.gangs import check_loss, check_ranks
 from pvi_hpc.selftest.site.network import check_dashboards, check_interfaces, check_strangers
 from pvi_hpc.selftest.site.small_survey import WORKERS, doctor_run
@@ -87,6 +91,7 @@ def _try_out(run: Run, simulator: DaskSimulator, folder: Path) -> Iterator[Outco
     yield from check_strangers(addresses)
     yield from check_dashboards(services)
     yield from check_visibility(client, hosts, folder)
+    yield from check_shared_memory(client, hosts, simulator.execution.ranks)
     model = true_model(run)
     assert model is not None  # The case is synthetic.
     models = np.stack([model, (1.02 * model).astype(np.float32)])

@@ -133,8 +133,8 @@ def test_a_good_run_passes_and_its_cost_is_told():
                 "survey__synthetic__sources__y": {"first_m": 0, "last_m": 0, "n": 1},
                 "survey__synthetic__receivers__y": {"first_m": 0, "last_m": 0, "n": 1},
             },
-            r"grid\.shape: must have at least 8 cells on every axis for the forward problem "
-            r"'acoustic', which is 3D, got \[20, 1, 24\]",
+            r"grid\.shape: must have at least 8 cells along each axis with 'forward\.kind: "
+            r"acoustic', which is 3D, got \[20, 1, 24\]",
         ),
         (
             {"inference__family": {"kind": "psvi"}},
@@ -408,3 +408,11 @@ def test_the_report_shows_a_shot_and_wells_that_exist():
     assert "got 0" in only_error(check_report(make_project(shot=0), survey))
     message = only_error(check_report(make_project(wells_y_x_m=[[0, 0], [1150, 1350]])))
     assert "y 0 to 1350 and x 0 to 1150 m, got (y, x) = (1150, 1350) m for well 2" in message
+
+
+def test_a_small_dev_shm_is_a_warning(monkeypatch):
+    monkeypatch.setattr("pvi_hpc.execution.gang.launchers.free_memory", lambda: 64_000)
+    *_, finding = resources.check_workers(make_run(), ONE, cores=4)
+    assert finding.level == "warning"
+    assert "/dev/shm has 0.06 MB free" in finding.message
+    assert "enlarge it" in finding.message

@@ -90,6 +90,14 @@ def surveyed(finished: Project, tmp_path: Path) -> Project:
     return made
 
 
+@pytest.fixture
+def copied(finished: Project, tmp_path: Path) -> Project:
+    """The finished project in a folder of its own, which a test may change."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.folder, folder)
+    return Project(folder, posterior=finished.tree["posterior"])
+
+
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
     """Return a folder that the first of the processes of pytest-xdist makes for all."""
     parallel = "PYTEST_XDIST_WORKER" in os.environ

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from external_example import SHAPE, SPACING, command, compiled, function, observed, true_model
 
-pytestmark = pytest.mark.slow
+#: One run, which nothing disturbs, is what the others are compared with.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("external")]
 
 LAST = "000006.h5"
 NOISE_S = 0.001

@@ -264,7 +264,7 @@ def test_keys_that_change_no_result_may_change_in_a_begun_run(program, tmp_path)
 def test_a_program_of_a_virtual_environment_stays_in_it(tmp_path):
     words = [sys.executable, "{folder}"]
     run = external_run(tmp_path, kind="command", command=words)
-    assert str(forward_problem(run).sources()[0]) == sys.executable
+    assert sys.executable in forward_problem(run).inputs()
 
 
 @pytest.mark.parametrize(

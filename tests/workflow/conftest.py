@@ -13,6 +13,8 @@ import yaml
 
 HERE = Path(__file__).parent
 SNAKEFILE = HERE.parents[1] / "Snakefile"
+#: Longest time of a command; pytest ends a test earlier, unless told to wait [s].
+LIMIT_S = 3000
 
 
 class Project:
@@ -54,7 +56,7 @@ class Project:
     def pvi(self, *words: str, code: int = 0) -> str:
         """Run a `pvi` command to its end; check its exit code and return what it printed."""
         process = self.start(*words)
-        text, _ = process.communicate(timeout=800)
+        text, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == code, text
         return text
 

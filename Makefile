@@ -6,12 +6,16 @@ export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-quick test-clusters test-faults lint docs sanitize format bench-solver bench-variational clean
+# A process of pytest for each core; tests that share a group run one after another.
+PYTEST := python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup --ignore=tests/cluster
+
+.PHONY: help setup demo test test-quick test-long test-clusters test-faults lint docs sanitize format bench-solver bench-variational clean
 
 help:
 	@echo "make demo        set up, invert a small synthetic survey, write its report"
 	@echo "make test        set up, run every test"
 	@echo "make test-quick  set up, run the tests that take seconds"
+	@echo "make test-long   set up, run what tests repeat with more cases and longer chains"
 	@echo "make test-clusters  as root: install Slurm and Grid Engine, run the tests on them"
 	@echo "make test-faults    as root: break runs on them in every known way, an hour or more"
 	@echo "make lint        formatters, linters, types, workflow"
@@ -25,13 +29,16 @@ setup:
 	@scripts/bootstrap.sh
 
 demo: setup
-	pvi run config/demo.yaml
+	pvi demo
 
 test: setup
-	python -m pytest --ignore=tests/cluster
+	$(PYTEST) -m "not long"
 
 test-quick: setup
-	python -m pytest -m "not slow" --ignore=tests/cluster
+	$(PYTEST) -m "not slow and not long"
+
+test-long: setup
+	$(PYTEST) -m long
 
 test-clusters: setup
 	scripts/install-clusters.sh

@@ -16,12 +16,16 @@ wildcard_constraints:
     segment=r"\d+",
 
 
-# The report of every run and of how they compare.
+# The report of every run and of how they compare. Results are asked for by name: what is
+# only on the way to a report that is there, Snakemake does not make again.
 rule all:
     default_target: True
     input:
         f"results/{PROJECT.name}/report/index.html",
+        expand(f"results/{PROJECT.name}/{{run}}/{{file}}", run=RUNS, file=RESULTS),
 
 
 onstart:
+    # Snakemake's own answer takes a lock that the thread it interrupts may hold.
+    answer_apart(signal.SIGTERM)
     write_configuration()

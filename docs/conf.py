@@ -25,11 +25,14 @@ exclude_patterns = ["_generated"]
 myst_enable_extensions = ["attrs_block", "attrs_inline", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
+# Quotes stay as they are written: names and code are to be copied.
+smartquotes_action = "De"
 # Docstrings write names between single backticks.
 default_role = "code"
 napoleon_google_docstring = False
-autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented"
+napoleon_attr_annotations = False
+# Docstrings say shapes, units and types in words.
+autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 88
 

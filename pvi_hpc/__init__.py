@@ -6,7 +6,16 @@ As a library, on any log density: `pvi_hpc.fit` and `pvi_hpc.load_fit`.
 import os
 from typing import Any
 
-__all__ = ["__version__", "fit", "load_fit"]
+__all__ = [
+    "ConvergenceWarning",
+    "__version__",
+    "fit",
+    "load_fit",
+    "make_family",
+    "make_prior",
+    "numpy_log_prob",
+    "open_project",
+]
 
 __version__ = "0.1.0"
 
@@ -15,10 +24,22 @@ __version__ = "0.1.0"
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
+#: Modules of the names that are loaded on demand: they need torch, which takes seconds.
+_MODULES = {
+    "ConvergenceWarning": "library.verdict",
+    "fit": "library.fit",
+    "load_fit": "library.result",
+    "make_family": "library.make",
+    "make_prior": "library.make",
+    "numpy_log_prob": "library.densities",
+    "open_project": "run.results",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Load the library's functions when asked for: they need torch, which takes seconds."""
-    if name in ("fit", "load_fit"):
+    """Load a name of the library."""
+    if name in _MODULES:
         from importlib import import_module
 
-        return getattr(import_module("pvi_hpc.library.fit"), name)
+        return getattr(import_module(f"pvi_hpc.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'pvi_hpc' has no attribute '{name}'")

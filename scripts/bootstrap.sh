@@ -54,6 +54,8 @@ python scripts/requirements.py "$EXTRAS" > "$VENV/requirements.txt"
 install -r "$VENV/requirements.txt"
 
 echo "bootstrap: building the solver"
-install --no-build-isolation --no-deps -e .
+# A container leaves the source tree behind: it gets the wheel (PVI_WHEEL=1).
+if [ -n "${PVI_WHEEL:-}" ]; then tree=(.); else tree=(-e .); fi
+install --no-build-isolation --no-deps "${tree[@]}"
 echo "$wanted" > "$stamp"
 echo "bootstrap: done in $SECONDS s"

@@ -30,6 +30,9 @@ the run will cost and whether it fits. `pvi init FILE` writes a commented file t
 | `demo.yaml` | what `make demo` runs: a small synthetic survey, mean field and PSVI |
 | `overthrust3d.yaml` | the acceptance survey: SEG-Y made with another solver |
 
+- The file is UTF-8. A key that stands twice is an error. So are `yes`, `no`, `on`, `off`, times
+  such as `12:30:00` and numbers with leading zeros, unless they are in quotes: programs differ
+  in what they mean.
 - Paths are relative to the directory the run is started in; `$NAME` and `~` are expanded.
 - All axes and triples are in the order `(z, y, x)`, z downwards, SI units in the names.
 - `runs` is a list of names and of what differs from the sections above it, for example

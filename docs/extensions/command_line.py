@@ -1,5 +1,6 @@
 """The page of the command line, written from the commands themselves."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from typer.main import get_command
 
 from pvi_hpc.cli.app import app as pvi
 
+LIST = re.compile(r"\*\*Commands\*\*:\n\n(\* .*\n)+")
 PAGE = Path("_generated") / "cli.md"
 
 
@@ -19,6 +21,8 @@ def commands_text() -> str:
     assert isinstance(command, TyperGroup)
     with command.make_context("pvi", ["--version"], resilient_parsing=True) as context:
         text = get_docs_for_click(obj=command, ctx=context, name="pvi", title="Commands")
+    # The list of commands cuts their descriptions short; a section of each command follows.
+    text = LIST.sub("", text)
     # The text is included into a page that has a title: its own headings go one level down.
     lines = [f"#{line}" if line.startswith("#") else line for line in text.splitlines()]
     return "\n".join(lines) + "\n"

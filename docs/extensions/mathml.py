@@ -8,13 +8,19 @@ from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
 
+def _mathml(node: nodes.Element, **options: bool) -> str:
+    """Return a formula; by themselves browsers leave no space between `log` and `p`."""
+    text = tex2mathml(node.astext(), **options)
+    return text.replace("<mo>&ApplyFunction;</mo>", '<mspace width="0.16em"></mspace>')
+
+
 def _inline(writer: HTML5Translator, node: nodes.math) -> None:
-    writer.body.append(tex2mathml(node.astext()))
+    writer.body.append(_mathml(node))
     raise nodes.SkipNode
 
 
 def _block(writer: HTML5Translator, node: nodes.math_block) -> None:
-    writer.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
+    writer.body.append(f'<div class="formula">{_mathml(node, as_block=True)}</div>')
     raise nodes.SkipNode
 
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from pvi_hpc.config.project import BlockTailsSettings
 from pvi_hpc.diagnostics.pareto import k_hat_along
-from pvi_hpc.families.family import LOCATION, Family
-from pvi_hpc.families.gaussian.gaussian import GaussianFamily
-from pvi_hpc.inference.method import Method
-from pvi_hpc.inference.methods.vi import VariationalInference
+from pvi_hpc.families.capabilities import Gaussian
+from pvi_hpc.families.family import LOCATION
+from pvi_hpc.inference.method import FitsFamily, Method
 from pvi_hpc.inference.state import State
 from pvi_hpc.numerics.standard_normal import log_density
 from pvi_hpc.problem.problem import Problem
@@ -26,9 +25,9 @@ __all__ = ["block_k_hats", "is_gaussian"]
 LogLikelihood = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 
 
-def is_gaussian(method: Method, family: Family) -> bool:
+def is_gaussian(method: Method) -> bool:
     """Return whether what is fitted is one Gaussian, which k-hat is computed for."""
-    return isinstance(method, VariationalInference) and isinstance(family, GaussianFamily)
+    return isinstance(method, FitsFamily) and isinstance(method.family, Gaussian)
 
 
 def block_k_hats(
@@ -39,22 +38,24 @@ def block_k_hats(
     `log_likelihood` is called once for each block, with `settings.draws` models.
     """
     method = problem.method(None)
-    assert isinstance(method, VariationalInference)  # `pvi check` sees to it
-    mean = method.fitted(state)[LOCATION].double()
+    assert isinstance(method, FitsFamily)  # `pvi check` sees to it
+    family, parameters = method.family, method.fitted(state)
+    mean = parameters[LOCATION].double()
 
     def log_p(theta: torch.Tensor) -> torch.Tensor:
         found = torch.from_numpy(log_likelihood(problem.models(theta)))
         return found + log_density(theta)
 
     def log_q(theta: torch.Tensor) -> torch.Tensor:
-        return method.log_prob(state, theta)
+        return family.log_prob(parameters, theta)
 
     active, found = problem.model_map.active, {}
     for name, box in problem.run.grid.grid.boxes(settings.blocks):
         inside = np.zeros(active.shape, bool)
         inside[box] = True
-        direction = torch.from_numpy(inside[active].astype(np.float64))
-        if direction.any():
+        block = torch.from_numpy(inside[active].astype(np.float64))
+        if block.any():
+            direction = problem.model_map.prior.direction(block)
             k_hat = k_hat_along(log_p, log_q, mean, direction[None], draws=settings.draws)
             found[name] = k_hat.k
     return found

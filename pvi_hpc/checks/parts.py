@@ -1,17 +1,20 @@
 """Can the parts that a run names be put together: model map, family and executor?"""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pvi_hpc.config.project import Run
-from pvi_hpc.errors import Finding, PviError, error
-from pvi_hpc.plugins import load_plugin
+from pvi_hpc.errors import Finding, PviError, error, warning
+from pvi_hpc.execution.executor import executor_class
 
 if TYPE_CHECKING:  # these load torch
     from pvi_hpc.families.family import Family
     from pvi_hpc.inference.method import Method
 
 __all__ = ["check_executor", "check_family", "check_model_map", "method_of"]
+
+#: A start is told to be another than the one given from so many sds of the prior on.
+START_APART: Final = 0.5
 
 
 def check_model_map(run: Run) -> Iterator[Finding]:
@@ -21,9 +24,19 @@ def check_model_map(run: Run) -> Iterator[Finding]:
     from pvi_hpc.problem.starting_model import starting_model
 
     try:
-        ModelMap.build(run.cells, run.prior, starting_model(run))
+        model_map = ModelMap.build(run.cells, run.prior, starting_model(run))
     except PviError as fault:
         yield error("start.model", str(fault))
+        return
+    apart = abs(model_map.start_model() - model_map.start)[model_map.active]
+    in_sds = apart / model_map.prior.sd
+    if in_sds.max() > START_APART:
+        yield warning(
+            "start.model",
+            f"is one that the prior hardly allows: the inversion starts from another, up to "
+            f"{apart.max():.3g} m/s or {in_sds.max():.2g} sds of the prior away. Smooth it "
+            "('start.smooth_m'), or give the prior wider tables or shorter lengths.",
+        )
 
 
 def check_family(run: Run) -> Iterator[Finding]:
@@ -38,7 +51,7 @@ def check_family(run: Run) -> Iterator[Finding]:
     except PviError as fault:
         yield error(setting, str(fault))
         return
-    if run.posterior.k_hat is not None and not is_gaussian(method, family):
+    if run.posterior.k_hat is not None and not is_gaussian(method):
         yield error(
             "posterior.k_hat",
             "must be null unless 'inference.method.kind' is 'vi' and the family a Gaussian, "
@@ -73,6 +86,6 @@ def _method(run: Run, family: "Family") -> "Method":
 def check_executor(run: Run) -> Iterator[Finding]:
     """Check that there is such an executor; it is not started."""
     try:
-        load_plugin("pvi_hpc.executors", run.execution.executor, "execution.executor")
+        executor_class(run.execution)
     except PviError as fault:
         yield error("execution.executor", str(fault))

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.config.project import Run
-from pvi_hpc.errors import Finding, PviError, error, warning
+from pvi_hpc.data.model_file import states_grid
+from pvi_hpc.data.settings import ModelFileSettings
+from pvi_hpc.errors import Finding, PviError, error, ok, warning
 from pvi_hpc.priors.load import load_prior, prior_class
 from pvi_hpc.problem.forward import true_model
 from pvi_hpc.problem.starting_model import starting_model
@@ -47,6 +49,8 @@ def check_start(run: Run) -> Iterator[Finding]:
     except PviError as fault:
         yield error("start.model", str(fault))
         return
+    if isinstance(run.start.model, ModelFileSettings):
+        yield from _unstated_grid("start.model", run.start.model)
     worst = _outside(run, model)
     if worst is not None:
         yield error(
@@ -65,12 +69,27 @@ def check_true_model(run: Run) -> Iterator[Finding]:
     except PviError as fault:
         yield error(setting, str(fault))
         return
+    source = None
+    if run.survey is not None:
+        own = run.survey.synthetic
+        source = run.survey.true_model if own is None else own.model
+    if isinstance(source, ModelFileSettings):
+        yield from _unstated_grid(setting, source)
     if model is None or not synthetic:
         return  # an independent survey's is for scoring: nothing may be learnt from it
     worst = _outside(run, model.astype(np.float64))
     if worst is not None:
         yield warning(
             setting, f"no run can find it, for {worst} ('prior.lower_m_s' and so on)."
+        )
+
+
+def _unstated_grid(setting: str, model: ModelFileSettings) -> Iterator[Finding]:
+    if not states_grid(model):
+        yield ok(
+            setting,
+            f"'{model.file}' does not say on which grid it lies (spacing and origin); its "
+            "cells are taken as those of 'grid', axes (z, y, x).",
         )
 
 

@@ -14,7 +14,9 @@ from pvi_hpc.checks.controller_cost import controller_cost
 from pvi_hpc.checks.parts import method_of
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.survey import Survey
-from pvi_hpc.errors import Finding, error, ok, warning
+from pvi_hpc.errors import ConfigError, Finding, error, ok, warning
+from pvi_hpc.execution.executor import Executor, executor_class
+from pvi_hpc.execution.gang.launchers import want_of_memory
 from pvi_hpc.forward.problem import SimulationCost
 
 __all__ = ["Cost", "check_disk", "check_shots", "check_workers", "cost_of"]
@@ -92,7 +94,8 @@ def check_workers(
     memory: int | None = None,
 ) -> Iterator[Finding]:
     """Check that all processes fit into cores and memory; `of_one`: one simulation's cost."""
-    local = run.execution.executor == "local"
+    executor = _executor(run)
+    local = executor is not None and executor.on_this_machine
     cores = cores or _cores_here()
     if local and _cores(run) > cores:
         e = run.execution
@@ -123,13 +126,25 @@ def check_workers(
             f"memory: {text}. The variational update takes about {controller.seconds:.2g} s of "
             "one core an iteration.",
         )
+    want = want_of_memory(run.execution.ranks * run.execution.workers) if local else ""
+    if want:
+        yield warning("execution.ranks", want)
     yield from _check_worker_jobs(run, of_rank)
+
+
+def _executor(run: Run) -> type[Executor] | None:
+    """Return the run's executor; None where `check_executor` says that there is none."""
+    try:
+        return executor_class(run.execution)
+    except ConfigError:
+        return None
 
 
 def _check_worker_jobs(run: Run, of_rank: int) -> Iterator[Finding]:
     """Check that the gangs of a worker job fit into the memory it asks for."""
     cluster = run.execution.cluster
-    if run.execution.executor not in ("slurm", "sge"):
+    executor = _executor(run)
+    if executor is None or not executor.submits_jobs:
         return
     needed = of_rank * -(-run.execution.ranks * cluster.gangs // cluster.nodes)
     asked = parse_bytes(cluster.memory)

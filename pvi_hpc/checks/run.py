@@ -50,7 +50,10 @@ def check_run(run: Run, survey: Survey | None = None) -> list[Finding]:
             return findings
     if problem.has_positions:
         findings += check_positions(run, survey)
-    findings += problem.check(survey)
+    of_problem = list(problem.check(survey))
+    findings += of_problem
+    if any(f.level == "error" and f.setting == "grid.shape" for f in of_problem):
+        return findings  # what it would cost has no meaning
     return [*findings, *_fits(run, survey, problem)]
 
 

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.checks.geometry import (
+    check_geometry,
+    place_text,
+    receiver_points,
+    source_points,
+)
 from pvi_hpc.config.project import Run
+from pvi_hpc.data.remarks import from_attributes
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.errors import Finding, error, ok, warning
 
@@ -18,9 +25,12 @@ def check_positions(run: Run, survey: Survey) -> Iterator[Finding]:
     """Check that sources and receivers lie in the grid."""
     names = _settings(run)
     faults = 0
+    for finding in check_geometry(survey, *names):
+        faults += finding.level == "error"
+        yield finding
     for setting, kind, points, shots in (
-        (names[0], "source", *_sources(survey)),
-        (names[1], "receiver", *_receivers(survey)),
+        (names[0], "source", *source_points(survey)),
+        (names[1], "receiver", *receiver_points(survey)),
     ):
         for finding in _outside(run, setting, kind, points, shots):
             faults += 1
@@ -53,6 +63,8 @@ def check_data(run: Run, survey: Survey) -> Iterator[Finding]:
             )
             break
     yield from _noise(run, survey, setting)
+    for kind, text in from_attributes(survey.attributes):
+        yield (ok if kind == "assumed" else warning)(setting, text)
 
 
 def _noise(run: Run, survey: Survey, setting: str) -> Iterator[Finding]:
@@ -85,8 +97,8 @@ def _outside(
         i = int(bad.argmax())
         yield error(
             setting,
-            f"shot {shots[i]}: its {kind} at (z, y, x) = {_place(points[i])} m is outside the "
-            f"grid, {_extent(run)}; {int(bad.sum())} of {len(points)} {kind}s are. Change "
+            f"shot {shots[i]}: its {kind} at (z, y, x) = {place_text(points[i])} m is outside "
+            f"the grid, {_extent(run)}; {int(bad.sum())} of {len(points)} {kind}s are. Change "
             f"'grid.shape' or 'grid.origin_m', or leave them out.{_hint(run, kind, points[i])}",
         )
 
@@ -108,22 +120,6 @@ def _settings(run: Run) -> tuple[str, str]:
     if run.survey.format == "synthetic":
         return "survey.synthetic.sources", "survey.synthetic.receivers"
     return "survey.files", "survey.files"
-
-
-def _sources(survey: Survey) -> tuple[Positions, NDArray[np.int64]]:
-    points = [shot.source for shot in survey.shots]
-    ids = np.array([shot.id for shot in survey.shots], dtype=np.int64)
-    return np.reshape(np.array(points, dtype=np.float64), (-1, 3)), ids
-
-
-def _receivers(survey: Survey) -> tuple[Positions, NDArray[np.int64]]:
-    points = [np.empty((0, 3)), *(shot.receivers for shot in survey.shots)]
-    ids, counts = _sources(survey)[1], [len(shot.receivers) for shot in survey.shots]
-    return np.concatenate(points), np.repeat(ids, counts)
-
-
-def _place(point: Positions) -> str:
-    return "(" + ", ".join(f"{x:g}" for x in point) + ")"
 
 
 def _extent(run: Run) -> str:

@@ -1,6 +1,7 @@
 """The `pvi` command."""
 
 import errno
+import io
 import sys
 from typing import Final
 
@@ -17,6 +18,10 @@ NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 def main() -> None:
     """Run `pvi`; an error that the user can act on is one message and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A sign that a terminal cannot show must not end a run of weeks.
+            stream.reconfigure(errors="replace")
     try:
         app()
     except PviError as error:

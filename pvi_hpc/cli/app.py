@@ -7,6 +7,7 @@ import typer
 
 from pvi_hpc import __version__
 from pvi_hpc.cli.solver import app as solver
+from pvi_hpc.errors import ConfigError
 
 __all__ = ["app"]
 
@@ -27,7 +28,7 @@ Profile = Annotated[
     typer.Option("--profile", "--workflow-profile", help="Snakemake profile of the site."),
 ]
 Extra = Annotated[
-    list[str] | None, typer.Argument(help="After --: options handed on to snakemake.")
+    list[str] | None, typer.Argument(help="Options after `--` are handed on to snakemake.")
 ]
 LOCAL = Path("cluster_profiles/local")
 
@@ -43,12 +44,33 @@ def version(
 
 
 @app.command()
-def init(path: Annotated[Path, typer.Argument(help="File to write.")]) -> None:
-    """Write a commented configuration to start from."""
-    from pvi_hpc.cli.template import write_template
+def init(
+    path: Annotated[Path | None, typer.Argument(help="Configuration to write.")] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="Profile to copy here: local, slurm, sge or allocation."),
+    ] = None,
+) -> None:
+    """Write a commented configuration to start from, or the profile of a cluster to adapt."""
+    from pvi_hpc.cli.template import copy_profile, write_template
 
-    write_template(path)
-    typer.echo(f"Wrote {path}. Edit it, then: pvi check {path} && pvi run {path}")
+    if path is None and profile is None:
+        raise ConfigError("Give a file to write, such as mine.yaml, or --profile and its name.")
+    if path is not None:
+        write_template(path)
+        typer.echo(f"Wrote {path}. Edit it, then: pvi check {path} && pvi run {path}")
+    if profile is not None:
+        folder = copy_profile(profile)
+        typer.echo(f"Wrote {folder}. Edit its files, then: pvi doctor --profile {folder}")
+
+
+@app.command()
+def demo(extra: Extra = None, profile: Profile = LOCAL) -> None:
+    """Invert a small synthetic survey here, in minutes: results/demo/report/index.html."""
+    from pvi_hpc.cli.launch import launch
+    from pvi_hpc.cli.shipped import shipped
+
+    raise typer.Exit(launch(str(shipped("config/demo.yaml")), profile, extra or []))
 
 
 @app.command()
@@ -70,7 +92,9 @@ def resume(config: Config, extra: Extra = None, profile: Profile = LOCAL) -> Non
 @app.command()
 def status(
     project: ProjectName,
-    watch: Annotated[float, typer.Option(help="Repeat every so many seconds; 0: once.")] = 0,
+    watch: Annotated[
+        float, typer.Option(help="Seconds between two displays; 0: show once.")
+    ] = 0,
 ) -> None:
     """Show how far every run is: from any terminal, at any time."""
     from pvi_hpc.cli.progress import show_status
@@ -174,9 +198,9 @@ def calibrate(
     problem: Annotated[
         str, typer.Argument(help="An object in a Python file: case.py:problem.")
     ],
-    inversions: Annotated[int, typer.Option(help="How many; at least 50.")] = 200,
-    workers: Annotated[int, typer.Option(help="Inversions at a time.")] = 2,
-    folder: Annotated[Path, typer.Option(help="Of the figure and the numbers.")] = Path(
+    inversions: Annotated[int, typer.Option(help="Number of inversions; at least 50.")] = 200,
+    workers: Annotated[int, typer.Option(help="Number of inversions at a time.")] = 2,
+    folder: Annotated[Path, typer.Option(help="Folder of the figure and the numbers.")] = Path(
         "results/calibration"
     ),
     profile: Profile = LOCAL,

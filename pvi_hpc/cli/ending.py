@@ -1,11 +1,10 @@
 """Stopping a workflow and its controllers, and what an earlier workflow left running."""
 
-import json
 import socket
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 import typer
@@ -13,12 +12,19 @@ import typer
 from pvi_hpc.config import Project
 from pvi_hpc.errors import LeaseError
 from pvi_hpc.execution.lease import Lease
+from pvi_hpc.run.owner import live_owner, read_owner
 from pvi_hpc.run.project import find_project
 from pvi_hpc.run.workers import end_jobs
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
 
-__all__ = ["ask_to_stop", "end_survivors", "refuse_elsewhere", "stop_project"]
+__all__ = [
+    "ask_controllers",
+    "ask_to_stop",
+    "end_survivors",
+    "refuse_elsewhere",
+    "stop_project",
+]
 
 #: Longest time to wait for a suspended controller [s].
 PATIENCE_S: Final = 60.0
@@ -30,8 +36,9 @@ def stop_project(name: str) -> None:
     asked = ask_to_stop(project)
     ended = end_jobs(project)
     if not asked and not ended:
-        ProjectPaths.of(name).stop.unlink(missing_ok=True)
-        typer.echo(f"Nothing of '{name}' is running.")
+        typer.echo(
+            f"Nothing of '{name}' is running. A workflow that is just starting stops, too."
+        )
         return
     typer.echo(f"Asked to stop; state with: pvi status {name}. Go on with: pvi resume {name}")
 
@@ -39,15 +46,22 @@ def stop_project(name: str) -> None:
 def ask_to_stop(project: Project) -> bool:
     """Tell workflow and controllers, here by a signal, elsewhere by a file; False: none."""
     paths = ProjectPaths.of(project.name)
+    asked = ask_controllers(project)
+    return _ask(paths.owner, paths.stop) or asked
+
+
+def ask_controllers(project: Project) -> bool:
+    """Tell the controllers only; errors and result as `ask_to_stop`."""
+    paths = ProjectPaths.of(project.name)
     try:
-        # Reaches a controller on another host, or one that Snakemake is about to start.
+        # Reaches a controller on another host, or one that Snakemake is about to start. A
+        # workflow that is starting compares its date with its own beginning.
         write_text(paths.stop, "")
     except OSError as error:
         typer.echo(
             f"Only this host is told: '{paths.stop}' cannot be written: {error}", err=True
         )
-    owners = [paths.owner, *(lease.path for lease in _leases(project))]
-    asked = [_ask(path, paths.stop) for path in owners]
+    asked = [_ask(lease.path, paths.stop) for lease in _leases(project)]
     return any(asked)
 
 
@@ -66,7 +80,7 @@ def end_survivors(project: Project) -> None:
         If one is suspended, and stays so, or is another user's.
     """
     for lease in _leases(project):
-        process = _process(lease.path) if lease.held() else None
+        process = live_owner(lease.path) if lease.held() else None
         if process is None:
             continue
         name = lease.path.parent.name
@@ -113,12 +127,16 @@ def _suspended(process: psutil.Process) -> bool:
 
 def _ask(path: Path, stop: Path) -> bool:
     """Tell whom a file names as owner; False if there is nobody."""
-    owner = _owner(path)
+    try:
+        owner = read_owner(path)
+    except LeaseError as error:  # The others are told all the same.
+        typer.echo(str(error), err=True)
+        return False
     told = "told by a file" if stop.exists() else "stop it there"
     if owner.get("name", socket.gethostname()) != socket.gethostname():
         typer.echo(f"{path.parent} is worked on by {owner['name']}: {told}.")
         return True
-    process = _process(path)
+    process = live_owner(path)
     if process is None:
         return False
     try:
@@ -129,28 +147,7 @@ def _ask(path: Path, stop: Path) -> bool:
     return True
 
 
-def _process(path: Path) -> psutil.Process | None:
-    """Return the live process of this host that a file names as owner."""
-    owner = _owner(path)
-    if owner.get("name") != socket.gethostname():
-        return None
-    try:
-        process = psutil.Process(owner["pid"])
-        same = abs(process.create_time() - owner["started"]) <= 2
-    except psutil.NoSuchProcess:
-        return None
-    return process if same else None
-
-
 def _terminate(process: psutil.Process) -> None:
     with suppress(psutil.NoSuchProcess):
         process.terminate()
         time.sleep(0.1)
-
-
-def _owner(path: Path) -> dict[str, Any]:
-    try:
-        owner: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    return owner

@@ -1,69 +1,96 @@
 """Starting and resuming a workflow; Snakemake does the work."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import psutil
 import typer
 
-import pvi_hpc
-from pvi_hpc.cli.ending import ask_to_stop, end_survivors, refuse_elsewhere
-from pvi_hpc.cli.progress import Display, progress_display
+from pvi_hpc.cli.ending import end_survivors, refuse_elsewhere
+from pvi_hpc.cli.shipped import shipped
+from pvi_hpc.cli.workflow import Workflow
 from pvi_hpc.config import Project, load_project
-from pvi_hpc.config.site import site_of
-from pvi_hpc.errors import ConfigError
-from pvi_hpc.run.interrupt import EXIT_STOPPED
+from pvi_hpc.config.site import SITE_FILE, site_of
+from pvi_hpc.errors import ConfigError, LeaseError
+from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag
+from pvi_hpc.run.owner import begin_workflow, live_owner
 from pvi_hpc.run.plan import refuse_changed_runs
+from pvi_hpc.run.project import read_statuses
 from pvi_hpc.store.layout import ProjectPaths
 
-__all__ = ["find_profile", "launch"]
+__all__ = ["EXIT_FAILED", "find_profile", "launch"]
 
-ROOT = Path(pvi_hpc.__file__).parents[1]
+#: Exit code of a workflow of which a step failed.
+EXIT_FAILED: Final = 1
+#: Folder of the locks of Snakemake; empty unless it runs or was killed.
+LOCKS: Final = Path(".snakemake/locks")
 #: Number of lines of a failed step's log that are shown.
-TAIL = 15
+TAIL: Final = 15
 
 
 def launch(config: str, profile: Path, extra: Sequence[str], *, unlock: bool = False) -> int:
-    """Run Snakemake on a configuration and show progress; return its exit code."""
+    """Run Snakemake on a configuration and show progress.
+
+    Return 0 where all is done, `EXIT_STOPPED` where it stopped on request, else
+    `EXIT_FAILED`.
+
+    Raises
+    ------
+    ConfigError, CheckpointError
+        If the configuration is wrong, or not that of a run that was begun.
+    LeaseError
+        If another workflow runs in this directory.
+    """
     profile = find_profile(profile)
     path, project = _find_config(config, profile)
     refuse_changed_runs(project)
-    command = [*_snakemake(profile), "--configfile", str(path), *extra]
+    _refuse_second(project)
+    workflow = Workflow(project, profile, ["--configfile", str(path), *extra])
     if unlock:
         refuse_elsewhere(project)
-        _unlock(command, project)
+        workflow.unlock()
         end_survivors(project)
-    log = ProjectPaths.of(project.name).log
-    log.parent.mkdir(parents=True, exist_ok=True)
-    typer.echo(f"Project '{project.name}': log in {log}, state with: pvi status {project.name}")
-    with log.open("a") as stream:
-        start = stream.tell()
-        process = subprocess.Popen(
-            command,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=_environment(),
-            preexec_fn=_ignore_warnings_of_the_end,
+    paths = ProjectPaths.of(project.name)
+    # Who ends this process means the whole workflow. Snakemake alone would wait for its
+    # jobs; the controllers stop at a checkpoint.
+    with StopFlag(paths.stop) as stop:
+        began = begin_workflow(paths)
+        if stop:
+            typer.echo(f"Stopped by {stop.received} before anything was started.")
+            return EXIT_STOPPED
+        typer.echo(
+            f"Project '{project.name}': log in {workflow.log}, state with: pvi status "
+            f"{project.name}"
         )
-        # Who ends this process means the whole workflow. Snakemake alone would wait for its
-        # jobs; the controllers stop at a checkpoint.
-        asked = []
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(number, lambda *_: asked.append(ask_to_stop(project)))
-        code = _follow(process, project, log, start)
-    _conclude(project, log, start, code)
-    return EXIT_STOPPED if code and asked else code
+        code = workflow.run(stop)
+        return _conclude(workflow, code, stop, began)
 
 
-def _ignore_warnings_of_the_end() -> None:
-    # Snakemake would die of what a batch system sends to all of a job; `pvi segment` listens.
-    for number in (signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)
+def find_profile(profile: Path) -> Path:
+    """Return a profile's folder: here, or the one for this machine, which comes along.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it is one that a site must adapt before its first use.
+    """
+    if profile.is_dir():
+        return profile
+    known = {path.name: path for path in shipped("cluster_profiles").iterdir()}
+    own = known.get(profile.name)
+    if own is None or profile != Path("cluster_profiles") / profile.name:
+        raise ConfigError(
+            f"'--profile' must be a folder such as cluster_profiles/local, got '{profile}'; "
+            f"'pvi init --profile NAME' copies one here: {', '.join(sorted(known))}."
+        )
+    if site_of(own) is not None:
+        raise ConfigError(
+            f"'--profile {profile}' is not in this folder, and must be adapted to your site: "
+            f"copy it with 'pvi init --profile {own.name}', then edit {profile}/{SITE_FILE}."
+        )
+    return own
 
 
 def _find_config(config: str, profile: Path) -> tuple[Path, Project]:
@@ -75,94 +102,81 @@ def _find_config(config: str, profile: Path) -> tuple[Path, Project]:
     return path, load_project(path, site=site_of(profile))
 
 
-def find_profile(profile: Path) -> Path:
-    """Return a profile's folder: here, or one that comes with the package.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    """
-    if not profile.exists() and not profile.is_absolute():
-        profile = ROOT / profile
-    if not profile.is_dir():
-        raise ConfigError(
-            f"'--profile' must be a folder such as cluster_profiles/local: {profile}"
-        )
-    return profile
-
-
-def _snakemake(profile: Path) -> list[str]:
-    for folder in (Path.cwd(), ROOT):
-        if (folder / "Snakefile").exists():
-            break
-    else:
-        raise ConfigError("There is no Snakefile here; start pvi in the project's directory.")
-    site = site_of(profile)
-    return [
-        *(sys.executable, "-m", "snakemake", "--snakefile", str(folder / "Snakefile")),
-        *("--workflow-profile", str(profile)),
-        *(("--config", f"site={site}") if site else ()),
-    ]
-
-
-def _environment() -> dict[str, str]:
-    # Rules call `pvi`: the one of this environment, also where it is not activated.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return {**os.environ, "PATH": path}
-
-
-def _unlock(command: list[str], project: Project) -> None:
+def _refuse_second(project: Project) -> None:
+    """Raise `LeaseError` if a workflow, of this project or another, runs in this directory."""
+    for path in sorted(Path("results").glob(f"*/{ProjectPaths.of(project.name).owner.name}")):
+        owner = live_owner(path)
+        if owner is not None:
+            raise LeaseError(_second(owner.pid, path.parent.name))
     for process in psutil.process_iter(["cmdline", "cwd"]):
         words = process.info["cmdline"] or []
         called = words[1:3] == ["-m", "snakemake"] or "snakemake" in map(_name, words[:2])
         if called and process.info["cwd"] == str(Path.cwd()):
-            raise ConfigError(
-                f"A workflow is still running in this directory (process {process.pid}); wait "
-                f"for it, or stop it with: pvi stop {project.name}"
-            )
-    done = subprocess.run(
-        [*command, "--unlock"], capture_output=True, text=True, env=_environment(), check=False
+            raise LeaseError(_second(process.pid, None))
+
+
+def _second(pid: int, running: str | None) -> str:
+    stop = f"pvi stop {running}" if running else f"kill {pid}"
+    of = f" (of the project '{running}')" if running else ""
+    return (
+        f"A workflow is still running in this directory: process {pid}{of}. One directory "
+        f"holds one workflow at a time: wait for it, stop it with '{stop}', or start the other "
+        "one in a directory of its own."
     )
-    if done.returncode:
-        raise ConfigError(f"Cannot unlock the workflow:\n{done.stderr.strip()}")
 
 
 def _name(word: str) -> str:
     return Path(word).name
 
 
-def _follow(process: "subprocess.Popen[bytes]", project: Project, log: Path, start: int) -> int:
-    with progress_display(project) as display:
-        while True:
-            try:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=0.5)
-                _refresh(display, log, start)
-            except KeyboardInterrupt:
-                # The terminal sent it to Snakemake and the controllers too: let them finish.
-                display.console.print("Stopping at the next checkpoint ...")
-            if process.returncode is not None:
-                return process.returncode
-
-
-def _refresh(display: Display, log: Path, start: int) -> None:
-    done = [line for line in _new_lines(log, start) if " steps (" in line]
-    display.refresh(f"workflow: {done[-1].strip()}" if done else "workflow: starting")
-
-
-def _new_lines(log: Path, start: int) -> list[str]:
-    with log.open(errors="replace") as stream:
-        stream.seek(start)
-        return stream.read().splitlines()
-
-
-def _conclude(project: Project, log: Path, start: int, code: int) -> None:
-    paths = ProjectPaths.of(project.name)
+def _conclude(workflow: Workflow, code: int, stop: StopFlag, began: float) -> int:
+    """Say how a workflow ended; return the exit code."""
+    project, lines = workflow.project, workflow.new_lines()
     if code == 0:
-        typer.echo(f"Done. Open {paths.report / 'index.html'}")
-        return
-    lines = _new_lines(log, start)
+        typer.echo(_done(workflow.paths, lines, began))
+        return 0
+    stopped = bool(stop) or _runs_stopped(project, began)
+    if stopped and any(LOCKS.glob("*")):
+        with suppress(ConfigError):  # `pvi resume` tries again
+            workflow.unlock()
+    if any("LockException" in line for line in lines):
+        typer.echo(
+            "Snakemake's lock of this directory is taken: another workflow runs in it, perhaps "
+            f"on another host, or one was killed. 'pvi resume {project.name}' removes what a "
+            "killed one left.",
+            err=True,
+        )
+    elif not stopped:
+        _show_logs(lines)
+    if stopped:
+        typer.echo(
+            f"Stopped; nothing that was computed is lost. Go on with: pvi resume {project.name}"
+        )
+        return EXIT_STOPPED
+    typer.echo(
+        f"The workflow ended with code {code}; nothing that was computed is lost. "
+        f"Whole log: {workflow.log}. Go on with: pvi resume {project.name}",
+        err=True,
+    )
+    return EXIT_FAILED
+
+
+def _done(paths: ProjectPaths, lines: Sequence[str], began: float) -> str:
+    page = paths.report / "index.html"
+    if page.exists():
+        nothing = any(line.startswith("Nothing to be done") for line in lines)
+        if nothing or page.stat().st_mtime >= began:
+            return f"Done. Open {page}"
+    return "Snakemake did what it was asked for; the report was not made."
+
+
+def _runs_stopped(project: Project, began: float) -> bool:
+    """Return whether controllers stopped, say at the end of their jobs, and none failed."""
+    states = {s.state for s in read_statuses(project) if s.updated >= began}
+    return "stopped" in states and "failed" not in states
+
+
+def _show_logs(lines: Sequence[str]) -> None:
     logs = [Path(line.split()[1]) for line in lines if line.strip().startswith("log: ")]
     for path in dict.fromkeys(logs):
         if path.exists() and "Error" in (text := path.read_text(errors="replace")):
@@ -170,8 +184,3 @@ def _conclude(project: Project, log: Path, start: int, code: int) -> None:
             typer.echo("\n".join(text.splitlines()[-TAIL:]), err=True)
     if not logs:
         typer.echo("\n".join(lines[-TAIL:]), err=True)
-    typer.echo(
-        f"The workflow ended with code {code}; nothing that was computed is lost. "
-        f"Whole log: {log}. Go on with: pvi resume {project.name}",
-        err=True,
-    )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from pvi_hpc.config import Project
@@ -23,7 +24,7 @@ PLAIN_WIDTH = 140
 def status_table(statuses: list[Status]) -> Table:
     """Return the table that `pvi status` and `pvi run` show."""
     table = Table(box=None, pad_edge=False)
-    for name in ("run", "state", "iteration", "", "ELBO", "chi²", "sims", "failed", "retried"):
+    for name in ("run", "state", "iteration", "", "ELBO", "chi2", "sims", "failed", "retried"):
         table.add_column(name, justify="left" if name in ("run", "state", "") else "right")
     table.add_column("s/it", justify="right")
     table.add_column("ETA", justify="right")
@@ -32,7 +33,7 @@ def status_table(statuses: list[Status]) -> Table:
             s.run,
             f"{s.shown_state} ({s.phase})" if s.state == "running" else s.shown_state,
             f"{s.iteration}/{s.iterations}",
-            _bar(s.iteration / max(s.iterations, 1)),
+            ProgressBar(max(s.iterations, 1), s.iteration, width=20),
             _number(s.elbo, ".4g"),
             _number(s.chi_squared, ".3f"),
             *(str(n) for n in (s.done, s.failed, s.retried)),
@@ -112,11 +113,6 @@ class Display:
         if status.state != "waiting" and (changed or (due and moved)):
             print(status_line(status), flush=True)
             self._shown[status.run] = (time.monotonic(), status)
-
-
-def _bar(fraction: float, width: int = 20) -> str:
-    full = round(fraction * width)
-    return "━" * full + "╌" * (width - full)
 
 
 def _number(value: float | None, form: str) -> str:

@@ -1,11 +1,13 @@
-"""The configuration that `pvi init` writes."""
+"""Files that `pvi init` writes: a configuration to start from, the profile of a site."""
 
+import shutil
 from importlib.resources import files
 from pathlib import Path
 
+from pvi_hpc.cli.shipped import shipped
 from pvi_hpc.errors import ConfigError
 
-__all__ = ["write_template"]
+__all__ = ["copy_profile", "write_template"]
 
 
 def write_template(path: Path) -> None:
@@ -20,3 +22,24 @@ def write_template(path: Path) -> None:
         raise ConfigError(f"'{path}' exists; name a new file.")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(files("pvi_hpc.cli").joinpath("template.yaml").read_text())
+
+
+def copy_profile(name: str) -> Path:
+    """Copy a cluster profile to `cluster_profiles/NAME`, where a site edits it.
+
+    Raises
+    ------
+    ConfigError
+        If no profile of that name comes with the package, or the folder exists.
+    """
+    profiles = shipped("cluster_profiles")
+    known = sorted(path.name for path in profiles.iterdir())
+    if name not in known:
+        raise ConfigError(f"'--profile' must be one of {', '.join(known)}, got '{name}'.")
+    target = Path("cluster_profiles") / name
+    if target.exists():
+        raise ConfigError(
+            f"'{target}' exists and is not overwritten; rename it, or edit it as it is."
+        )
+    shutil.copytree(profiles / name, target)
+    return target

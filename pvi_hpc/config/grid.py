@@ -12,9 +12,12 @@ __all__ = ["GridSettings"]
 class GridSettings(Settings):
     """The grid of the inversion."""
 
-    shape: Counts = Field(description="Cells (nz, ny, nx).")
-    spacing_m: PositiveFloat | Axes = Field(description="Cell size, one or (dz, dy, dx).")
-    origin_m: Axes = Field((0.0, 0.0, 0.0), description="Coordinates (z, y, x) of cell 0.")
+    shape: Counts = Field(
+        description="Numbers of cells (nz, ny, nx), one along the axes that a 1D or 2D problem "
+        "lacks."
+    )
+    spacing_m: PositiveFloat | Axes = Field(description="Cell size [m], one or (dz, dy, dx).")
+    origin_m: Axes = Field((0.0, 0.0, 0.0), description="Coordinates (z, y, x) of cell 0 [m].")
 
     @field_validator("spacing_m")
     @classmethod

@@ -1,4 +1,4 @@
-"""The whole configuration: what all runs share, and the list of runs."""
+"""The whole configuration: the sections that all runs share, and the list of runs."""
 
 import hashlib
 import json
@@ -26,35 +26,43 @@ class BlockTailsSettings(Settings):
     """Pareto k-hat along the mean of each block of cells, by forward simulations."""
 
     blocks: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
-        (2, 2, 2), description="Parts that the grid is cut into along z, y and x."
+        (2, 2, 2), description="Number of blocks along z, y and x."
     )
     draws: Annotated[int, Field(ge=25)] = Field(
-        100, description="Models simulated for each block, all shots of each."
+        100, description="Number of models simulated for each block, with all shots."
     )
 
     @property
     def models(self) -> int:
-        """Models that are simulated, if every block holds an unknown."""
+        """Number of models that are simulated, if every block holds an unknown."""
         return prod(self.blocks) * self.draws
 
 
 class PosteriorSettings(Settings):
-    """What is drawn from the fitted distribution."""
+    """Draws from the fitted distribution."""
 
     samples: Annotated[int, Field(ge=2)] = 200
     quantiles: Annotated[
         tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)
     ] = (0.05, 0.25, 0.5, 0.75, 0.95)
     predictive_draws: Annotated[int, Field(ge=2)] = 8
-    k_hat: BlockTailsSettings | None = Field(None, description="null: none; see BlockTails.")
+    k_hat: BlockTailsSettings | None = Field(
+        None, description="Pareto k-hat of blocks; null: it is not computed."
+    )
 
 
 class ReportSettings(Settings):
-    """What the report shows."""
+    """Slices, wells and shot of the report."""
 
-    depth_m: float | None = Field(None, description="Depth slice; null: the middle.")
-    y_m: float | None = Field(None, description="Inline slice; null: the middle.")
-    x_m: float | None = Field(None, description="Crossline slice; null: the middle.")
+    depth_m: float | None = Field(
+        None, description="Depth of the depth slice [m]; null: the middle."
+    )
+    y_m: float | None = Field(
+        None, description="Coordinate y of the inline section [m]; null: the middle."
+    )
+    x_m: float | None = Field(
+        None, description="Coordinate x of the crossline section [m]; null: the middle."
+    )
     wells_y_x_m: tuple[tuple[float, float], ...] = ()
     shot: int | None = Field(None, description="Id of the shot drawn; null: the middle one.")
 
@@ -69,10 +77,12 @@ class _Shared(Settings):
     seed: Seed = 1
     grid: GridSettings
     survey: SurveySettings | None = Field(
-        None, description="Where the data come from; null where `forward` itself says so."
+        None, description="Survey with its data; null where `forward` brings the data."
     )
     forward: SerializeAsAny[ForwardSettings] = Field(
-        {"kind": ACOUSTIC}, validate_default=True, description="Forward problem."
+        {"kind": ACOUSTIC},
+        validate_default=True,
+        description="Forward problem: the simulation of a model, by `kind`.",
     )
     prior: SerializeAsAny[PriorSettings]
     start: StartingModelSettings = StartingModelSettings()
@@ -122,10 +132,14 @@ class Run(_Shared):
 
     def lasting_settings(self) -> dict[str, Any]:
         """Return the settings that must not change while the run goes on."""
-        tree = with_solver(self.model_dump(mode="json", exclude={"execution", "posterior"}))
-        for name in ("max_error", "scratch"):  # a bound and a place change no bit
-            if "solver" in tree:
-                del tree["solver"]["gradient"][name]
+        tree = self.model_dump(mode="json", exclude={"execution", "posterior"})
+        for key in self.forward.operational:
+            *sections, name = key.split(".")
+            node = tree["forward"]
+            for section in sections:
+                node = node[section]
+            del node[name]
+        tree = with_solver(tree)
         # Runs begun by earlier versions have these, whatever their prior.
         tree["prior"] = {"mean_m_s": None, "sd_m_s": None, **tree["prior"]}
         execution = self.execution.model_dump(include={"ranks", "shots_per_task"})
@@ -136,9 +150,13 @@ class Project(_Shared):
     """One configuration file."""
 
     name: Name
-    segments: PositiveInt = Field(10, description="Snakemake jobs an inversion is cut into.")
+    segments: PositiveInt = Field(
+        10, description="Number of Snakemake jobs that an inversion is cut into."
+    )
     runs: tuple[dict[str, Any], ...] = Field(
-        ({"name": "run"},), min_length=1, description="Name and what differs from above."
+        ({"name": "run"},),
+        min_length=1,
+        description="Runs: the name, and settings that differ from the sections above.",
     )
     report: ReportSettings = ReportSettings()
 
@@ -149,7 +167,7 @@ class Project(_Shared):
 
     @property
     def shared_run(self) -> Run:
-        """What all runs share, as a run: it makes the survey."""
+        """Sections that all runs share, as a run: it makes the survey."""
         return Run.model_validate(self.merged({"name": "shared"}))
 
     def merged(self, run: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a site says about where simulations run: the `dask.yaml` of a Snakemake profile.
+"""Settings of a site for its workers: the `dask.yaml` of a Snakemake profile.
 
 It holds keys of `execution`, and wins over the configuration of a run: that is about physics
 and the same everywhere, while queues, walltimes and launchers are the site's.
@@ -12,7 +12,7 @@ from pvi_hpc.config.yaml_file import read_tree
 
 __all__ = ["SITE_FILE", "at_site", "site_of"]
 
-#: Beside the `config.yaml` of a profile.
+#: Name of the file beside the `config.yaml` of a profile.
 SITE_FILE = "dask.yaml"
 
 

@@ -11,7 +11,7 @@ __all__ = ["StartingModelSettings"]
 
 
 class StartingModelSettings(StartSettings):
-    """Where the variational distribution starts."""
+    """The start of the variational distribution, and the starting model."""
 
     model: Literal["prior_mean"] | ProfileSettings | ModelFileSettings = Field(
         "prior_mean",

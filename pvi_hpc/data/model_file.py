@@ -6,16 +6,17 @@ from typing import Any, Final
 
 import h5py
 import numpy as np
-import segyio
 from numpy.typing import NDArray
 
-from pvi_hpc.data.segy import open_segy
+from pvi_hpc.data.hdf5_input import dataset_names, find_dataset, open_hdf5
+from pvi_hpc.data.model_grid import check_stated_grid, has_stated_grid
+from pvi_hpc.data.model_segy import cube_has_coordinates, read_cube
 from pvi_hpc.data.settings import ModelFileSettings
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
 from pvi_hpc.store.new_hdf5 import new_hdf5
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["read_model", "states_grid", "write_model"]
 
 Model = NDArray[np.float32]
 
@@ -23,9 +24,9 @@ Model = NDArray[np.float32]
 def read_model(settings: ModelFileSettings, grid: Grid) -> Model:
     """Read a model `(nz, ny, nx)` [m/s] that must lie on `grid`.
 
-    HDF5: the dataset's attributes `spacing_m` (one or three values) and `origin_m`, where
-    it has them, must be the grid's. SEG-Y: the samples are z; sorted by inline (y), then
-    crossline (x).
+    Whatever the file says about its grid must agree with it. HDF5: the attributes `axes`,
+    `spacing_m`, `origin_m` and `units` of the dataset or a group above it, and coordinates
+    that are attached to its axes. SEG-Y: see `pvi_hpc.data.model_segy.read_cube`.
 
     Raises
     ------
@@ -45,12 +46,24 @@ def read_model(settings: ModelFileSettings, grid: Grid) -> Model:
             f"Model file '{path}' does not exist; paths are relative to the directory of the "
             f"run, here '{Path.cwd()}'."
         ) from error
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
         if isinstance(error, SurveyError):
             raise
         raise SurveyError(f"Cannot read the model file '{path}': {error}.") from error
-    _check_values(values, grid, path)
+    _check_values(values, path)
     return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def states_grid(settings: ModelFileSettings) -> bool:
+    """Tell whether a model file that `read_model` takes says on which grid it lies."""
+    path = Path(settings.file)
+    reader = READERS[path.suffix.lower()]
+    if reader is _read_segy:
+        return cube_has_coordinates(path)
+    if reader is _read_npy:
+        return False
+    with open_hdf5(path) as file:
+        return has_stated_grid(find_dataset(file, settings.dataset))
 
 
 def write_model(model: NDArray[Any], grid: Grid, path: str | Path, dataset: str = "vp") -> None:
@@ -65,47 +78,27 @@ def write_model(model: NDArray[Any], grid: Grid, path: str | Path, dataset: str 
 def _read_hdf5(path: Path, dataset: str, grid: Grid) -> NDArray[Any]:
     if not path.exists():
         raise FileNotFoundError(path)
-    with h5py.File(path, "r", locking=False) as file:
-        if dataset not in file or not isinstance(file[dataset], h5py.Dataset):
+    with open_hdf5(path) as file:
+        values = find_dataset(file, dataset)
+        if values is None:
             raise SurveyError(
-                f"Model file '{path}' has no dataset '{dataset}', only {sorted(file)}; set "
-                "'dataset' to one of them."
+                f"Model file '{path}' has no dataset '{dataset}', only {dataset_names(file)}; "
+                "set 'dataset' to one of them."
             )
-        values = file[dataset]
-        for name, setting, expected in (
-            ("spacing", "grid.spacing_m", grid.spacing),
-            ("origin", "grid.origin_m", grid.origin),
-        ):
-            found = values.attrs.get(f"{name}_m", values.attrs.get(name))
-            if found is not None and not np.allclose(found, expected, rtol=1e-6, atol=1e-6):
-                raise SurveyError(
-                    f"Model file '{path}', dataset '{dataset}' has {name} "
-                    f"{np.asarray(found).tolist()} m, '{setting}' is {list(expected)} m; "
-                    f"interpolate the model to the run's grid, or change '{setting}'."
-                )
+        _check_shape(values, grid, path)
+        check_stated_grid(values, grid, f"Model file '{path}', dataset '{dataset}'")
         return np.asarray(values[()])
 
 
 def _read_npy(path: Path, dataset: str, grid: Grid) -> NDArray[Any]:
-    return np.asarray(np.load(path, allow_pickle=False))
+    # Mapped, so that the shape is compared before anything is read.
+    values = np.lib.format.open_memmap(path, mode="r")
+    _check_shape(values, grid, path)
+    return np.array(values)
 
 
 def _read_segy(path: Path, dataset: str, grid: Grid) -> NDArray[Any]:
-    with open_segy(path) as file:
-        traces = np.asarray(file.trace.raw[:], dtype=np.float32)
-        inline = np.asarray(file.attributes(segyio.TraceField.INLINE_3D)[:])
-        crossline = np.asarray(file.attributes(segyio.TraceField.CROSSLINE_3D)[:])
-    lines, columns = np.unique(inline), np.unique(crossline)
-    order = np.lexsort((crossline, inline))
-    pairs = {(int(a), int(b)) for a, b in zip(inline, crossline, strict=True)}
-    if not len(pairs) == len(traces) == len(lines) * len(columns):
-        raise SurveyError(
-            f"Model file '{path}': {len(traces)} traces on {len(lines)} inlines (bytes "
-            f"189-192) and {len(columns)} crosslines (bytes 193-196) do not fill a cube, one "
-            "trace each; correct these headers or use HDF5."
-        )
-    cube = traces[order].reshape(len(lines), len(columns), -1)
-    return np.moveaxis(cube, 2, 0)
+    return read_cube(path, grid)
 
 
 #: Readers of model files, by the end of the file's name.
@@ -118,7 +111,8 @@ READERS: Final[dict[str, Callable[[Path, str, Grid], NDArray[Any]]]] = {
 }
 
 
-def _check_values(values: NDArray[Any], grid: Grid, path: Path) -> None:
+def _check_shape(values: Any, grid: Grid, path: Path) -> None:
+    """Check shape and type of an array that need not be in memory."""
     if values.shape != grid.shape:
         raise SurveyError(
             f"Model file '{path}' has shape {values.shape}, 'grid.shape' (nz, ny, nx) is "
@@ -126,6 +120,9 @@ def _check_values(values: NDArray[Any], grid: Grid, path: Path) -> None:
         )
     if values.dtype.kind not in "fiu":
         raise SurveyError(f"Model file '{path}' must hold numbers, got {values.dtype}.")
+
+
+def _check_values(values: NDArray[Any], path: Path) -> None:
     bad = ~(np.isfinite(values) & (values > 0))
     if bad.any():
         cell = tuple(int(i) for i in np.unravel_index(int(bad.argmax()), values.shape))

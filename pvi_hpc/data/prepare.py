@@ -11,7 +11,7 @@ from pvi_hpc.data.settings import GeneratorSettings, ModelFileSettings, SurveySe
 from pvi_hpc.data.survey import Survey, Wavelet
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.data.synthetic import add_noise, generate_model, geometry
-from pvi_hpc.data.traces import expand_files, import_traces, with_noise_window
+from pvi_hpc.data.trace_files.traces import expand_files, import_traces, with_noise_window
 from pvi_hpc.data.wavelets import wavelet_of
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
@@ -19,6 +19,8 @@ from pvi_hpc.grid import Grid
 __all__ = ["Simulate", "prepare_survey", "survey_files", "survey_geometry", "true_model"]
 
 Model = NDArray[np.float32]
+
+
 #: Geometry and model [m/s] to clean traces, one `(n_receivers, n_samples)` a shot.
 Simulate = Callable[[Survey, Model], Sequence[NDArray[np.float32]]]
 
@@ -60,11 +62,14 @@ def survey_geometry(settings: SurveySettings, steps: int) -> Survey:
     assert settings.format != "synthetic"  # handled above
     unknown = Wavelet(np.zeros(1), 1.0)
     survey = import_traces(
-        settings.files, kind=settings.format, wavelet=unknown, noise_sd=settings.noise_sd or 1.0
+        settings.files,
+        kind=settings.format,
+        wavelet=unknown,
+        noise_sd=settings.noise_sd or 1.0,
+        component=settings.component,
     )
     survey = _with_noise(survey, settings)
-    wavelet = _wavelet(settings, steps, survey.dt, survey.n_samples)
-    return replace(survey, wavelet=wavelet, component=settings.component)
+    return replace(survey, wavelet=_wavelet(settings, steps, survey.dt, survey.n_samples))
 
 
 def true_model(settings: SurveySettings | None, grid: Grid) -> Model | None:

@@ -25,7 +25,7 @@ class RickerSettings(Settings):
     """Ricker wavelet ``a (1 - 2 u) exp(-u)``, ``u = (pi f (t - delay))**2``."""
 
     peak_hz: PositiveFloat
-    delay_s: PositiveFloat = Field(description="Time of the peak; 1.2 / peak_hz is enough.")
+    delay_s: PositiveFloat = Field(description="Time of the peak [s]; 1.2 / peak_hz is enough.")
     amplitude: float = 1.0
 
 
@@ -35,7 +35,7 @@ class WaveletSettings(Settings):
     file: PathName | None = None
     ricker: RickerSettings | None = None
     resample: bool = Field(
-        False, description="Resample a file whose interval is not the solver's time step."
+        False, description="true: resample a file whose interval is not the solver's time step."
     )
 
     @model_validator(mode="after")
@@ -78,7 +78,7 @@ class GeneratorSettings(Settings):
     n_faults: Annotated[int, Field(ge=0)] = 2
     throw_m: Annotated[float, Field(ge=0)] = 60.0
     n_channels: Annotated[int, Field(ge=0)] = 1
-    water_m: Annotated[float, Field(ge=0)] = Field(0.0, description="Depth of the sea bed.")
+    water_m: Annotated[float, Field(ge=0)] = Field(0.0, description="Depth of the sea bed [m].")
 
 
 class ModelFileSettings(Settings):
@@ -103,26 +103,34 @@ class SyntheticSettings(Settings):
 
 
 class SurveySettings(Settings):
-    """Where the data come from."""
+    """The survey: data, wavelet and noise."""
 
     format: Literal["segy", "su", "hdf5", "synthetic"]
-    files: tuple[PathName, ...] = Field((), description="One file a survey or a shot; globs.")
+    files: tuple[PathName, ...] = Field(
+        (), description="Data files, one a survey or one a shot; with * and ?."
+    )
     synthetic: SyntheticSettings | None = None
-    wavelet: WaveletSettings | None = Field(None, description="HDF5 surveys bring their own.")
+    wavelet: WaveletSettings | None = Field(
+        None, description="Wavelet; HDF5 surveys bring their own."
+    )
     noise_sd: PositiveFloat | None = Field(
         None, description="Noise sd of every trace, in units of the data."
     )
     noise_window_s: PositiveFloat | None = Field(
-        None, description="Measure each trace's noise sd before this time, ahead of arrivals."
+        None,
+        description="Measure the noise sd of a trace before this time, ahead of arrivals [s].",
     )
     component: Component = Field(
         "pressure",
-        description="What receivers record; vz, vy, vx: particle velocity. HDF5: in the file.",
+        description="Component that receivers record; vz, vy, vx: particle velocity. HDF5 "
+        "surveys bring their own.",
     )
     density_kg_m3: PositiveFloat = Field(
-        1000.0, description="Of the medium; the scale of particle velocities."
+        1000.0, description="Density of the medium [kg/m3]; it scales particle velocities."
     )
-    true_model: ModelFileSettings | None = Field(None, description="Only drawn and scored.")
+    true_model: ModelFileSettings | None = Field(
+        None, description="True model, if it is known; only drawn and scored."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

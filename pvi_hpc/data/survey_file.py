@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import h5py
 import numpy as np
 
-from pvi_hpc.data.survey import Component, Shot, Survey, Wavelet
+from pvi_hpc.data.hdf5_input import open_hdf5
+from pvi_hpc.data.survey import Shot, Survey
+from pvi_hpc.data.survey_head import FORMAT, VERSION, read_head
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.store.new_hdf5 import new_hdf5
 
 __all__ = ["SurveyFile", "file_hash", "read_survey", "write_survey"]
 
-FORMAT: Final = "pvi_hpc survey"
-VERSION: Final = 1
 #: Every dataset with its units.
 UNITS: Final = {
     "wavelet": "source term s(t)",
@@ -82,21 +82,17 @@ class SurveyFile:
     Raises
     ------
     SurveyError
-        If it is missing, not ours, of another version, or damaged.
+        If it is missing, not ours, of another version, damaged, or contradicts itself.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         with self._open() as file:
-            self.dt = float(file.attrs["dt_s"])
-            self.n_samples = int(file.attrs["n_samples"])
-            self.component = _component(file, self.path)
-            samples = np.asarray(file["wavelet"][()], dtype=np.float64)
-            self.wavelet = Wavelet(samples, float(file["wavelet"].attrs["dt_s"]))
-            self.ids = tuple(int(i) for i in file["shots/id"])
-            self.has_data = "traces/data" in file
-            self._offset = np.asarray(file["shots/offset"])
-            self._attributes = {k: str(v) for k, v in file["attributes"].attrs.items()}
+            head = read_head(file, self.path)
+        self.dt, self.n_samples = head.dt, head.n_samples
+        self.component, self.wavelet = head.component, head.wavelet
+        self.ids, self.has_data = head.ids, head.has_data
+        self._offset, self._attributes = head.offset, head.attributes
 
     @property
     def n_shots(self) -> int:
@@ -127,26 +123,21 @@ class SurveyFile:
                 f"Shot index must be 0 to {self.n_shots - 1} in '{self.path}', got {index}."
             )
         traces = slice(int(self._offset[index]), int(self._offset[index + 1]))
-        receivers = file["traces/receiver"][traces]
+        n = traces.stop - traces.start
+        samples = file["traces/data"][traces] if data else np.empty((n, 0))
         return Shot(
             id=self.ids[index],
-            source=file["shots/source"][index],
-            receivers=receivers,
-            data=(
-                file["traces/data"][traces]
-                if data
-                else np.empty((len(receivers), 0), dtype=np.float32)
-            ),
-            noise_sd=file["traces/noise_sd"][traces],
+            source=np.asarray(file["shots/source"][index], dtype=np.float64),
+            receivers=np.asarray(file["traces/receiver"][traces], dtype=np.float64),
+            data=np.asarray(samples, dtype=np.float32),
+            noise_sd=np.asarray(file["traces/noise_sd"][traces], dtype=np.float64),
         )
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
         try:
-            # Survey files are only ever replaced whole: no lock is needed, and some
-            # cluster file systems have none.
-            with h5py.File(self.path, "r", locking=False) as file:
-                _check_version(file, self.path)
+            # Survey files are only ever replaced whole: no lock is needed.
+            with open_hdf5(self.path) as file:
                 yield file
         except FileNotFoundError as error:
             raise SurveyError(
@@ -179,28 +170,3 @@ def _datasets(survey: Survey) -> dict[str, Any]:
     if all(with_data):
         values["traces/data"] = np.concatenate([s.data for s in shots], dtype=np.float32)
     return values
-
-
-def _component(file: Any, path: Path) -> Component:
-    known = get_args(Component)
-    component: Component = file.attrs.get("component", "pressure")
-    if component not in known:
-        raise SurveyError(
-            f"'{path}': the attribute 'component' must be one of {', '.join(known)}, got "
-            f"{component!r}."
-        )
-    return component
-
-
-def _check_version(file: Any, path: Path) -> None:
-    if file.attrs.get("format") != FORMAT:
-        raise SurveyError(
-            f"'{path}' is HDF5 but not a survey file: its attribute 'format' must be "
-            f"'{FORMAT}', got {file.attrs.get('format')!r}; see "
-            "docs/reference/survey-format.md."
-        )
-    if file.attrs.get("version") != VERSION:
-        raise SurveyError(
-            f"'{path}' is a survey file of version {file.attrs.get('version')}, this program "
-            f"reads version {VERSION}; import the data again with 'pvi run'."
-        )

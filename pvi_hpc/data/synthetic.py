@@ -49,7 +49,8 @@ def generate_model(settings: GeneratorSettings, grid: Grid) -> NDArray[np.float3
     SurveyError
         If the water is deeper than the grid.
     """
-    thickness = grid.upper[0] - settings.water_m
+    # A grid of one depth is that thick: layers then meet it where they are folded.
+    thickness = max(grid.upper[0], grid.origin[0] + grid.spacing[0]) - settings.water_m
     if thickness <= 0:
         raise SurveyError(
             f"'synthetic.model.water_m' must be less than the grid's depth of "
@@ -174,7 +175,8 @@ def _fold(seed: int, grid: Grid, extent: list[float]) -> Array:
         along = y * np.sin(angle) + x * np.cos(angle)
         surface += wavelength * np.cos(2 * np.pi * along / wavelength + phase)
     surface -= surface.mean()
-    scaled: Array = surface / np.abs(surface).max()
+    # One column of cells has no folds.
+    scaled: Array = surface / (np.abs(surface).max() or 1.0)
     return scaled
 
 

@@ -37,7 +37,9 @@ def ricker(settings: RickerSettings, dt: float, n: int) -> Wavelet:
 
     Examples
     --------
-    >>> float(ricker(Ricker(peak_hz=5.0, delay_s=0.24), 0.002, 801).samples[120])
+    >>> from pvi_hpc.data.settings import RickerSettings
+    >>> settings = RickerSettings(peak_hz=5.0, delay_s=0.24)
+    >>> float(ricker(settings, 0.002, 801).samples[120])
     1.0
     """
     if settings.delay_s * settings.peak_hz < 1.0:
@@ -115,6 +117,8 @@ def for_solver(wavelet: Wavelet, dt: float, n_steps: int, resample: bool = False
         If the interval is not `dt` and `resample` is false, if the wavelet holds
         frequencies that steps of `dt` cannot carry, or if it outlasts the simulation.
     """
+    # First: resampling a wavelet in microseconds as if it were in seconds would never end.
+    _check_duration(wavelet, (n_steps - 1) * dt)
     if not same_interval(wavelet.dt, dt):
         if not resample:
             raise SurveyError(
@@ -122,15 +126,8 @@ def for_solver(wavelet: Wavelet, dt: float, n_steps: int, resample: bool = False
                 f"{dt:g} s; set 'survey.wavelet.resample: true', or choose "
                 "'forward.steps_per_sample' so that both agree."
             )
-        wavelet = _resampled(wavelet, dt)
-    kept, cut = wavelet.samples[:n_steps], wavelet.samples[n_steps:]
-    largest = np.abs(wavelet.samples).max()
-    if len(cut) and np.abs(cut).max() > NEGLIGIBLE * largest:
-        needed = int(np.flatnonzero(np.abs(wavelet.samples) > NEGLIGIBLE * largest)[-1]) + 1
-        raise SurveyError(
-            f"The wavelet lasts {(needed - 1) * dt:g} s, longer than the simulation of "
-            f"{(n_steps - 1) * dt:g} s; use a longer record or a shorter wavelet."
-        )
+        wavelet = _resampled(wavelet, dt, n_steps)
+    kept = wavelet.samples[:n_steps]
     return np.pad(kept, (0, n_steps - len(kept)))
 
 
@@ -158,7 +155,28 @@ def _spectrum(wavelet: Wavelet) -> tuple[Array, Array]:
     return frequency, amplitude
 
 
-def _resampled(wavelet: Wavelet, dt: float) -> Wavelet:
+def _check_duration(wavelet: Wavelet, record: float) -> None:
+    """Refuse a wavelet that lasts longer than `record` [s], but for what is negligible."""
+    size = np.abs(wavelet.samples)
+    needed = int(np.flatnonzero(size > NEGLIGIBLE * size.max())[-1]) if size.any() else 0
+    lasts = needed * wavelet.dt
+    if lasts <= record * (1 + 1e-6):
+        return
+    units = (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9))
+    likely = next((name for name, factor in units if lasts <= factor * record), None)
+    remedy = "use a longer record or a shorter wavelet"
+    # A wavelet lasts a fair part of the record; one in seconds is rarely 100 times as long.
+    if likely and lasts > 100 * record:
+        remedy = (
+            f"its times look like {likely}: the first column of 'survey.wavelet.file' (or its "
+            "line '# dt:') must be in seconds"
+        )
+    raise SurveyError(
+        f"The wavelet lasts {lasts:g} s, longer than the simulation of {record:g} s; {remedy}."
+    )
+
+
+def _resampled(wavelet: Wavelet, dt: float, n_steps: int) -> Wavelet:
     nyquist = 0.5 / dt
     highest = max_frequency(wavelet, NEGLIGIBLE)
     if highest > nyquist:
@@ -170,8 +188,8 @@ def _resampled(wavelet: Wavelet, dt: float) -> Wavelet:
     factor = round(dt / wavelet.dt)
     if same_interval(dt, factor * wavelet.dt):
         return Wavelet(wavelet.samples[::factor].copy(), dt)
-    # Two samples of slack: the last instants of the old wavelet must not be lost.
-    times = np.arange(int(np.ceil(wavelet.duration / dt)) + 1) * dt
+    # One step of slack: the last instants of the old wavelet must not be lost.
+    times = np.arange(min(int(np.ceil(wavelet.duration / dt)) + 1, n_steps)) * dt
     samples = np.arange(len(wavelet.samples))
     values = [np.sinc(t / wavelet.dt - samples) @ wavelet.samples for t in times]
     return Wavelet(np.array(values), dt)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.cost import SimulationCount
-from pvi_hpc.errors import SimulationError
+from pvi_hpc.data.survey_file import SurveyFile
+from pvi_hpc.errors import PviError, SimulationError
 from pvi_hpc.execution.dispatch.batch import Sample, make_samples
 from pvi_hpc.execution.dispatch.dispatcher import Dispatcher
 from pvi_hpc.execution.dispatch.pool import WorkerPool
@@ -66,7 +67,8 @@ class DaskSimulator:
         self.executor, self.execution = executor, execution
         # Workers have a working directory of their own.
         survey = str(Path(setup.survey).resolve())
-        self.setup = replace(setup, survey=survey, threads=execution.threads)
+        room = setup.scratch + _bytes_of_traces(setup, execution.shots_per_task)
+        self.setup = replace(setup, survey=survey, threads=execution.threads, scratch=room)
         self.ledger = ledger if ledger is not None else Ledger()
         self._fingerprint = self.setup.fingerprint()
         self._gang_module, self._patience_s = gang_module, patience_s
@@ -134,6 +136,11 @@ class DaskSimulator:
                 gradients[sample.i] = np.nan
         return BatchResult(np.array([s.misfit for s in samples]), gradients, count)
 
+    def misfits(self, models: Models, shots: Shots) -> NDArray[np.float64]:
+        """Return the misfit of each model, summed over its shots, `(n_models,)`."""
+        samples, _ = self._run(models, shots, "misfit")
+        return np.array([sample.misfit for sample in samples])
+
     def simulate(self, models: Models, shots: Shots) -> list[list[NDArray[np.float32]]]:
         """Return the traces `(n_rec, n_samples)` of each shot of each model."""
         samples, _ = self._run(models, shots, "traces")
@@ -166,3 +173,12 @@ class DaskSimulator:
                     f"{velocity.shape}."
                 )
             yield velocity
+
+
+def _bytes_of_traces(setup: SimulationSetup, shots: int) -> int:
+    """Return the bytes of the traces that one task may write; 0 where no survey tells."""
+    try:
+        survey = SurveyFile(setup.survey)
+    except (OSError, PviError):
+        return 0  # The ranks will say what is wrong with it.
+    return 4 * shots * survey.most_receivers * survey.n_samples

@@ -3,13 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.plugins import load_plugin
 
-__all__ = ["RESOURCE", "SCHEDULER_SETTINGS", "Executor", "Workplace", "load_executor"]
+__all__ = [
+    "RESOURCE",
+    "SCHEDULER_SETTINGS",
+    "Executor",
+    "LeavesJobs",
+    "Workplace",
+    "executor_class",
+    "load_executor",
+    "never",
+]
 
 #: Resource that every worker offers once, so that one chunk at a time runs on its gang; the
 #: worker has a second thread for sums and summaries.
@@ -26,10 +35,18 @@ SCHEDULER_SETTINGS: Final = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": False,
     "distributed.admin.tick.limit": "60s",
+    # Each connection keeps so many of its last messages, with the tasks in them: by default
+    # 1000, which are 3 MB for every worker.
+    "distributed.admin.low-level-log-length": 10,
     "distributed.comm.retry.count": 2,
     "distributed.comm.timeouts.connect": "30s",
     "distributed.comm.timeouts.tcp": "60s",
 }
+
+
+def never() -> bool:
+    """Return False: nobody asks to stop."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -42,11 +59,19 @@ class Workplace:
 
     folder: Path
     ledger: Ledger
-    stop: Callable[[], bool] = bool
+    stop: Callable[[], bool] = never
 
 
 class Executor(Protocol):
-    """Starts and keeps Dask workers of two threads and one `RESOURCE` each."""
+    """Starts and keeps Dask workers of two threads and one `RESOURCE` each.
+
+    Made of `(ExecutionSettings, Workplace)`.
+    """
+
+    #: Whether all workers share the cores and the memory of the controller's machine.
+    on_this_machine: ClassVar[bool]
+    #: Whether workers run in jobs of their own, which ask a batch system for cores and memory.
+    submits_jobs: ClassVar[bool]
 
     #: Time that a run without workers waits for one [s].
     patience_s: float
@@ -83,6 +108,33 @@ class Executor(Protocol):
         """End all workers; safe to call twice."""
 
 
+@runtime_checkable
+class LeavesJobs(Protocol):
+    """Capability of an executor whose jobs can outlive a controller that was killed."""
+
+    def leftovers(self) -> list[str]:
+        """Return the ids of worker jobs of this run that are still there, and not ending."""
+        ...
+
+    def cancel_leftovers(self) -> int:
+        """Cancel all worker jobs of this run, whoever submitted them; return how many."""
+        ...
+
+
+def executor_class(execution: ExecutionSettings) -> type[Executor]:
+    """Return the executor that the configuration names, without making it.
+
+    Raises
+    ------
+    ConfigError
+        If nothing of that name is installed.
+    """
+    kind: type[Executor] = load_plugin(
+        "pvi_hpc.executors", execution.executor, "execution.executor"
+    )
+    return kind
+
+
 def load_executor(execution: ExecutionSettings, place: Workplace) -> Executor:
     """Return a new executor of the kind that the configuration names.
 
@@ -91,6 +143,6 @@ def load_executor(execution: ExecutionSettings, place: Workplace) -> Executor:
     ConfigError
         If nothing of that name is installed.
     """
-    kind = load_plugin("pvi_hpc.executors", execution.executor, "execution.executor")
-    executor: Executor = kind(execution, place)
+    make: Any = executor_class(execution)
+    executor: Executor = make(execution, place)
     return executor

@@ -1,10 +1,12 @@
 """One controller a run: a lease with an epoch that fences off whoever lost it.
 
 Every owner makes the file `NAME.EPOCH` beside the lease, which only one process can
-(a hard link, atomic on NFS too). The highest epoch owns the run; a stale owner is overtaken
-by making the next one and learns so at its next `check`. `NAME` itself is for readers.
+(a hard link, atomic on NFS too; where there are none, an exclusive creation). The highest
+epoch owns the run; a stale owner is overtaken by making the next one and learns so at its next
+`check`. `NAME` itself is for readers.
 """
 
+import errno
 import json
 import os
 import socket
@@ -13,18 +15,21 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import psutil
 
 from pvi_hpc.errors import LeaseError
 from pvi_hpc.execution.gang.processes import ProcessId
 from pvi_hpc.store.atomic import write_text
+from pvi_hpc.store.record import read_record
 
 __all__ = ["Lease"]
 
 HEARTBEAT_S = 10.0
 EXPIRES_S = 60.0
+#: What a file system without hard links answers.
+NO_LINKS: Final = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EMLINK)
 
 
 class Lease:
@@ -97,7 +102,7 @@ class Lease:
         if self.epoch and self._newest() == self.epoch:
             # On a full disk it stays: this process is gone in a moment, and so is the lease.
             with suppress(OSError):
-                self._file(self.epoch).write_text("{}")
+                write_text(self._file(self.epoch), "{}")
                 self.path.unlink(missing_ok=True)
 
     def held(self) -> bool:
@@ -128,14 +133,30 @@ class Lease:
 
     def _claim(self, epoch: int) -> bool:
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-        with os.fdopen(handle, "w") as file:
-            json.dump(_me(), file)
         try:
+            _write_owner(handle)
             os.link(name, self._file(epoch))
         except FileExistsError:
             return False
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            return self._create(epoch)
         finally:
             Path(name).unlink()
+        return True
+
+    def _create(self, epoch: int) -> bool:
+        """Make the file of an epoch where the file system knows no hard links.
+
+        It is empty for a moment: who overtakes it then has the higher epoch.
+        """
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            handle = os.open(self._file(epoch), flags, 0o644)
+        except FileExistsError:
+            return False
+        _write_owner(handle)
         return True
 
     def _newest(self) -> int:
@@ -149,11 +170,11 @@ class Lease:
         return self.path.with_name(f"{self.path.name}.{epoch:06d}")
 
     def _read(self, epoch: int) -> dict[str, Any]:
-        try:
-            owner: dict[str, Any] = json.loads(self._file(epoch).read_text() or "{}")
-        except FileNotFoundError:
-            return {}
-        return owner
+        file = self._file(epoch)
+        if file.exists() and not file.stat().st_size:
+            return {}  # given back at the moment of a power failure
+        remedy = "remove it if no controller works on this run on any host, then try again"
+        return read_record(file, LeaseError, remedy)
 
     def _silence(self, epoch: int) -> float:
         """Seconds since the last heartbeat, by the file system's clock, not by ours."""
@@ -165,6 +186,13 @@ class Lease:
         while not self._stop.wait(min(HEARTBEAT_S, self.expires_s / 4)):
             with suppress(OSError):
                 os.utime(self._file(self.epoch))
+
+
+def _write_owner(handle: int) -> None:
+    with os.fdopen(handle, "w") as file:
+        json.dump(_me(), file)
+        file.flush()
+        os.fsync(handle)
 
 
 def _host() -> str:

@@ -1,17 +1,20 @@
 """Ledger of the simulations of a run: an append-only file of events, and totals."""
 
 import json
+import logging
 import os
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import LedgerError
 
 __all__ = ["Ledger"]
+
+log = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -71,14 +74,31 @@ class Ledger:
                     "folder writable, then: pvi resume"
                 ) from error
 
+    def flush_if_possible(self) -> None:
+        """Append what is noted, or keep it for the next time and say so in the log."""
+        try:
+            self.flush()
+        except LedgerError as error:
+            log.warning("%s", error)
+
 
 def _append(path: Path, text: str) -> None:
-    """Append all of a text or nothing; a kill leaves at most one torn line at the end."""
+    """Append all of a text or nothing.
+
+    A kill leaves at most one torn line at the end, which the next text does not continue.
+    """
     size = path.stat().st_size if path.exists() else 0
     try:
-        with path.open("ab") as file:
+        with path.open("a+b") as file:
+            if file.tell() and not _ends_a_line(file):
+                text = f"\n{text}"
             file.write(text.encode())
     except OSError:
         with suppress(OSError):
             os.truncate(path, size)
         raise
+
+
+def _ends_a_line(file: BinaryIO) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"

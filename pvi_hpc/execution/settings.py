@@ -1,4 +1,4 @@
-"""Where and how the simulations run: workers, their gangs, and the cluster they come from."""
+"""Settings of the simulations: workers, their gangs, and the cluster they come from."""
 
 import re
 from typing import Annotated, Literal, Self
@@ -9,7 +9,7 @@ from pvi_hpc.plugins import PathName, Settings
 
 __all__ = ["ClusterSettings", "ExecutionSettings", "Launcher"]
 
-#: What starts the ranks of a gang.
+#: Launcher of the ranks of a gang.
 Launcher = Literal["fork", "srun", "mpirun", "qrsh"]
 
 
@@ -32,39 +32,41 @@ def _directive(text: str) -> str:
 
 
 Line = Annotated[str, AfterValidator(_directive)]
-#: A queue, an account, an interface: what goes into a job script as one word.
+#: One word of a job script, such as a queue, an account or an interface.
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@,:-]*$")]
 
 
 class ClusterSettings(Settings):
-    """The worker jobs of a site; a profile's `dask.yaml` holds it (docs/guide/clusters.md)."""
+    """The worker jobs of a site, in `dask.yaml` of a profile (docs/guide/clusters.md)."""
 
     queue: Word | None = Field(
         None, description="Partition (Slurm) or queue (SGE); null: the site's default."
     )
     account: Word | None = Field(None, description="Account (Slurm) or project (SGE).")
     walltime: Annotated[str, AfterValidator(_walltime)] = Field(
-        "04:00:00", description="Of one worker job; must exceed several tasks."
+        "04:00:00", description="Walltime of one worker job; it must exceed several tasks."
     )
     memory: Annotated[str, AfterValidator(_memory)] = Field(
-        "4GB", description="Of one worker job (of one of its nodes); see `pvi check`."
+        "4GB", description="Memory of one node of a worker job; see `pvi check`."
     )
-    gangs: PositiveInt = Field(1, description="Workers, each with a gang, in one job.")
+    gangs: PositiveInt = Field(
+        1, description="Number of workers, each with a gang, in one job."
+    )
     cores: PositiveInt | None = Field(
-        None, description="Of one worker job; null: gangs x ranks x threads."
+        None, description="Cores of one worker job; null: gangs x ranks x threads."
     )
     nodes: PositiveInt = Field(
-        1, description="Of one worker job; with more than one it holds one gang."
+        1, description="Nodes of one worker job; a job of more than one node holds one gang."
     )
     parallel_environment: Word | None = Field(
-        None, description="SGE: what several slots are asked from (`qconf -spl`)."
+        None, description="Parallel environment for several slots (SGE; `qconf -spl`)."
     )
     launcher: Launcher = Field(
         "fork",
-        description="What starts a gang's ranks: fork (one node), or the site's for more.",
+        description="Launcher of the ranks of a gang: fork (one node), or that of the site.",
     )
     prologue: tuple[Line, ...] = Field(
-        (), description="Shell lines before the workers, such as 'module load mpich'."
+        (), description="Shell lines that run before the workers, such as 'module load mpich'."
     )
     interface: Word | None = Field(
         None, description="Network interface of scheduler and workers; null: by route."
@@ -73,14 +75,14 @@ class ClusterSettings(Settings):
         (), description="More directives, without '#SBATCH' or '#$'."
     )
     log_dir: PathName | None = Field(
-        None, description="Of the worker jobs, on a shared disk; null: in the run's folder."
+        None, description="Folder of the job logs, on a shared disk; null: in the run's folder."
     )
-    poll_s: PositiveFloat = Field(10.0, description="How often the queue is looked at.")
+    poll_s: PositiveFloat = Field(10.0, description="Time between two looks at the queue [s].")
     queue_wait_s: PositiveFloat = Field(
-        86400.0, description="How long a run without workers waits for the queue."
+        86400.0, description="Time that a run without workers waits for the queue [s]."
     )
     failed_starts: PositiveInt = Field(
-        5, description="Jobs in a row that may end before their workers are up."
+        5, description="Number of jobs in a row that may end before their workers are up."
     )
 
     @model_validator(mode="after")
@@ -107,10 +109,14 @@ class ClusterSettings(Settings):
 class ExecutionSettings(Settings):
     """Workers, the MPI ranks and threads of their gangs, and what to do on failure."""
 
-    executor: str = Field("local", description="An entry point of pvi_hpc.executors.")
-    workers: PositiveInt = Field(2, description="Workers asked for; lost ones are replaced.")
+    executor: str = Field(
+        "local",
+        description="Source of workers: local, slurm, sge, allocation, or another entry point.",
+    )
+    workers: PositiveInt = Field(2, description="Number of workers; lost ones are replaced.")
     min_workers: PositiveInt = Field(
-        1, description="On a cluster, workers with which a run begins; others join later."
+        1,
+        description="Workers with which a run begins on a cluster; others join later.",
     )
     ranks: PositiveInt = Field(
         1, description="MPI ranks of one gang; fixed for a begun run (rounding)."
@@ -122,11 +128,15 @@ class ExecutionSettings(Settings):
     controller_threads: PositiveInt = Field(
         1, description="Threads of the variational update, which alternates with simulations."
     )
-    retries: Annotated[int, Field(ge=0)] = Field(3, description="New tries of one task.")
-    timeout_s: PositiveFloat = Field(600.0, description="A task this long has hung.")
+    retries: Annotated[int, Field(ge=0)] = Field(
+        3, description="Number of new tries of a task that failed."
+    )
+    timeout_s: PositiveFloat = Field(
+        600.0, description="Duration after which a task counts as hanging [s]."
+    )
     min_samples: PositiveInt | None = Field(
         None,
-        description="Good samples with which an iteration goes on where others fail for good; "
+        description="Fewest good samples with which an iteration goes on if others fail; "
         "null: a sample that fails stops the run.",
     )
     cluster: ClusterSettings = ClusterSettings()

@@ -1,4 +1,4 @@
-"""Protocol of every variational family.
+"""Protocol of every variational family; `capabilities` has what only some can do.
 
 A family holds no parameters: they are a dictionary of tensors, made by `initial`, that the
 optimiser updates and checkpoints hold. They have the dtype of the mean given to `initial`;
@@ -6,7 +6,8 @@ densities are float64 whatever that is.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Protocol, Self, TypeAlias, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Protocol, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -17,9 +18,8 @@ from pvi_hpc.plugins import Settings
 
 __all__ = [
     "LOCATION",
-    "ClosedForm",
+    "Draw",
     "Family",
-    "NaturalGradient",
     "Parameters",
     "autograd_pullback",
 ]
@@ -28,6 +28,22 @@ Parameters: TypeAlias = dict[str, Tensor]
 
 #: The parameter `(n,)` that every family adds to its samples; the MAP phase moves only it.
 LOCATION: Final = "mu"
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Samples of one iteration, and how the loss changes with them.
+
+    Parameters
+    ----------
+    eps
+        Standard normal numbers that the samples were made of, `(S, n)`.
+    cotangent
+        Derivative of the loss by the samples `theta`, `(S, n)`.
+    """
+
+    eps: Tensor
+    cotangent: Tensor
 
 
 class Family(Protocol):
@@ -90,53 +106,6 @@ class Family(Protocol):
 
         Its expectation is the gradient of the entropy; exact for Gaussian families.
         """
-        ...
-
-
-@runtime_checkable
-class ClosedForm(Protocol):
-    """Moments that a family may know exactly; `pvi_hpc.families.moments` estimates others."""
-
-    def entropy(self, parameters: Parameters) -> float:
-        """Return `-E[log q]`."""
-        ...
-
-    def mean(self, parameters: Parameters) -> Tensor:
-        """Return the mean of `theta` `(n,)`."""
-        ...
-
-    def sd(self, parameters: Parameters) -> Tensor:
-        """Return the marginal standard deviations of `theta` `(n,)`."""
-        ...
-
-
-@runtime_checkable
-class NaturalGradient(Protocol):
-    """Inverse Fisher information, where a Gaussian family `theta = mu + L eps` knows it."""
-
-    @property
-    def column_size(self) -> int:
-        """Numbers in a column of `L` that are moved on their own."""
-        ...
-
-    def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:
-        """Return the natural gradient of what has the gradients `gradients`."""
-        ...
-
-    def apply(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `L x` of the rows of `x` `(S, n)`."""
-        ...
-
-    def apply_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `L^T x`."""
-        ...
-
-    def solve(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `L^{-1} x`."""
-        ...
-
-    def solve_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `L^{-T} x`."""
         ...
 
 

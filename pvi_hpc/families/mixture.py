@@ -10,7 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from pvi_hpc.families.family import ClosedForm, Family, Parameters
+from pvi_hpc.families.capabilities import ClosedForm
+from pvi_hpc.families.family import Family, Parameters
 from pvi_hpc.numerics.reproducible import one_thread
 
 __all__ = ["LOG_WEIGHTS", "Mixture"]
@@ -24,6 +25,10 @@ class Mixture:
 
     def __init__(self, family: Family, size: int) -> None:
         self.family, self.size = family, size
+
+    def __repr__(self) -> str:
+        """Name the family and the most components."""
+        return f"<mixture of at most {self.size} of {self.family!r}>"
 
     def of_first(self, first: Parameters) -> Parameters:
         """Return the parameters of a mixture with one component; room for the others."""

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from pvi_hpc.families.family import ClosedForm, Family, Parameters
+from pvi_hpc.families.capabilities import ClosedForm
+from pvi_hpc.families.family import Family, Parameters
 from pvi_hpc.numerics.random import keyed_rng
 
 __all__ = ["entropy", "mean_and_sd"]

@@ -1,18 +1,19 @@
 """A step that may fail on one rank only, made to fail on all: none waits for one that left."""
 
 from collections.abc import Callable
-from typing import TypeVar
-
-from mpi4py import MPI
+from typing import TYPE_CHECKING, TypeVar
 
 from pvi_hpc.errors import PviError, SolverError
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
 
 __all__ = ["on_every_rank"]
 
 T = TypeVar("T")
 
 
-def on_every_rank(comm: MPI.Comm, step: Callable[[], T]) -> T:
+def on_every_rank(comm: "MPI.Comm", step: Callable[[], T]) -> T:
     """Return what `step`, which does not communicate, gives here; collective.
 
     Raises

@@ -2,17 +2,24 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
+
+from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.families.family import Family, NaturalGradient
+from pvi_hpc.families.capabilities import NaturalGradient
+from pvi_hpc.families.family import Family
 from pvi_hpc.inference.method import Evaluations
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.hessian_start import probes_of
+from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.plugins import NoOptions, Settings
 
-__all__ = ["ConfiguredMethod"]
+__all__ = ["DRAWS", "ConfiguredMethod"]
+
+#: Draws that estimate moments which no formula gives.
+DRAWS: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,15 @@ class ConfiguredMethod(ABC):
         if iteration < self.start.iterations:
             return Evaluations(whole=1)
         return Evaluations(minibatch=self.settings.samples)
+
+    @abstractmethod
+    def sample(self, state: State, n: int, first: int = 0) -> Tensor:
+        """Return posterior draws `first` to `first + n` of `theta`, `(n, cells)`."""
+
+    def moments(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return mean and sd of the unknowns, `(n,)` each, float64, from 2000 draws."""
+        draws = self.sample(state, DRAWS).double()
+        return draws.mean(dim=0), draws.std(dim=0)
 
     def check_family(self) -> None:
         """Raise ConfigError where optimiser or start ask for what the family has not."""

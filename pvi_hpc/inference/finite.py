@@ -26,8 +26,8 @@ def check_values(value: TargetValue, iteration: int) -> None:
         sample = int((~finite).int().argmax())
         raise NonFiniteError(
             f"Iteration {iteration}, sample {sample}: the log density "
-            f"({float(densities[sample])}) or its gradient is not finite. The last checkpoint "
-            "is intact; look at the solver's log, or lower 'inference.optimiser.step'."
+            f"({float(densities[sample])}) or its gradient is not finite. Lower the "
+            "optimiser's 'step', or start nearer."
         )
 
 
@@ -43,7 +43,7 @@ def check_gradients(gradients: Parameters, iteration: int) -> None:
         if not is_finite(gradient):
             raise NonFiniteError(
                 f"Iteration {iteration}, all samples together: the gradient of '{name}' is "
-                "not finite. The last checkpoint is intact; lower 'inference.optimiser.step'."
+                "not finite; lower the optimiser's 'step'."
             )
 
 

@@ -36,9 +36,13 @@ class LogProbTarget:
         ConfigError
             If `log_prob` returns no tensor `(S,)` that depends on `theta`.
         """
-        leaf = theta.detach().double().requires_grad_()
-        with torch.enable_grad():
-            found = self.log_prob(leaf)
+        # The caller may have switched gradients off: here they are needed.
+        with torch.inference_mode(False), torch.enable_grad():
+            plain = theta.clone() if theta.is_inference() else theta
+            return self._value(plain.detach().double().requires_grad_())
+
+    def _value(self, leaf: Tensor) -> TargetValue:
+        found = self.log_prob(leaf)
         if not isinstance(found, Tensor) or found.shape != leaf.shape[:1]:
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ConfigError(
@@ -53,5 +57,10 @@ class LogProbTarget:
             )
         (gradient,) = torch.autograd.grad(found.sum(), leaf)
         density = found.detach().double()
-        nothing = torch.zeros_like(density), gradient, torch.full_like(density, torch.nan)
-        return TargetValue(density, *nothing, SimulationCount(done=len(leaf)))
+        return TargetValue(
+            log_likelihood=density,
+            log_prior=torch.zeros_like(density),
+            gradient=gradient,
+            chi_squared=torch.full_like(density, torch.nan),
+            count=SimulationCount(done=len(leaf)),
+        )

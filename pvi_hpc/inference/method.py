@@ -1,18 +1,18 @@
 """Protocol of every method of inference, and the search for a method by name."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
-from pvi_hpc.families.family import Family
+from pvi_hpc.families.family import Family, Parameters
 from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.plugins import Settings, load_choice
 
-__all__ = ["Evaluations", "Method", "load_method"]
+__all__ = ["Evaluations", "FitsFamily", "Method", "StartsFamily", "load_method"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Method(Protocol):
 
     @property
     def n_iterations(self) -> int:
-        """Iterations of all phases: `start.iterations + settings.iterations`."""
+        """Number of iterations of all phases, `start.iterations + settings.iterations`."""
         ...
 
     def evaluations(self, iteration: int) -> Evaluations:
@@ -86,6 +86,33 @@ class Method(Protocol):
 
         None for a method that has draws but no density.
         """
+        ...
+
+    def moments(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return mean and sd of the unknowns, `(n,)` each, float64; exact where they can be."""
+        ...
+
+
+@runtime_checkable
+class FitsFamily(Protocol):
+    """Capability of a method whose result is one member of its family."""
+
+    @property
+    def family(self) -> Family:
+        """Family that is fitted."""
+        ...
+
+    def fitted(self, state: State) -> Parameters:
+        """Return the parameters of the result."""
+        ...
+
+
+@runtime_checkable
+class StartsFamily(Protocol):
+    """Capability of a method whose state holds members of its family."""
+
+    def first_member(self, state: State) -> Parameters:
+        """Return the parameters of the member that the start sets, sharing memory."""
         ...
 
 

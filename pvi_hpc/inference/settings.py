@@ -24,8 +24,9 @@ class HessianSettings(Settings):
 
     probes: PositiveInt | None = Field(
         None,
-        description="Random directions, one gradient each, for the sds; null: 8. From the "
-        "number of unknowns on: every column of the precision. With stencil: rounds; null: 1.",
+        description="Number of random directions, one gradient each, for the sds; null: 8. "
+        "From the number of unknowns on: every column of the precision. With stencil: "
+        "number of rounds; null: 1.",
     )
     stencil: StencilSize | None = Field(
         None,
@@ -41,7 +42,7 @@ class HessianSettings(Settings):
 
     @property
     def products(self) -> int:
-        """Gradients besides that at the mean."""
+        """Number of gradients besides that at the mean."""
         if self.stencil is None:
             return self.probes or 8
         kz, ky, kx = self.stencil
@@ -49,7 +50,7 @@ class HessianSettings(Settings):
 
 
 class MethodSettings(PluginSettings):
-    """How the posterior is approximated."""
+    """The method that approximates the posterior."""
 
     group: ClassVar = "pvi_hpc.methods"
 
@@ -59,35 +60,45 @@ class MethodSettings(PluginSettings):
 
 
 class EstimatorSettings(Settings):
-    """How the gradient of the ELBO is estimated from samples; see docs/theory/estimators.md."""
+    """Estimator of the gradient of the ELBO from samples; see docs/theory/estimators.md."""
 
     draws: Literal["pairs", "independent", "sobol"] = Field(
-        "pairs", description="eps and -eps in turn, independent, or scrambled Sobol points."
+        "pairs",
+        description="Random numbers: eps and -eps in turn, independent, or Sobol points.",
     )
     landing: Literal["regression", "always", "never"] = Field(
-        "regression", description="How much of the score is subtracted from a path gradient."
+        "regression", description="Share of the score that is subtracted from a path gradient."
     )
     sobol_coordinates: Annotated[int, Field(ge=1, le=21201)] = Field(
-        1000, description="Leading unknowns that are Sobol points; the others are independent."
+        1000,
+        description="Number of leading unknowns that are Sobol points; others are independent.",
     )
 
 
 class OptimiserSettings(Settings):
-    """How the parameters move; the step falls from `step` to `step * final`."""
+    """Optimiser of the parameters; the step falls from `step` to `step * final`."""
 
     kind: Literal["adam", "sgd", "natural"] = Field(
         "adam",
-        description="natural: for families that know their Fisher information; no momentum.",
+        description="Direction of the steps; natural: for families that know their Fisher "
+        "information, without momentum.",
     )
     step: PositiveFloat | None = Field(
-        None, description="null: 0.02; with natural what the samples of an iteration allow."
+        None, description="First step; null: 0.02, with natural as long as the samples allow."
     )
     schedule: Literal["cosine", "constant", "inverse_sqrt"] = Field(
-        "cosine", description="inverse_sqrt: step / sqrt(1 + i); final counts for cosine only."
+        "cosine",
+        description="Fall of the step; inverse_sqrt: step / sqrt(1 + i), without final.",
     )
-    final: Annotated[float, Field(gt=0, le=1)] = 0.1
-    beta1: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="Momentum.")
-    beta2: Annotated[float, Field(ge=0, lt=1)] = Field(0.999, description="Adam only.")
+    final: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="Last step relative to the first, with cosine."
+    )
+    beta1: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.9, description="Decay of the momentum."
+    )
+    beta2: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.999, description="Decay of the squared gradients, with adam only."
+    )
     average: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Share of the iterations, at the end, whose parameters are averaged."
     )
@@ -100,7 +111,8 @@ class StopSettings(Settings):
         50, description="Iterations whose mean ELBO is compared with that of as many before."
     )
     tolerance: PositiveFloat = Field(
-        1.0, description="Stop where it grew by less than so many of its standard errors."
+        1.0,
+        description="Growth of the mean ELBO at which a run stops, in its standard errors.",
     )
 
 
@@ -110,15 +122,21 @@ class InferenceSettings(Settings):
     method: MethodSettings = MethodSettings()
     family: FamilySettings = FamilySettings()
     iterations: PositiveInt
-    samples: PositiveInt = Field(2, description="Models per iteration.")
-    shots_per_sample: PositiveInt | None = Field(None, description="Minibatch; null: all.")
+    samples: PositiveInt = Field(2, description="Number of models simulated in one iteration.")
+    shots_per_sample: PositiveInt | None = Field(
+        None, description="Number of shots in a minibatch; null: all shots."
+    )
     estimator: EstimatorSettings = EstimatorSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
-    stop: StopSettings | None = Field(None, description="null: all iterations are done.")
-    precision: Literal["double", "single"] = Field(
-        "double", description="Of the variational parameters."
+    stop: StopSettings | None = Field(
+        None, description="Test of convergence; null: all iterations are done."
     )
-    use_data: bool = Field(True, description="false: the run must return its prior.")
+    precision: Literal["double", "single"] = Field(
+        "double", description="Precision of the variational parameters."
+    )
+    use_data: bool = Field(
+        True, description="false: without data, so that the run must return its prior."
+    )
 
     @model_validator(mode="after")
     def _whole_designs(self) -> Self:
@@ -137,20 +155,20 @@ class InferenceSettings(Settings):
 
 
 class StartSettings(Settings):
-    """Where the variational distribution starts."""
+    """The start of the variational distribution."""
 
-    sd: PositiveFloat = Field(0.3, description="Sd in units of the prior's sd.")
+    sd: PositiveFloat = Field(0.3, description="Sd of every cell, in units of the prior's sd.")
     map_iterations: Annotated[int, Field(ge=0)] = Field(
         0, description="Iterations of deterministic FWI before the variational ones."
     )
     map_optimiser: Literal["adam", "lbfgs"] = Field(
-        "adam", description="Of the deterministic FWI; lbfgs uses all shots."
+        "adam", description="Optimiser of the deterministic FWI; lbfgs uses all shots."
     )
     map_step: PositiveFloat | None = Field(
         None, description="Step of adam; null: that of `inference.optimiser`."
     )
     hessian: HessianSettings | None = Field(
-        None, description="null: every cell starts with `sd`; otherwise see Hessian."
+        None, description="Sds from the curvature; null: every cell starts with `sd`."
     )
 
     @property

@@ -1,4 +1,4 @@
-"""Does the ELBO still grow? A test of two windows of iterations against their noise."""
+"""Test of whether the ELBO still grows: two windows of iterations against their noise."""
 
 import numpy as np
 import torch

@@ -1,128 +1,35 @@
 """Variational inference on any log density: from a function to a fitted posterior."""
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from math import prod
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from pvi_hpc.errors import ConfigError, NonFiniteError
+from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.families.load import load_family
-from pvi_hpc.inference.elbo import ElboEstimate, estimate_elbo
 from pvi_hpc.inference.history import History
 from pvi_hpc.inference.log_prob_target import LogProb, LogProbTarget
 from pvi_hpc.inference.method import Method, load_method
-from pvi_hpc.inference.posterior_moments import posterior_moments
-from pvi_hpc.inference.settings import InferenceSettings, StartSettings
+from pvi_hpc.inference.settings import StartSettings
 from pvi_hpc.inference.starts.given_curvature import Curvature, Products
-from pvi_hpc.inference.state import State
-from pvi_hpc.inference.target import NoTarget, Target
-from pvi_hpc.library.settings import inference_of, mean_of, shape_of, start_of
-from pvi_hpc.store.atomic import atomic_path
-from pvi_hpc.store.checkpoint_file import read_checkpoint, write_checkpoint
+from pvi_hpc.library.densities import Bounds, refuse_bounded_curvature
+from pvi_hpc.library.result import Fit
+from pvi_hpc.library.settings import (
+    grid_of,
+    inference_of,
+    mean_of,
+    seed_of,
+    shape_of,
+    start_of,
+    target_file,
+)
+from pvi_hpc.library.verdict import judge
 
-__all__ = ["Fit", "fit", "load_fit"]
-
-Array = NDArray[np.float64]
-
-FILE_KIND: Final = "pvi_hpc fit"
-
-
-@dataclass(frozen=True)
-class Fit:
-    """An approximate posterior of unknowns of any `shape`.
-
-    Parameters
-    ----------
-    shape
-        Shape of an array of the unknowns.
-    settings, start, seed
-        Settings, starting point and seed of the fit.
-    state, history
-        The result, and what happened in each iteration.
-    target
-        The density; None after `load_fit` without one.
-    """
-
-    shape: tuple[int, ...]
-    settings: InferenceSettings
-    start: StartSettings
-    seed: int
-    state: State
-    history: History
-    target: Target | None = None
-
-    @cached_property
-    def method(self) -> Method:
-        """The method that the settings name."""
-        return _method(self.shape, self.settings, self.start, self.seed, self.target)
-
-    def sample(self, n: int, first: int = 0) -> Array:
-        """Return draws `first` to `first + n`, `(n, *shape)`, the same in each call."""
-        theta = self.method.sample(self.state, n, first)
-        return theta.double().numpy().reshape(n, *self.shape)
-
-    def log_prob(self, theta: ArrayLike) -> Array:
-        """Return the log density `(S,)` of the approximation at `theta` `(S, *shape)`.
-
-        Raises
-        ------
-        ConfigError
-            If the method has no density.
-        """
-        flat = np.asarray(theta, dtype=np.float64).reshape(-1, prod(self.shape))
-        found = self.method.log_prob(self.state, torch.from_numpy(flat))
-        if found is None:
-            raise ConfigError(
-                f"'method' must have a density, got '{self.settings.method.kind}', which has "
-                "samples only; use 'sample'."
-            )
-        return np.asarray(found.numpy())
-
-    @property
-    def mean(self) -> Array:
-        """Mean of the unknowns, `shape`; exact where the family knows it."""
-        return self._moments[0]
-
-    @property
-    def sd(self) -> Array:
-        """Standard deviations of the unknowns, `shape`; exact where the family knows them."""
-        return self._moments[1]
-
-    def elbo(self, n: int = 1000) -> ElboEstimate:
-        """Estimate the ELBO from `n` fresh draws.
-
-        Raises
-        ------
-        ConfigError
-            If the method has no density, or the fit was loaded without its `log_prob`.
-        """
-        if self.target is None:
-            raise ConfigError("An ELBO needs the target: give 'log_prob' to 'load_fit'.")
-        return estimate_elbo(self.method, self.state, self.target, n)
-
-    def save(self, path: str | Path) -> None:
-        """Write everything but the target to an HDF5 file, atomically."""
-        tree = {
-            "settings": self.settings.model_dump_json(),
-            "start": self.start.model_dump_json(),
-            "seed": self.seed,
-            "shape": np.array(self.shape),
-            "state": self.state.to_tree(),
-            "history": self.history.to_tree(),
-        }
-        with atomic_path(Path(path)) as temporary:
-            write_checkpoint(temporary, tree, FILE_KIND, 0)
-
-    @cached_property
-    def _moments(self) -> tuple[Array, Array]:
-        mean, sd = posterior_moments(self.method, self.state)
-        return mean.numpy().reshape(self.shape), sd.numpy().reshape(self.shape)
+__all__ = ["fit"]
 
 
 def fit(
@@ -130,6 +37,7 @@ def fit(
     n: int | Sequence[int],
     *,
     mean: ArrayLike | None = None,
+    bounds: tuple[ArrayLike, ArrayLike] | None = None,
     start: StartSettings | Mapping[str, Any] | None = None,
     precision: ArrayLike | Literal["double", "single"] | None = None,
     hvp: Products | Literal["autograd"] | None = None,
@@ -143,12 +51,17 @@ def fit(
     ----------
     log_prob
         Takes `theta` `(S, n)` float64, returns the log density `(S,)` up to a constant,
-        differentiable by torch.
+        differentiable by torch; `pvi_hpc.numpy_log_prob` makes one of a NumPy function that
+        knows its gradient. Unknowns whose posterior sds are near 1 are fitted best.
     n
         Number of unknowns, or their shape, up to `(nz, ny, nx)`: then `theta` is flattened, x
         fastest, and families of neighbourhoods know who the neighbours are.
     mean
-        Starting point, `n` numbers; None: zero.
+        Starting point, `n` numbers; None: zero, or the middle of `bounds`.
+    bounds
+        Lower and upper bound, each a number or an array of the shape of the unknowns, with
+        infinities where there is none: `(0, inf)` keeps them positive. The fit is then one of
+        unbounded unknowns, with the change of volume in the density.
     start
         Settings of `start` as in a configuration. None: sd 1, 15 iterations of L-BFGS, then sds
         from the curvature there.
@@ -164,7 +77,8 @@ def fit(
     seed
         Seed of all random numbers: the same seed gives the same bits.
     path
-        File for the result; also written where `log_prob` turns out not to be finite.
+        File for the result, in a folder that exists; also written where `log_prob` turns out
+        not to be finite.
     **settings
         As in the section `inference` of a configuration: `iterations`, `samples`,
         `optimiser`, ...; `family` and `method` by name or with options.
@@ -172,9 +86,16 @@ def fit(
     Raises
     ------
     ConfigError
-        If a setting is unknown or impossible, or `log_prob` returns something else.
+        If a setting is unknown or impossible, no file can be made at `path`, or `log_prob`
+        returns something else.
     NonFiniteError
         If `log_prob` or its gradient is not finite, at the iteration where that happens.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If draws of the result show that it has not converged, or that the family does not
+        cover the posterior: see `Fit.verdict`. That costs 25 to 100 evaluations more.
 
     Examples
     --------
@@ -182,68 +103,65 @@ def fit(
     >>> bool(abs(posterior.mean - 3).max() < 0.1 and abs(posterior.sd - 2).max() < 0.1)
     True
     """
-    shape = shape_of(n)
+    shape, seed = shape_of(n), seed_of(seed)
+    file = None if path is None else target_file(path)
     if isinstance(precision, str):
         settings, precision = {**settings, "precision": precision}, None
     inference, begin = inference_of(settings), start_of(start)
-    target = LogProbTarget(log_prob)
-    family = load_family(inference.family, _grid(shape))
-    curvature = Curvature.of(family, seed, precision, hvp, log_prob, inference.method.kind)
-    if curvature is not None:
-        begin = begin.model_copy(update={"hessian": None})
-    method = load_method(family, target, inference, begin, seed)
-    state, history = method.init(mean_of(mean, shape), begin.sd), History()
-    result = Fit(shape, inference, begin, seed, state, history, target)
+    limits = None if bounds is None else Bounds.of(bounds, shape)
+    refuse_bounded_curvature(limits, precision, hvp)
+    density = log_prob if limits is None else limits.density(log_prob)
+    target, first = LogProbTarget(density), mean_of(mean, shape)
+    if limits is not None and mean is not None:
+        first = limits.outside(first[None])[0]
+    # The caller may have switched gradients off: here they are needed.
+    with torch.inference_mode(False), torch.enable_grad():
+        family = load_family(inference.family, grid_of(shape))
+        curvature = Curvature.of(family, seed, precision, hvp, density)
+        if curvature is not None:
+            begin = begin.model_copy(update={"hessian": None})
+        method = load_method(family, target, inference, begin, seed)
+        if curvature is not None:
+            curvature.check(method)
+        state = method.init(first, begin.sd)
+        result = Fit(shape, inference, begin, seed, state, History(), target, bounds=limits)
+        result = _iterate(result, method, curvature, file)
+        cost = int(result.history.arrays["done"].sum())
+        result = replace(result, verdict=judge(method, result.state, target, cost))
+    if file is not None:
+        _save(result, file)
+    if result.verdict is not None:
+        result.verdict.warn()
+    return result
+
+
+def _iterate(
+    result: Fit, method: Method, curvature: Curvature | None, file: Path | None
+) -> Fit:
+    """Return the fit after all iterations; what there is goes to `file` on an error."""
+    state, history = result.state, result.history
     try:
         while not (state.converged or state.iteration >= method.n_iterations):
-            if curvature is not None and state.iteration == begin.iterations:
-                curvature.start(state)
+            if curvature is not None and state.iteration == result.start.iterations:
+                curvature.start(method, state)
             state, info = method.step(state)
             history = history.append(info)
             result = replace(result, state=state, history=history)
     except NonFiniteError as error:
-        if path is not None:
-            result.save(path)
-            error.add_note(f"The state before that iteration is in '{path}'.")
+        if file is not None:
+            _save(result, file)
+            error.add_note(f"The state before that iteration is in '{file}'.")
         raise
-    if path is not None:
-        result.save(path)
     return result
 
 
-def load_fit(path: str | Path, log_prob: LogProb | None = None) -> Fit:
-    """Return what `Fit.save` wrote; `log_prob` is needed only for `Fit.elbo`.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, damaged, or not that of a fit.
-    """
-    kind, tree = read_checkpoint(Path(path), 0)
-    if kind != FILE_KIND:
-        raise ConfigError(f"'{path}' must have been written by 'Fit.save', got a '{kind}'.")
-    return Fit(
-        tuple(int(k) for k in tree["shape"]),
-        InferenceSettings.model_validate_json(tree["settings"]),
-        StartSettings.model_validate_json(tree["start"]),
-        tree["seed"],
-        State.from_tree(tree["state"]),
-        History.from_tree(tree["history"]),
-        None if log_prob is None else LogProbTarget(log_prob),
-    )
-
-
-def _method(
-    shape: tuple[int, ...],
-    settings: InferenceSettings,
-    start: StartSettings,
-    seed: int,
-    target: Target | None,
-) -> Method:
-    family = load_family(settings.family, _grid(shape))
-    return load_method(family, target or NoTarget(), settings, start, seed)
-
-
-def _grid(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return all cells of a grid `(nz, ny, nx)` of unknowns of that shape."""
-    return np.ones((1,) * (3 - len(shape)) + shape, bool)
+def _save(result: Fit, file: Path) -> None:
+    """Save a fit, which must not be lost where the disk has become full meanwhile."""
+    try:
+        result.save(file)
+    except OSError as error:
+        warnings.warn(
+            f"The fit could not be saved ({error}); it is returned all the same: save it "
+            "elsewhere with 'save'.",
+            stacklevel=3,
+        )

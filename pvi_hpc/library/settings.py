@@ -1,19 +1,30 @@
 """Arguments of `pvi_hpc.fit`, checked and completed."""
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from math import prod
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.inference.settings import HessianSettings, InferenceSettings, StartSettings
 
-__all__ = ["inference_of", "mean_of", "shape_of", "start_of"]
+__all__ = [
+    "grid_of",
+    "inference_of",
+    "mean_of",
+    "points_of",
+    "seed_of",
+    "shape_of",
+    "start_of",
+    "target_file",
+]
 
 #: Defaults of settings that the caller omits; `pvi_hpc.inference.settings` has all settings.
 DEFAULTS: Final[Mapping[str, Any]] = {"iterations": 300, "samples": 2}
@@ -22,13 +33,49 @@ START: Final = StartSettings(sd=1.0, map_iterations=15, map_optimiser="lbfgs", m
 
 def shape_of(n: int | Sequence[int]) -> tuple[int, ...]:
     """Return the shape of the unknowns; ConfigError unless of one to three axes."""
-    shape = (n,) if isinstance(n, int) else tuple(n)
-    if not 1 <= len(shape) <= 3 or not all(isinstance(k, int) and k > 0 for k in shape):
+    shape = tuple(np.atleast_1d(np.asarray(n, object)))
+    sizes = [k for k in shape if _is_integer(k) and k > 0]
+    if not 1 <= len(shape) <= 3 or len(sizes) < len(shape):
         raise ConfigError(
             "'n' must be a positive number of unknowns, or one to three of them (nz, ny, nx), "
             f"got {n!r}."
         )
-    return shape
+    return tuple(int(k) for k in sizes)
+
+
+def seed_of(seed: int) -> int:
+    """Return the seed; ConfigError unless it is an integer that is not negative."""
+    if not _is_integer(seed) or seed < 0:
+        raise ConfigError(f"'seed' must be an integer of at least 0, got {seed!r}.")
+    return int(seed)
+
+
+def _is_integer(value: object) -> bool:
+    # NumPy's integers are integers; a bool is none.
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def target_file(path: str | Path) -> Path:
+    """Return where a result is to go; ConfigError where no file can be made there.
+
+    It is tried now, so that hours of work do not end without a place.
+    """
+    place = Path(path)
+    try:
+        if place.is_dir():
+            raise IsADirectoryError("it is a folder")
+        with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}."):
+            return place
+    except OSError as error:
+        raise ConfigError(
+            f"'path' must be a file in a folder that exists and can be written to, got "
+            f"'{place}': {error}."
+        ) from error
+
+
+def grid_of(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return all cells of a grid `(nz, ny, nx)` of unknowns of that shape."""
+    return np.ones((1,) * (3 - len(shape)) + shape, bool)
 
 
 def inference_of(settings: Mapping[str, Any]) -> InferenceSettings:
@@ -73,3 +120,14 @@ def mean_of(mean: ArrayLike | None, shape: tuple[int, ...]) -> torch.Tensor:
             f"{flat.shape}."
         )
     return torch.from_numpy(flat.ravel())
+
+
+def points_of(theta: ArrayLike, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return points `(S, *shape)` as `(S, n)`; ConfigError where they have another shape."""
+    points = np.asarray(theta, dtype=np.float64)
+    if points.shape[1:] != shape:
+        raise ConfigError(
+            f"'theta' must be points of shape (S, {', '.join(map(str, shape))}), got "
+            f"{points.shape}; one point is theta[None]."
+        )
+    return torch.from_numpy(points.reshape(len(points), prod(shape)))

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 __all__ = ["Axes", "Counts", "Depths", "Name", "PathName", "Seed", "Settings", "Values"]
 
@@ -43,6 +43,4 @@ Depths = Annotated[tuple[float, ...], Field(min_length=1)]
 Axes = tuple[float, float, float]
 
 #: Number of cells for each axis `(z, y, x)`.
-Counts = tuple[
-    Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)], Annotated[int, Field(ge=8)]
-]
+Counts = tuple[PositiveInt, PositiveInt, PositiveInt]

@@ -1,7 +1,8 @@
 """Priors of independent cells by depth: tables of bounds, linear between nodes."""
 
+from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,11 @@ class ByDepthSettings(PriorSettings):
 
 class ByDepthPrior(IndependentPrior):
     """Independent cells whose law is given by depth, with the bounds of `ByDepthSettings`."""
+
+    @classmethod
+    @abstractmethod
+    def from_options(cls, options: Any, cells: Cells) -> Self:
+        """Return the prior of the active cells."""
 
     @classmethod
     def bounds(cls, options: ByDepthSettings, cells: Cells) -> tuple[float, float]:

@@ -82,6 +82,10 @@ class Prior(Protocol):
         """
         ...
 
+    def direction(self, cells: Tensor) -> Tensor:
+        """Return the direction `(n,)` of `theta` that moves those of the `cells` with a 1."""
+        ...
+
     def log_prob(self, m: Tensor) -> Tensor:
         """Return the log density `(S,)` of velocities `(S, n)` [m/s]."""
         ...
@@ -115,6 +119,11 @@ class IndependentPrior(ABC):
                 "'lower_m_s' must be below 'upper_m_s' by more than a float32 resolves, got "
                 f"{self.lower[i]} and {self.upper[i]} m/s in cell {i}."
             )
+
+    def __repr__(self) -> str:
+        """Name the prior, its cells and its bounds."""
+        span = f"{self.lower.min():.5g} to {self.upper.max():.5g} m/s"
+        return f"<{type(self).__name__} prior of {len(self.lower)} cells, {span}>"
 
     @property
     @abstractmethod
@@ -159,6 +168,10 @@ class IndependentPrior(ABC):
     def start(self, m: Tensor) -> Tensor:
         """Return `to_normal`, at most `START_THETA_MAX` in size."""
         return self.to_normal(m).clamp(-START_THETA_MAX, START_THETA_MAX)
+
+    def direction(self, cells: Tensor) -> Tensor:
+        """Return `cells` `(n,)`: every `theta` is of one cell."""
+        return cells
 
     def log_prob(self, m: Tensor) -> Tensor:
         """Return the log density `(S,)` of velocities `(S, n)`; -inf outside the bounds."""

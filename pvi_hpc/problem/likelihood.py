@@ -57,7 +57,8 @@ class GaussianLikelihood:
     simulator
         Gives misfits and gradients.
     n_shots, n_data
-        Shots, and data that count (samples of traces with finite noise), in the survey.
+        Shots, and data that count (samples of traces with finite noise), in the survey; no
+        data where the forward problem gives the misfit itself.
     shots_per_sample
         Shots in a minibatch; None: all.
     seed
@@ -94,7 +95,8 @@ class GaussianLikelihood:
         shots = [tuple(range(self.n_shots)) if b is None else b for b in batches]
         scale = torch.tensor([self.n_shots / len(b) for b in shots], dtype=torch.float64)
         misfit = scale * self.bridge.misfit(models, shots)
-        return Fit(-misfit, 2 * misfit.detach() / self.n_data, self.bridge.count)
+        chi_squared = 2 * misfit.detach() / (self.n_data or torch.nan)
+        return Fit(-misfit, chi_squared, self.bridge.count)
 
 
 class NoData:

@@ -89,6 +89,10 @@ class ModelMap:
         """Return `theta` `(n,)` of the starting model, or near it where the prior wants it."""
         return self.prior.start(torch.from_numpy(self.start[self.active])[None])[0]
 
+    def start_model(self) -> Array:
+        """Return the model `(nz, ny, nx)` [m/s] that an inversion really starts from."""
+        return self.models(self.start_theta()[None])[0].numpy()
+
     def expand(self, values: NDArray[Any], fixed: float | Array) -> Array:
         """Put `values` `(..., n)` on the grid, `(..., nz, ny, nx)`, and `fixed` elsewhere."""
         full = np.empty((*values.shape[:-1], *self.active.shape))

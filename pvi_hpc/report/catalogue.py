@@ -29,8 +29,17 @@ def _always(view: RunView) -> bool:
     return True
 
 
+def _has_depths(view: RunView) -> bool:
+    return view.summary.grid.shape[0] > 1
+
+
 def _has_shot(view: RunView) -> bool:
-    return view.predictive is not None and len(view.predictive.shots) > 0
+    shots = () if view.predictive is None else view.predictive.shots
+    return any(shot.observed.shape[1] > 1 for shot in shots)
+
+
+def _has_positions(view: RunView) -> bool:
+    return len(view.sources) > 0
 
 
 CATALOGUE = (
@@ -68,7 +77,7 @@ CATALOGUE = (
         "Central 50 % and 90 % intervals of the posterior against depth, between the bounds "
         "of the prior. The map below shows the wells.",
         well_logs,
-        _always,
+        _has_depths,
     ),
     Entry(
         "gathers",
@@ -115,6 +124,6 @@ CATALOGUE = (
         "Geometry",
         "Sources, receivers and wells on the grid; dashed lines are the slices above.",
         geometry,
-        _always,
+        _has_positions,
     ),
 )

@@ -16,8 +16,8 @@ def geometry(view: RunView) -> Figure:
     """Draw a map and a side view of the survey on the grid."""
     grid = view.summary.grid
     z, y, x = (n * h for n, h in zip(grid.shape, grid.spacing, strict=True))
-    inch_per_m = min(6.0 / x, 4.6 / y)
-    width, deep, high = x * inch_per_m, max(z * inch_per_m, 0.7), y * inch_per_m
+    inch_per_m = min(6.0 / x, 4.6 / y, 4.6 / z)
+    width, deep, high = (max(size * inch_per_m, 0.7) for size in (x, z, y))
     w, h = max(width, 3.0) + 2.2, high + deep + 1.7
     figure = Figure(figsize=(w, h))
     chart = figure.add_axes((0.7 / w, (deep + 1.2) / h, width / w, high / h))
@@ -26,7 +26,9 @@ def geometry(view: RunView) -> Figure:
         left, right, bottom, top = extent(grid, plane)
         axes.set(xlim=(left, right), ylim=(bottom, top), xlabel="x [km]")
         _draw(axes, view, plane.vertical)
-    chart.set(ylabel="y [km]", title="Map", aspect="equal")
+    chart.set(
+        ylabel="y [km]", title="Map", aspect="equal" if min(x, y) * inch_per_m > 0.7 else "auto"
+    )
     side.set(ylabel="z [km]", title="Side view")
     indices = slice_indices(grid, view.settings)
     style: Any = {"color": COLOURS["prior"], "lw": 0.8, "ls": "--"}

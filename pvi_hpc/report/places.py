@@ -7,7 +7,7 @@ import numpy as np
 from pvi_hpc.config.project import ReportSettings
 from pvi_hpc.grid import Grid
 
-__all__ = ["PLANES", "Plane", "Well", "plane_title", "slice_indices", "wells"]
+__all__ = ["PLANES", "Plane", "Well", "plane_title", "planes", "slice_indices", "wells"]
 
 KM = 1e-3
 
@@ -37,6 +37,18 @@ class Well(NamedTuple):
     label: str
 
 
+def planes(grid: Grid) -> tuple[Plane, ...]:
+    """Return the planes to show: those along two axes of more than one cell.
+
+    On a grid that has no such plane, the one along its longest axis.
+    """
+    found = tuple(
+        p for p in PLANES if min(grid.shape[p.vertical], grid.shape[p.horizontal]) > 1
+    )
+    longest = int(np.argmax(grid.shape))
+    return found or tuple(p for p in PLANES if longest in (p.vertical, p.horizontal))[-1:]
+
+
 def slice_indices(grid: Grid, settings: ReportSettings) -> tuple[int, int, int]:
     """Return the cells `(iz, iy, ix)` the slices go through; the middle if not chosen."""
     chosen = (settings.depth_m, settings.y_m, settings.x_m)
@@ -54,6 +66,7 @@ def wells(grid: Grid, settings: ReportSettings) -> tuple[Well, ...]:
     else:
         _, ny, nx = grid.shape
         cells = [(i * ny // 4, i * nx // 4) for i in (1, 2, 3)]
+    cells = list(dict.fromkeys(cells))  # a thin grid has fewer columns
     return tuple(
         Well(iy, ix, f"y = {grid.axis(1)[iy] * KM:.2f} km, x = {grid.axis(2)[ix] * KM:.2f} km")
         for iy, ix in cells

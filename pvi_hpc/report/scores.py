@@ -31,7 +31,7 @@ def scores(view: RunView) -> dict[str, float]:
     }
     if view.summary.true is not None:
         found |= _model_scores(view.summary, view.summary.true)
-    if view.predictive is not None:
+    if view.predictive is not None and view.predictive.of_data:
         found |= _data_scores(view.predictive)
     if k_hats := view.facts.get("k_hat"):
         found["k_hat_blocks"], found["k_hat_worst"] = len(k_hats), max(k_hats.values())

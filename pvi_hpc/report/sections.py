@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from pvi_hpc.grid import Grid
-from pvi_hpc.report.places import KM, PLANES, Plane, plane_title, slice_indices
+from pvi_hpc.report.places import KM, Plane, plane_title, planes, slice_indices
 from pvi_hpc.report.style import Scale
 from pvi_hpc.report.view import RunView
 
@@ -20,6 +20,8 @@ __all__ = ["Column", "Sheet", "draw_positions", "draw_sections", "thin"]
 #: Lengths in inches.
 LEFT, GAP, HEADING, AXIS, TOP, BAR = 0.62, 0.14, 0.24, 0.34, 0.3, 0.62
 PAGE, WIDEST, TALLEST, TALLER = 12.6, 3.0, 3.2, 6.6
+#: Least width and height of a panel, and its width where the grid is one row or column.
+THINNEST, OF_ONE_ROW = 0.35, 1.25
 #: More symbols than this hide what lies under them.
 N_SYMBOLS: Final = 10_000
 
@@ -34,44 +36,56 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Sheet:
-    """The measures of a figure [in]: `n` columns of `width`, rows of `heights`."""
+    """The measures of a figure [in]: `n` columns of `width`, rows of `heights`.
+
+    `widths` are those of the panels of each row.
+    """
 
     n: int
-    width: float
+    widths: tuple[float, ...]
     heights: tuple[float, ...]
-    inch_per_m: float
     free: float
 
     @classmethod
     def of(cls, grid: Grid, n: int, free: float = 0.0) -> "Sheet":
         """Measure out a figure of `n` columns and a free space on its right."""
         width = min(WIDEST, (PAGE - LEFT - free) / n - GAP)
-        z, y, x = (k * h for k, h in zip(grid.shape, grid.spacing, strict=True))
-        inch_per_m = min(width / max(x, y), TALLEST / max(y, z))
-        heights = tuple(h * inch_per_m for h in (y, z, z))
-        return cls(n, max(x, y) * inch_per_m, heights, inch_per_m, free)
+        size = [k * h for k, h in zip(grid.shape, grid.spacing, strict=True)]
+        shown = planes(grid)
+        across = [size[plane.horizontal] for plane in shown]
+        down = [size[plane.vertical] for plane in shown]
+        inch_per_m = min(width / max(across), TALLEST / max(down))
+        least = THINNEST if sum(k > 1 for k in grid.shape) > 1 else OF_ONE_ROW
+        widths = tuple(max(metres * inch_per_m, least) for metres in across)
+        heights = tuple(max(metres * inch_per_m, THINNEST) for metres in down)
+        return cls(n, widths, heights, free)
+
+    @property
+    def width(self) -> float:
+        """Width of a column."""
+        return max(self.widths)
 
     @property
     def size(self) -> tuple[float, float]:
         """Width and height of the figure [in]."""
-        height = TOP + sum(self.heights) + 3 * (HEADING + AXIS) + BAR
+        height = TOP + sum(self.heights) + len(self.heights) * (HEADING + AXIS) + BAR
         if self.free:  # room for two plots above each other
             height = max(height, TALLER)
         return max(LEFT + self.n * (self.width + GAP) + self.free, 4.0), height
 
-    def box(self, row: int, column: int, width_m: float) -> tuple[float, float, float, float]:
+    def box(self, row: int, column: int) -> tuple[float, float, float, float]:
         """Return left, bottom, width, height of a panel as fractions of the figure."""
         w, h = self.size
         above = TOP + sum(self.heights[:row]) + row * AXIS + (row + 1) * HEADING
         left = LEFT + column * (self.width + GAP)
         bottom = h - above - self.heights[row]
-        return left / w, bottom / h, width_m * self.inch_per_m / w, self.heights[row] / h
+        return left / w, bottom / h, self.widths[row] / w, self.heights[row] / h
 
 
 def draw_sections(
     view: RunView, columns: Sequence[Column], *, free: float = 0.0
 ) -> tuple[Figure, Sheet]:
-    """Draw every field on a depth slice, an inline and a crossline section.
+    """Draw every field on a depth slice, an inline and a crossline section, if it has them.
 
     `free` inches stay empty on the right. Neighbours with one scale share a colour bar.
     """
@@ -80,7 +94,7 @@ def draw_sections(
     figure = Figure(figsize=sheet.size)
     indices = slice_indices(grid, view.settings)
     w, h = sheet.size
-    for row, plane in enumerate(PLANES):
+    for row, plane in enumerate(planes(grid)):
         panels = [
             _draw_panel(figure, view, plane, sheet, (row, i), column)
             for i, column in enumerate(columns)
@@ -88,7 +102,7 @@ def draw_sections(
         box = panels[0].get_position()
         heading = plane_title(plane, grid, indices[plane.normal])
         figure.text(LEFT / w, box.y1 + 0.05 / h, heading, color="#444444")
-        panels[0].set_ylabel("yz"[row > 0] + " [km]")
+        panels[0].set_ylabel(f"{'zyx'[plane.vertical]} [km]")
     for i, column in enumerate(columns):
         centre = LEFT + i * (sheet.width + GAP) + sheet.width / 2
         figure.text(centre / w, 1 - 0.2 / h, column.title, ha="center", weight="bold")
@@ -144,8 +158,7 @@ def _draw_panel(
 ) -> Any:
     grid = view.summary.grid
     indices = slice_indices(grid, view.settings)
-    width_m = grid.shape[plane.horizontal] * grid.spacing[plane.horizontal]
-    axes = figure.add_axes(sheet.box(*cell, width_m))
+    axes = figure.add_axes(sheet.box(*cell))
     axes.set_facecolor("#dddddd")  # shows through where a field is nan
     axes.imshow(
         np.take(column.field, indices[plane.normal], axis=plane.normal),
@@ -154,9 +167,12 @@ def _draw_panel(
         extent=extent(grid, plane),
         origin="upper" if plane.vertical == 0 else "lower",
         interpolation="nearest",
+        aspect="equal" if min(grid.shape) > 1 else "auto",
     )
+    cut = [other.normal for other in planes(grid)]
     for axis, line in ((plane.horizontal, axes.axvline), (plane.vertical, axes.axhline)):
-        line(grid.axis(axis)[indices[axis]] * KM, color="white", lw=0.6, ls=(0, (4, 4)))
+        if axis in cut:
+            line(grid.axis(axis)[indices[axis]] * KM, color="white", lw=0.6, ls=(0, (4, 4)))
     draw_positions(axes, view.receivers, plane, "v")
     draw_positions(axes, view.sources, plane, "*")
     axes.set_xlabel(f"{'zyx'[plane.horizontal]} [km]", labelpad=1)
@@ -170,7 +186,7 @@ def _draw_panel(
 def _draw_bars(figure: Figure, columns: Sequence[Column], sheet: Sheet) -> None:
     w, h = sheet.size
     first = 0
-    bottom = sheet.box(2, 0, 1.0)[1] - (BAR - 0.42 + AXIS + 0.02) / h
+    bottom = sheet.box(len(sheet.heights) - 1, 0)[1] - (BAR - 0.42 + AXIS + 0.02) / h
     for i, column in enumerate(columns):
         following = columns[i + 1].scale if i + 1 < len(columns) else None
         if following is column.scale:

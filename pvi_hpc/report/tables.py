@@ -29,7 +29,7 @@ def fact_rows(view: RunView) -> list[Row]:
     rows = [
         Row("Grid (z, y, x)", f"{cells} cells of {spacing} m"),
         Row("Cells inverted", f"{int(view.summary.active.sum()):,} of {grid.size:,}"),
-        Row("Sources, receivers", f"{len(view.sources)}, {len(view.receivers)} positions"),
+        Row("Sources, receivers", _positions(view)),
         Row("Iterations", _count(facts.get("iterations"))),
         Row("Simulations (of one shot)", _count(simulations.get("done"))),
         Row("… failed", _count(simulations.get("failed"))),
@@ -107,6 +107,13 @@ def _comparison_row(view: RunView, found: Mapping[str, float]) -> dict[str, str]
         "core-hours": _number(facts.get("core_hours"), "{:.3g}"),
         "wall time": _duration(facts.get("wall_seconds")),
     }
+
+
+def _positions(view: RunView) -> str:
+    """Return the numbers of positions, or nothing for a forward problem without any."""
+    if not len(view.sources):
+        return MISSING
+    return f"{len(view.sources)}, {len(view.receivers)} positions"
 
 
 def _row(found: Mapping[str, float], key: str, name: str, form: str, note: str) -> Row | None:

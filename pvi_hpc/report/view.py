@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import yaml
@@ -14,6 +14,7 @@ from pvi_hpc.config import Project, Run
 from pvi_hpc.config.project import ReportSettings
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import PviError
+from pvi_hpc.problem.forward import forward_problem
 from pvi_hpc.store.layout import RunPaths
 from pvi_hpc.store.posterior_file import PosteriorSummary, read_posterior
 from pvi_hpc.store.predictive_file import Predictive, read_predictive
@@ -28,6 +29,8 @@ N_DRAWS = 3
 BLOCKS = (3, 3, 3)
 
 Array = NDArray[np.float64]
+#: Positions of shots and receivers that have none.
+NOWHERE: Final = np.empty((0, 3))
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ def load_view(
         If a file is damaged, or one of those two is missing.
     """
     paths = RunPaths(Path(run_dir))
-    sources, receivers = _geometry(survey_path)
+    located = forward_problem(run).has_positions
+    sources, receivers = _geometry(survey_path) if located else (NOWHERE, NOWHERE)
     summary = read_posterior(paths.posterior)
     draws, means = _read_samples(paths.samples, summary)
     return RunView(

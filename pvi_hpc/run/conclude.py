@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -17,8 +16,7 @@ from pvi_hpc.answers.block_tails import block_k_hats
 from pvi_hpc.answers.predictive_check import (
     Models,
     Once,
-    SimulateModels,
-    Traces,
+    ShotSimulator,
     log_likelihoods,
     predict,
 )
@@ -80,13 +78,9 @@ def conclude_run(
     start = time.monotonic()
     setup = simulation_setup(run, survey)
     with Lease(paths.lease), workers_of(run, setup, paths, stop.__bool__) as simulator:
-
-        def simulate(batch: NDArray[np.float32], shots: Sequence[int]) -> list[list[Traces]]:
-            return simulator.simulate(batch, [shots] * len(batch))
-
         models = Models(summary.start, summary.mean, draws.models)
-        predictive = predict(observed, simulate, models, shown, once)
-        k_hats = _k_hats(problem, progress, observed, simulate, once)
+        predictive = predict(observed, simulator, models, shown, once)
+        k_hats = _k_hats(problem, progress, observed, simulator, once)
     predictive = replace(predictive, attributes=fitted.id.attributes())
     write_predictive(paths.predictive, predictive)
     seconds = once.saved_seconds + time.monotonic() - start
@@ -162,11 +156,12 @@ def _figures(
     fitted: Fitted, predictive: Predictive, k_hats: dict[str, float]
 ) -> dict[str, Any]:
     state = fitted.progress.state
+    chi_squared = {
+        which: float(np.mean(predictive.misfits.total(which)))
+        for which in ("start", "mean", "draws")
+    }
     return {
-        "chi_squared": {
-            which: float(np.mean(predictive.misfits.total(which)))
-            for which in ("start", "mean", "draws")
-        },
+        **({"chi_squared": chi_squared} if predictive.of_data else {}),
         **({"k_hat": k_hats} if k_hats else {}),
         "iterations": state.iteration,
         "converged": state.converged,
@@ -175,7 +170,11 @@ def _figures(
 
 
 def _k_hats(
-    problem: Problem, progress: Progress, observed: Survey, simulate: SimulateModels, once: Once
+    problem: Problem,
+    progress: Progress,
+    observed: Survey,
+    simulator: ShotSimulator,
+    once: Once,
 ) -> dict[str, float]:
     """Return k-hat of every block, none where the configuration does not ask for them."""
     run, blocks = problem.run, count()
@@ -183,7 +182,7 @@ def _k_hats(
     def log_likelihood(models: NDArray[np.float32]) -> NDArray[np.float64]:
         if not run.inference.use_data:
             return np.zeros(len(models))
-        return log_likelihoods(observed, simulate, models, f"block-{next(blocks)}", once)
+        return log_likelihoods(observed, simulator, models, f"block-{next(blocks)}", once)
 
     settings = run.posterior.k_hat
     if settings is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pvi_hpc.config import Run
 from pvi_hpc.cost import SimulationCount
-from pvi_hpc.errors import StopRequestedError
+from pvi_hpc.errors import NonFiniteError, StopRequestedError
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.history import History, Info
 from pvi_hpc.inference.method import Method
@@ -86,6 +86,12 @@ class Controller:
                     self._checkpoint(progress)
                     self._report(progress, "running")
             self._checkpoint(progress, force=True)
+        except NonFiniteError as error:
+            self._report(progress, "failed", f"{type(error).__name__}: {error}")
+            raise NonFiniteError(
+                f"{error} That is in 'inference.optimiser' and 'start'. The last checkpoint is "
+                "intact, and the solver's log may tell more."
+            ) from error
         except BaseException as error:
             self._report(progress, "failed", f"{type(error).__name__}: {error}")
             raise

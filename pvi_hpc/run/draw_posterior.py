@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.inference.method import Method
+from pvi_hpc.inference.method import FitsFamily, Method
 from pvi_hpc.inference.state import State
 from pvi_hpc.problem.forward import true_model
 from pvi_hpc.problem.problem import Problem
@@ -33,7 +33,7 @@ def write_posterior_files(problem: Problem, fitted: Fitted, paths: RunPaths) -> 
         "method": run.inference.method.kind,
         **fitted.id.attributes(),
     }
-    if run.inference.method.kind == "vi":
+    if isinstance(method, FitsFamily):
         attributes["family"] = run.inference.family.kind
     write_samples(paths.samples, grid, _draws(problem, method, state, n), n, attributes)
     mean, sd, quantiles = _statistics(paths, grid.shape, n, run.posterior.quantiles)

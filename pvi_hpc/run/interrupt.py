@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,14 @@ from typing import Any, Final, Self
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.cluster.queues import call
 
-__all__ = ["EXIT_STOPPED", "STOP_SIGNALS", "StopFlag", "job_end", "seconds_left"]
+__all__ = [
+    "EXIT_STOPPED",
+    "STOP_SIGNALS",
+    "StopFlag",
+    "answer_apart",
+    "job_end",
+    "seconds_left",
+]
 
 #: Variable with the end of the job [s since 1970], for batch systems that do not tell it.
 JOB_END = "PVI_JOB_END"
@@ -70,6 +78,21 @@ MARGIN_S: Final = 60.0
 SAFETY: Final = 1.3
 
 
+def answer_apart(number: signal.Signals) -> None:
+    """Let the present handler of a signal run in a thread of its own from now on.
+
+    A handler that waits for a lock which the interrupted thread holds would wait for ever.
+    """
+    handler = signal.getsignal(number)
+    if callable(handler):
+        answer = handler
+
+        def apart(number: int, frame: FrameType | None) -> None:
+            threading.Thread(target=answer, args=(number, frame), daemon=True).start()
+
+        signal.signal(number, apart)
+
+
 class StopFlag:
     """Remembers what asked to stop; used as a context manager, which sets the handlers.
 
@@ -89,19 +112,27 @@ class StopFlag:
         self._longest = 0.0
         self._previous: dict[signal.Signals, Any] = {}
 
-    def __bool__(self) -> bool:
+    def asked(self) -> bool:
         """Tell whether something asked; remembers it."""
         if self.received is None:
             self.received = self._look()
         return self.received is not None
+
+    def __bool__(self) -> bool:
+        """Tell whether something asked, as `asked`."""
+        return self.asked()
 
     def took(self, seconds: float) -> None:
         """Note how long an iteration took: the next one must fit before the job's end."""
         self._longest = max(self._longest, seconds)
 
     def __enter__(self) -> Self:
-        """Replace the handlers; they only set the flag."""
-        self._previous = {s: signal.signal(s, self._set) for s in self.signals}
+        """Replace the handlers; they only set the flag. A hangup that is ignored stays so."""
+        self._previous = {
+            s: signal.signal(s, self._set)
+            for s in self.signals
+            if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN  # nohup
+        }
         return self
 
     def __exit__(

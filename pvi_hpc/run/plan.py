@@ -1,19 +1,19 @@
 """Division of a project into segments, and the settings refused before anything runs."""
 
 import json
-import socket
 from pathlib import Path
+from typing import Final
 
-import psutil
 import yaml
 
 from pvi_hpc.config import Project, Run
-from pvi_hpc.config.project import with_solver
+from pvi_hpc.config.project import ACOUSTIC, with_solver
 from pvi_hpc.errors import CheckpointError
 from pvi_hpc.priors import prior_bounds
 from pvi_hpc.problem.forward import forward_problem
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
+from pvi_hpc.store.record import read_record
 
 __all__ = [
     "claim_run",
@@ -22,9 +22,13 @@ __all__ = [
     "survey_inputs",
     "survey_settings",
     "total_iterations",
-    "write_owner",
     "write_project",
 ]
+
+
+#: What to do where one of these files was cut; checkpoints are compared with both all the same.
+CLAIM_REMEDY: Final = "remove it: it is written again at the next checkpoint"
+SURVEY_REMEDY: Final = "remove it: checkpoints hold the hash of the survey they belong to"
 
 
 def total_iterations(run: Run) -> int:
@@ -35,17 +39,6 @@ def total_iterations(run: Run) -> int:
 def segment_end(project: Project, run: Run, index: int) -> int:
     """Return the iteration that segment `index` of a run ends at."""
     return -(-total_iterations(run) * (index + 1) // project.segments)
-
-
-def write_owner(path: Path) -> None:
-    """Write who runs the workflow, so that `pvi stop` finds it."""
-    process = psutil.Process()
-    owner = {
-        "pid": process.pid,
-        "started": process.create_time(),
-        "name": socket.gethostname(),
-    }
-    write_text(path, json.dumps(owner))
 
 
 def write_project(project: Project, path: Path) -> None:
@@ -75,7 +68,7 @@ def refuse_changed_runs(project: Project) -> None:
         _refuse_changed_survey(project, paths)
     for run in begun:
         claim = paths.run(run.name).claim
-        old = json.loads(claim.read_text())
+        old = read_record(claim, CheckpointError, CLAIM_REMEDY)
         if old["fingerprint"] != run.fingerprint():
             changed = _changes(old["settings"], run.lasting_settings())
             raise CheckpointError(
@@ -88,7 +81,10 @@ def refuse_changed_runs(project: Project) -> None:
 def survey_settings(project: Project) -> str:
     """Return, as JSON, the settings that the survey file depends on."""
     run = project.shared_run
-    tree = with_solver(run.model_dump(mode="json", include={"grid", "survey", "forward"}))
+    tree = run.model_dump(mode="json", include={"grid", "survey", "forward"})
+    if run.forward.kind != ACOUSTIC:  # claims of acoustic surveys have always held all keys
+        tree["forward"] = run.lasting_settings()["forward"]
+    tree = with_solver(tree)
     if run.survey is not None and run.survey.synthetic is not None:
         # The absorbing layers of the simulation are tuned to it.
         tree["prior"] = {"upper_m_s": prior_bounds(run.prior, run.cells)[1]}
@@ -107,7 +103,7 @@ def survey_inputs(project: Project) -> list[str]:
 
 
 def _refuse_changed_survey(project: Project, paths: ProjectPaths) -> None:
-    old = json.loads(paths.survey_claim.read_text())
+    old = read_record(paths.survey_claim, CheckpointError, SURVEY_REMEDY)
     changed = _changes(old, json.loads(survey_settings(project)))
     if changed:
         raise CheckpointError(

@@ -24,13 +24,13 @@ from pvi_hpc.store.checkpoint import CheckpointStore
 from pvi_hpc.store.layout import RunPaths
 from pvi_hpc.store.state_id import StateId
 
-__all__ = ["Fitted", "advance_run", "load_fitted", "write_manifest"]
+__all__ = ["Fitted", "advance_run", "load_fitted", "newest_progress", "write_manifest"]
 
 log = logging.getLogger(__name__)
 
 
 class Fitted(NamedTuple):
-    """What a run that is done has come to, and the name of its last state."""
+    """Result of a run that is done, and the name of its last state."""
 
     progress: Progress
     id: StateId
@@ -62,7 +62,7 @@ def advance_run(
             return progress
         simulates = run.inference.use_data
         workers = (
-            workers_of(run, simulation_setup(run, survey), paths, stop.__bool__)
+            workers_of(run, simulation_setup(run, survey), paths, stop.asked)
             if simulates
             else nullcontext()
         )
@@ -74,27 +74,49 @@ def advance_run(
             return progress
 
 
+def newest_progress(problem: Problem, survey: Path, paths: RunPaths) -> Progress:
+    """Return the newest state of a run, done or not.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no checkpoint that verifies, or they belong to other settings.
+    """
+    progress = _newest(_store(problem, survey, paths))
+    if progress is None:
+        raise CheckpointError(
+            f"'{paths.checkpoints}' has no checkpoint that verifies; run the inversion again."
+        )
+    return progress
+
+
 def load_fitted(problem: Problem, survey: Path, paths: RunPaths) -> Fitted:
     """Return the last state of a run that is done.
 
     Raises
     ------
     CheckpointError
-        If the run is not done, or its newest checkpoint is damaged or gone, or of other
-        settings. Its segments then count as not done any more, so that the workflow does
-        what is missing the next time.
+        If the run is not done, its newest checkpoint is damaged or gone, or of other settings.
+        Where an older one is there, the segments count as not done any more, so that the
+        workflow goes on from it the next time. Where none is, nothing is begun again unasked.
     """
     store, total = _store(problem, survey, paths), total_iterations(problem.run)
     progress = _newest(store)
-    if progress is not None and progress.reached(total):
+    resume = f"pvi resume {paths.folder.parent.name}"
+    if progress is None:
+        raise CheckpointError(
+            f"Run '{problem.run.name}' has no checkpoint in '{paths.checkpoints}'. Restore the "
+            f"folder; or, to do the whole inversion again, remove '{paths.segments}' and run "
+            f"'{resume}'."
+        )
+    if progress.reached(total):
         return Fitted(progress, StateId.of(store.fingerprint, progress.state.to_tree()))
-    done = 0 if progress is None else progress.state.iteration
     for manifest in paths.segments.glob("*.json"):
         manifest.unlink(missing_ok=True)
     raise CheckpointError(
         f"Run '{problem.run.name}' is not done: its newest checkpoint that verifies in "
-        f"'{paths.checkpoints}' is of iteration {done} of {total}. Its segments are marked as "
-        f"not done; 'pvi resume {paths.folder.parent.name}' does what is missing."
+        f"'{paths.checkpoints}' is of iteration {progress.state.iteration} of {total}. Its "
+        f"segments are marked as not done; '{resume}' does what is missing."
     )
 
 

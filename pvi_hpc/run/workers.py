@@ -13,9 +13,8 @@ from pvi_hpc.config import Project, Run
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.errors import SimulationError
-from pvi_hpc.execution.cluster.worker_jobs import BatchExecutor
 from pvi_hpc.execution.dask_simulator import DaskSimulator
-from pvi_hpc.execution.executor import Workplace, load_executor
+from pvi_hpc.execution.executor import LeavesJobs, Workplace, load_executor, never
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.forward.setup import SimulationSetup
@@ -38,7 +37,7 @@ def end_jobs(project: Project) -> int:
         place = Workplace(files.folder, Ledger(files.ledger))
         try:
             executor = load_executor(run.execution, place)
-            if isinstance(executor, BatchExecutor) and not Lease(files.lease).held():
+            if isinstance(executor, LeavesJobs) and not Lease(files.lease).held():
                 ended += executor.cancel_leftovers()
         except SimulationError as error:
             log.warning("Worker jobs of run '%s' cannot be ended here: %s", run.name, error)
@@ -47,7 +46,7 @@ def end_jobs(project: Project) -> int:
 
 @contextmanager
 def workers_of(
-    run: Run, setup: SimulationSetup, paths: RunPaths, stop: Callable[[], bool] = bool
+    run: Run, setup: SimulationSetup, paths: RunPaths, stop: Callable[[], bool] = never
 ) -> Iterator[DaskSimulator]:
     """Yield a simulator whose workers are up; they are gone when the block is left.
 

@@ -101,12 +101,17 @@ class Misfits:
 
 @dataclass(frozen=True)
 class Predictive:
-    """Traces of chosen shots, misfits of all; `dt` is the sampling interval [s]."""
+    """Traces of chosen shots, misfits of all; `dt` is the sampling interval [s].
+
+    Without data (`of_data` False) each shot counts as one datum, and chi-squared is twice the
+    misfit that the forward problem gives.
+    """
 
     shots: tuple[PredictedShot, ...]
     misfits: Misfits
     dt: float
     attributes: Mapping[str, str] = field(default_factory=dict)
+    of_data: bool = True
 
     def shot(self, number: int | None = None) -> PredictedShot | None:
         """Return the shot with that id, or the middle one."""
@@ -120,10 +125,12 @@ def write_predictive(path: str | Path, predictive: Predictive) -> None:
     with new_hdf5(path) as stream, h5py.File(stream, "w") as file:
         stamp(file, SCHEMA, SCHEMA_VERSION, predictive.attributes)
         file.attrs["dt_s"] = predictive.dt
+        file.attrs["of_data"] = predictive.of_data
         misfits = file.create_group("reduced_chi_squared")
         for name in ("ids", "n_data", "start", "mean", "draws"):
             misfits.create_dataset(name, data=getattr(predictive.misfits, name))
-        misfits.attrs["p_value"] = predictive.misfits.p_value
+        if predictive.of_data:
+            misfits.attrs["p_value"] = predictive.misfits.p_value
         shots = file.create_group("shots")
         for i, shot in enumerate(predictive.shots):
             group = shots.create_group(f"{i:06d}")
@@ -146,7 +153,8 @@ def read_predictive(path: str | Path) -> Predictive:
             group = file["reduced_chi_squared"]
             misfits = Misfits(**{name: group[name][...] for name in group})
             shots = tuple(_read_shot(file["shots"][name]) for name in sorted(file["shots"]))
-            return Predictive(shots, misfits, float(file.attrs["dt_s"]), attributes)
+            of_data = bool(file.attrs.get("of_data", True))
+            return Predictive(shots, misfits, float(file.attrs["dt_s"]), attributes, of_data)
         except (KeyError, TypeError) as error:
             raise ResultFileError(
                 f"'{path}' lacks a dataset that docs/reference/files.md asks for: {error}."

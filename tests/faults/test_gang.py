@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,10 +54,16 @@ def members(gang):
     for pid in _descendants(keeper):
         command = psutil.Process(pid).cmdline()
         kind = {"mpi4py": "ranks"}.get(command[2] if len(command) > 2 else "", "")
-        if not kind and command[0].endswith("mpiexec"):
+        if not kind and "mpiexec" in command[0]:
             kind = "mpiexec"
         found.setdefault(kind, []).append(pid)
     return found
+
+
+def members_command(gang):
+    """Return what started the ranks of a gang."""
+    (launcher,) = members(gang)["mpiexec"]
+    return psutil.Process(launcher).cmdline()[0]
 
 
 def wait_dead(pids, seconds):
@@ -97,13 +104,13 @@ def test_a_gang_keeps_running_and_changes_its_model(make_gang):
 @pytest.mark.parametrize(
     ("what", "kind", "text"),
     [
-        ("segfault@2", "crash", "11"),
-        ("abort@2", "crash", "6"),
+        ("segfault@2", "crash", "11|Segmentation fault"),
+        ("abort@2", "crash", "6|Aborted"),
         ("exit@2", "crash", "exit code 3"),
         ("exception@2", "crash", "RuntimeError: a bug"),
         ("hang@2", "hang", "No answer within 2 s"),
         ("nan@2", "non_finite", "traces of shot 2 are not finite"),
-        ("nan_gradient@2", "non_finite", "gradient of shots [0, 1, 2]"),
+        ("nan_gradient@2", "non_finite", r"gradient of shots \[0, 1, 2\]"),
         ("error@2", "solver_error", "made to fail"),
     ],
 )
@@ -115,7 +122,7 @@ def test_a_failure_has_its_class_and_the_next_request_succeeds(
     with pytest.raises(GangError) as caught:
         ask(gang)
     assert caught.value.kind == kind
-    assert text in caught.value.message
+    assert re.search(text, caught.value.message)
     assert ask(gang).result.misfit == ask(make_gang()).result.misfit
 
 
@@ -154,7 +161,8 @@ def test_a_killed_member_takes_the_gang_with_it_and_a_new_one_starts(make_gang, 
     expected, found = ask(gang), members(gang)
     assert len(found["ranks"]) == 2
     os.kill(found[who][-1], signal.SIGKILL)
-    assert wait_dead([pid for pids in found.values() for pid in pids], 2.0)
+    # MPICH's forking launcher takes 2 s where a rank was killed.
+    assert wait_dead([pid for pids in found.values() for pid in pids], 4.0)
     with pytest.raises(GangError, match="crash"):
         ask(gang)
     np.testing.assert_array_equal(ask(gang).result.gradient, expected.result.gradient)
@@ -255,6 +263,19 @@ def test_idle_ranks_sleep_and_still_answer_at_once(make_gang):
     assert max(used) < 0.2, used
 
 
+def test_a_gang_of_one_node_opens_no_port_but_on_loopback(make_gang):
+    gang = make_gang(ranks=2)
+    ask(gang)
+    found = [pid for pids in members(gang).values() for pid in pids]
+    connections = [c for pid in found for c in psutil.Process(pid).net_connections("inet")]
+    listening = {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+    assert listening <= {"127.0.0.1", "::1"}
+    if Path(members_command(gang)).name == "mpiexec.gforker":
+        assert not listening
+    segments = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    assert not [line for line in segments if int(line.split()[4]) in found]
+
+
 OWNER = """
 import sys, threading
 sys.path.insert(0, {here!r})
@@ -272,20 +293,21 @@ ask(gang, [0])
 def test_a_gang_dies_with_its_owner_in_the_middle_of_c_code(fault, tmp_path):
     fault("hang@2", always=True)
     code = OWNER.format(here=str(Path(__file__).parent), folder=str(tmp_path))
-    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    keeper, folder = owner.stdout.readline().split()
-    time.sleep(0.5)
-    gang = [int(keeper), *_descendants(int(keeper))]
-    assert len(gang) >= 4
-    owner.kill()
-    owner.wait()
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        keeper, folder = owner.stdout.readline().split()
+        time.sleep(0.5)
+        gang = [int(keeper), *_descendants(int(keeper))]
+        assert len(gang) >= 4
+        owner.kill()
     assert wait_dead(gang, 2.0)
     assert not Path(folder).exists()
 
 
 def test_folders_of_dead_owners_are_swept():
-    dead = Path(f"/dev/shm/{PREFIX}-{os.getuid()}-{2**22 - 3}-1-abc")
-    dead.mkdir()
+    space = Path("/proc/self/ns/pid").stat().st_ino
+    dead = Path(f"/dev/shm/{PREFIX}-{os.getuid()}-{2**22 - 3}-1-{space}-abc")
+    dead.mkdir(mode=0o700)
     sweep()
     assert not dead.exists()
 

@@ -8,8 +8,8 @@ import pytest
 from execution_case import make_execution, make_models, make_setup
 
 from pvi_hpc.execution.cluster.allocation import AllocationQueue
-from pvi_hpc.execution.cluster.fleet import Fleet, FleetSettings
-from pvi_hpc.execution.cluster.job import Job
+from pvi_hpc.execution.cluster.fleet import Fleet
+from pvi_hpc.execution.cluster.job import FleetSettings, Job
 from pvi_hpc.execution.cluster.local import LocalExecutor
 from pvi_hpc.execution.cluster.nodes import Node
 from pvi_hpc.execution.dask_simulator import DaskSimulator

@@ -1,6 +1,7 @@
 """Curvature probed by neighbours and by columns, and starts that a library user gives."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,7 +151,7 @@ def fitted(kind, **settings):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_given_matrix_products_and_two_derivatives_start_a_fit_alike(kind):
-    family = load_family(
+    family: Any = load_family(
         FamilySettings(kind=kind, options=KINDS[kind]), np.ones((1, 3, 4), bool)
     )
     exact = DensePrecision(torch.from_numpy(MATRIX), np.ones((1, 3, 4), bool))
@@ -194,7 +195,7 @@ def test_two_derivatives_are_products_with_the_negative_hessian_where_it_varies(
         ({"hvp": "autodiff"}, "function of theta and rows, or 'autograd', got 'autodiff'"),
         ({"hvp": lambda theta, rows: rows[0]}, r"return a torch tensor \(1, 12\), .* \(12,\)"),
         ({"hvp": lambda theta, rows: rows * torch.nan}, "finite numbers, got infin"),
-        ({"hvp": "autograd", "method": "svgd"}, "got MeanField in 'svgd'; remove them"),
+        ({"hvp": "autograd", "method": "svgd"}, "'vi' and 'boosting'; got Svgd; remove them"),
     ],
 )
 def test_a_curvature_that_is_wrong_is_named(given, message):

@@ -10,8 +10,10 @@ import torch
 from tomography import tomography
 
 from pvi_hpc.diagnostics.known_gaussian import optimal_factor
+from pvi_hpc.families.family import Draw
 from pvi_hpc.families.gaussian.full_rank import FullRank
 from pvi_hpc.families.gaussian.mean_field import MeanField
+from pvi_hpc.families.gaussian.options import StencilOptions
 from pvi_hpc.families.gaussian.precision import DensePrecision
 from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.inference.draws import Draws
@@ -22,7 +24,7 @@ from pvi_hpc.inference.settings import EstimatorSettings, InferenceSettings
 TARGET = tomography(side=8, n_sensors=8)
 FAMILIES = {
     "mean_field": MeanField.from_options(TARGET.active, MeanField.Options()),
-    "structured": Structured.from_options(TARGET.active, Structured.Options(stencil=[1, 5, 5])),
+    "structured": Structured.from_options(TARGET.active, StencilOptions(stencil=[1, 5, 5])),
     "full_rank": FullRank.from_options(TARGET.active, FullRank.Options()),
 }
 ESTIMATORS = {
@@ -36,7 +38,7 @@ def loss_gradient(method, parameters, eps, value):
     """Return the gradient of `-ELBO` by each parameter, as an iteration takes it."""
     cotangent, weight = method._cotangent(parameters, eps, value)
     update = Update(method.family, method.settings.optimiser, 0, 0.1)
-    return update.gradients(parameters, eps, cotangent, 1 - weight)
+    return update.gradients(parameters, Draw(eps, cotangent), 1 - weight)
 
 
 def variances(name, repeats=60, samples=4):

@@ -1,8 +1,11 @@
 """A project in a folder of its own, driven through the `pvi` command."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ import yaml
 
 HERE = Path(__file__).parent
 SNAKEFILE = HERE.parents[1] / "Snakefile"
+#: Longest time of a command; pytest ends a test earlier, unless told to wait [s].
+LIMIT_S = 3000
 
 
 class Project:
@@ -19,13 +24,18 @@ class Project:
 
     def __init__(self, folder: Path, **changes: object) -> None:
         self.folder = folder
-        self.tree = yaml.safe_load((HERE / "tiny.yaml").read_text())
-        self.write(**changes)
+        self.tree = {**yaml.safe_load((HERE / "tiny.yaml").read_text()), **changes}
+        if not (folder / "tiny.yaml").exists():
+            self.write()
 
     def write(self, **changes: object) -> None:
         """Write the configuration with other sections."""
         self.tree = {**self.tree, **changes}
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(self.tree))
+
+    def keep(self, *names: str) -> None:
+        """Write the configuration with these of its runs only."""
+        self.write(runs=[run for run in self.tree["runs"] if run["name"] in names])
 
     @property
     def results(self) -> Path:
@@ -46,7 +56,7 @@ class Project:
     def pvi(self, *words: str, code: int = 0) -> str:
         """Run a `pvi` command to its end; check its exit code and return what it printed."""
         process = self.start(*words)
-        text, _ = process.communicate(timeout=600)
+        text, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == code, text
         return text
 
@@ -62,6 +72,46 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The tiny project, run to its end by `pvi run`. Tests must not change it."""
     k_hat = {"blocks": [1, 1, 2], "draws": 25}
     posterior = {"samples": 20, "predictive_draws": 2, "k_hat": k_hat}
-    made = Project(tmp_path_factory.mktemp("finished"), posterior=posterior)
-    made.output = made.pvi("run", "tiny.yaml")  # type: ignore[attr-defined]
+
+    def run(folder: Path) -> None:
+        output = Project(folder, posterior=posterior).pvi("run", "tiny.yaml")
+        (folder / "output.txt").write_text(output)
+
+    return Project(made_once(tmp_path_factory, "finished", run), posterior=posterior)
+
+
+@pytest.fixture
+def surveyed(finished: Project, tmp_path: Path) -> Project:
+    """A project with the survey and the checks of `finished`; none of its runs has begun."""
+    made = Project(tmp_path)
+    kept = ["results/tiny/survey*", "results/tiny/*/check.txt", ".snakemake/metadata/*"]
+    for path in (found for name in kept for found in finished.folder.glob(name)):
+        target = tmp_path / path.relative_to(finished.folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
     return made
+
+
+@pytest.fixture
+def copied(finished: Project, tmp_path: Path) -> Project:
+    """The finished project in a folder of its own, which a test may change."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.folder, folder)
+    return Project(folder, posterior=finished.tree["posterior"])
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that the first of the processes of pytest-xdist makes for all."""
+    parallel = "PYTEST_XDIST_WORKER" in os.environ
+    root = factory.getbasetemp().parent if parallel else factory.getbasetemp()
+    folder = root / name
+    with (root / f"{name}.lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not folder.exists():
+            folder.mkdir()
+            try:
+                make(folder)
+            except BaseException:
+                shutil.rmtree(folder)  # The next one tries, and says why it fails.
+                raise
+    return folder

@@ -1,16 +1,20 @@
 """What the rules ask of the configuration."""
 
+import signal
+
 from snakemake.exceptions import WorkflowError
 
 from pvi_hpc.config import parse_project
 from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.errors import PviError
+from pvi_hpc.execution.executor import executor_class
+from pvi_hpc.run.interrupt import answer_apart
+from pvi_hpc.run.owner import begin_workflow
 from pvi_hpc.run.plan import (
     refuse_changed_runs,
     segment_end,
     survey_inputs,
     survey_settings,
-    write_owner,
     write_project,
 )
 from pvi_hpc.store.layout import ProjectPaths
@@ -31,14 +35,20 @@ except PviError as error:
 RUNS = [run.name for run in PROJECT.resolved]
 FINGERPRINTS = {run.name: run.fingerprint() for run in PROJECT.resolved}
 LAST_SEGMENT = PROJECT.segments - 1
+# What a run leaves behind in its folder. Samples may be removed to save space: they are large.
+RESULTS = [
+    f"segments/{LAST_SEGMENT}.json",
+    "posterior.h5",
+    "predictive.h5",
+    "summary.json",
+]
 
 
 def write_configuration():
     """Keep the configuration as it is run, and who runs it, beside the results."""
     paths = ProjectPaths.of(PROJECT.name)
-    paths.stop.unlink(missing_ok=True)
+    begin_workflow(paths)
     write_project(PROJECT, paths.config)
-    write_owner(paths.owner)
 
 
 def prepare_settings(wildcards):
@@ -78,7 +88,7 @@ def project_cores(wildcards):
 
 def controller_cores(execution):
     """Cores of a controller and of those workers that share its job."""
-    if execution.executor in ("slurm", "sge"):
+    if executor_class(execution).submits_jobs:
         # The workers have jobs of their own; one core more for Dask's scheduler.
         return execution.controller_threads + 1
     return execution.workers * execution.ranks * execution.threads

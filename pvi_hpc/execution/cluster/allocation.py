@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dask_jobqueue.local import LocalJob
 
@@ -84,6 +84,8 @@ class AllocationQueue:
 
 class AllocationExecutor(BatchExecutor):
     """Workers on the nodes of the batch job that the controller runs in, as many on each."""
+
+    submits_jobs: ClassVar[bool] = False
 
     def __init__(self, execution: ExecutionSettings, place: Workplace) -> None:
         nodes = allocated_nodes()

@@ -1,20 +1,33 @@
-"""Dask on a network that others share: TLS everywhere, and no HTTP server at all.
+"""Dask where others can reach it: TLS everywhere, and no HTTP server at all.
+
+That is so on one machine too: every user of it can connect to its loopback.
 
 Dask's scheduler and workers open an HTTP port even where the dashboard is off, and it asks
 nobody for a certificate.
 """
 
+import logging
 import os
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dask
-from distributed import Client, Scheduler, Security, SpecCluster, Worker
+from distributed import Client, Nanny, Scheduler, Security, SpecCluster, Worker
 from distributed.http.routing import RoutingApplication
+from distributed.scheduler import DEFAULT_EXTENSIONS
 
+from pvi_hpc.execution.cluster.own_folders import make_own
 from pvi_hpc.execution.executor import SCHEDULER_SETTINGS
+from pvi_hpc.execution.gang.scratch import DASK, owned
 
 __all__ = ["SealedScheduler", "SealedWorker", "make_security", "start_scheduler"]
+
+LOOPBACK: Final = "127.0.0.1"
+#: Extensions of Dask's scheduler that runs do without: spans keep statistics on every group of
+#: tasks for ever, 2 to 4 kB a task; the controller places tasks itself.
+WITHOUT: Final = frozenset({"spans", "stealing"})
 
 
 class _NoHttp:
@@ -26,11 +39,30 @@ class _NoHttp:
 
 
 class SealedScheduler(_NoHttp, Scheduler):  # type: ignore[misc]
-    """A scheduler without HTTP."""
+    """A scheduler without HTTP, with its files in a folder that only this user can open.
+
+    Left to itself Dask works in `dask-scratch-space` in the temporary directory, and imports
+    from it. Whoever made that folder first can have it empty any file of this user, wait for
+    ever, or run any program.
+    """
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        extensions = {n: e for n, e in DEFAULT_EXTENSIONS.items() if n not in WITHOUT}
+        self._private = tempfile.TemporaryDirectory(prefix=owned(DASK))
+        with dask.config.set({"temporary-directory": self._private.name}):
+            super().__init__(*arguments, **keywords, extensions=extensions)
+
+    async def close(self, *arguments: Any, **keywords: Any) -> None:
+        """Close, and remove the folder."""
+        await super().close(*arguments, **keywords)
+        self._private.cleanup()
 
 
 class SealedWorker(_NoHttp, Worker):  # type: ignore[misc]
-    """A worker without HTTP."""
+    """A worker without HTTP, and without statistics that its scheduler does not keep."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords, extensions={})
 
 
 def make_security(folder: Path) -> Security:
@@ -41,11 +73,12 @@ def make_security(folder: Path) -> Security:
 
     Raises
     ------
+    ConfigError
+        If the folder is a link, or another user's.
     OSError
-        If the folder cannot be made private.
+        If it cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
+    make_own(folder, private=True)
     made = Security.temporary()
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     for path, text in ((key, made.tls_scheduler_key), (certificate, made.tls_scheduler_cert)):
@@ -62,16 +95,36 @@ def make_security(folder: Path) -> Security:
     return Security(tls_ca_file=str(certificate), require_encryption=True, **names)
 
 
-def start_scheduler(security: Security, interface: str | None) -> tuple[Any, Any]:
-    """Start a scheduler in this process; return it, without workers, and a client."""
-    options = {"protocol": "tls://", "security": security, "dashboard": False}
+def start_scheduler(
+    security: Security,
+    interface: str | None,
+    nannies: Sequence[dict[str, Any]] = (),
+) -> tuple[Any, Any]:
+    """Start a scheduler in this process; return it and a client.
+
+    Its workers come by themselves, or are `nannies`: the options of each `Nanny` of a run on
+    this machine alone, which then uses loopback.
+    """
+    options: dict[str, Any] = {"protocol": "tls://", "security": security, "dashboard": False}
     if interface:
         options["interface"] = interface
-    with dask.config.set(SCHEDULER_SETTINGS):
-        cluster = SpecCluster(
-            scheduler={"cls": SealedScheduler, "options": options},
-            security=security,
-            silence_logs=False,
-        )
-        client = Client(cluster, security=security, set_as_default=False)
+    if nannies:
+        options["host"] = LOOPBACK
+    workers = [_nanny(security, more) for more in nannies]
+    # For good: connections and workers that come later read them too.
+    dask.config.set(SCHEDULER_SETTINGS)
+    cluster = SpecCluster(
+        workers=dict(enumerate(workers)),
+        worker=workers[0] if workers else None,
+        scheduler={"cls": SealedScheduler, "options": options},
+        security=security,
+        silence_logs=logging.CRITICAL if nannies else False,
+    )
+    client = Client(cluster, security=security, set_as_default=False)
     return cluster, client
+
+
+def _nanny(security: Security, more: dict[str, Any]) -> dict[str, Any]:
+    options = {"protocol": "tls://", "security": security, "host": LOOPBACK}
+    options |= {"worker_class": SealedWorker, "silence_logs": logging.CRITICAL, **more}
+    return {"cls": Nanny, "options": options}

@@ -8,14 +8,14 @@ computes.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from pvi_hpc.errors import LedgerError, SimulationError
-from pvi_hpc.execution.cluster.job import Job, drop_logs
-from pvi_hpc.execution.cluster.queues import Queue, QueuedJob
+from pvi_hpc.execution.cluster.job import FleetSettings, Job, drop_logs
+from pvi_hpc.execution.cluster.queues import Queue, QueuedJob, QueueSilentError
 from pvi_hpc.execution.cluster.worker_roll import Roll
 from pvi_hpc.execution.ledger import Ledger
 
@@ -32,19 +32,6 @@ LONGEST_PAUSE_S: Final = 60.0
 #: Lead of a job's successor: a share of the walltime, and at most this time [s].
 LEAD: Final = 0.1
 LONGEST_LEAD_S: Final = 900.0
-
-
-@dataclass(frozen=True)
-class FleetSettings:
-    """Names and places of the jobs, and the limits of `execution.cluster`."""
-
-    prefix: str
-    folder: Path
-    logs: Path
-    gangs: int
-    walltime_s: float
-    poll_s: float
-    failed_starts: int
 
 
 @dataclass
@@ -69,20 +56,23 @@ class Fleet:
     ledger: Ledger
     wanted: int = 0
     error: str = ""
+    silence: str = ""
     roll: Roll = field(default_factory=Roll)
     jobs: dict[str, Job] = field(default_factory=dict)
     _number: int = 0
     _failed: int = 0
+    _silent: int = 0
+    _unsure: dict[str, Path] = field(default_factory=dict)
     _next_try: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def start(self, wanted: int) -> None:
-        """Submit the first jobs and keep watch; `SimulationError` if they are refused."""
+        """Submit the first jobs and keep watch; `LedgerError` if that cannot be noted."""
         self.wanted = wanted
         for folder in (self.settings.folder, self.settings.logs):
             folder.mkdir(parents=True, exist_ok=True)
-        self._fill(time.monotonic())
+        self._try_to_fill(time.monotonic())
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -97,7 +87,7 @@ class Fleet:
             log.warning("Worker jobs could not be cancelled now: %s", error)
         for job in self.jobs.values():
             self.ledger.record("job_cancelled", job=job.id, name=job.name)
-        self._write_ledger()
+        self.ledger.flush_if_possible()
         drop_logs(self.settings.logs, len(self.jobs))
 
     def remaining_s(self, worker: str) -> float:
@@ -109,11 +99,9 @@ class Fleet:
 
     def describe(self) -> str:
         """Say how the jobs stand."""
-        parts = [
-            f"{j.id} {j.state}{f' ({j.reason})' if j.reason not in ('', 'None') else ''}"
-            for j in list(self.jobs.values())
-        ]
-        return f"Worker jobs: {', '.join(parts) or 'none'}."
+        parts = [job.describe() for job in list(self.jobs.values())]
+        said = f" The batch system does not answer: {self.silence}" if self.silence else ""
+        return f"Worker jobs: {', '.join(parts) or 'none'}.{said}"
 
     def _watch(self) -> None:
         while not self._stop.wait(self.settings.poll_s):
@@ -129,20 +117,41 @@ class Fleet:
         try:
             listed = {job.id: job for job in self.queue.jobs()}
         except SimulationError as error:
-            # No answer is no news: nothing is believed to have ended.
+            self.silence = str(error)  # No news: nothing is believed to have ended.
             log.warning("The queue cannot be asked: %s", error)
             return
+        self.silence = ""
+        self._adopt(listed.values(), now)
         for job in list(self.jobs.values()):
             self._update(job, listed.get(job.id), now)
         if now >= self._next_try:
             try:
-                self._fill(now)
-            except (LedgerError, OSError) as error:
-                # Not the job's fault; once there is room, the next look submits it.
+                self._try_to_fill(now)
+            except (LedgerError, OSError) as error:  # Tried again once there is room.
                 log.warning("No worker job can be submitted now: %s", error)
-            except SimulationError as error:
-                self._failed_start(str(error), now)
-        self._write_ledger()
+        self.ledger.flush_if_possible()
+
+    def _try_to_fill(self, now: float) -> None:
+        """Submit what is missing; later again if the batch system refuses or is silent."""
+        try:
+            self._fill(now)
+        except LedgerError:
+            raise
+        except QueueSilentError as error:
+            self._silent += 1
+            self._next_try = now + min(2.0 ** (self._silent - 1), LONGEST_PAUSE_S)
+            self.silence = str(error)
+            log.warning("No worker job can be submitted now: %s", error)
+        except SimulationError as error:
+            self._failed_start(str(error), now)
+        else:
+            self._silent = 0
+
+    def _adopt(self, listed: Iterable[QueuedJob], now: float) -> None:
+        """Take jobs that were submitted although the batch system did not say so."""
+        for seen in listed:
+            if seen.name in self._unsure and seen.state != "ending":
+                self._keep(seen.id, seen.name, self._unsure.pop(seen.name), now)
 
     def _update(self, job: Job, seen: QueuedJob | None, now: float) -> None:
         if seen is None or seen.state == "ending":
@@ -221,18 +230,19 @@ class Fleet:
         # The name first: a job whose id never arrived is found by it.
         self.ledger.record("job_named", name=name)
         self.ledger.flush()
-        number = self.queue.submit(path)
+        try:
+            number = self.queue.submit(path)
+        except QueueSilentError:
+            self._unsure[name] = job_log
+            raise
         # Known from now on, also where the disk has no room for its id.
-        self.jobs[number] = Job(number, name, job_log, now, not_yet=now)
-        self.ledger.record("job_submitted", job=number, name=name)
+        self._keep(number, name, job_log, now)
         self.ledger.flush()
         drop_logs(self.settings.logs, len(self.jobs))
 
-    def _write_ledger(self) -> None:
-        try:
-            self.ledger.flush()
-        except LedgerError as error:  # It keeps its lines for the next time.
-            log.warning("%s", error)
+    def _keep(self, number: str, name: str, job_log: Path, now: float) -> None:
+        self.jobs[number] = Job(number, name, job_log, now, not_yet=now)
+        self.ledger.record("job_submitted", job=number, name=name)
 
     def _remaining(self, job: Job, now: float) -> float:
         if job.running is None and not self.roll.knows(job.name):

@@ -1,14 +1,27 @@
-"""A worker job of a fleet, and the log that it leaves."""
+"""The worker jobs of a fleet: where they go, one of them, and the log that it leaves."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Job", "drop_logs"]
+__all__ = ["FleetSettings", "Job", "drop_logs"]
 
 #: Number of logs kept of jobs that have ended, and lines of one that a message quotes.
 LOGS_KEPT: Final = 30
 LOG_LINES: Final = 15
+
+
+@dataclass(frozen=True)
+class FleetSettings:
+    """Names and places of the jobs, and the limits of `execution.cluster`."""
+
+    prefix: str
+    folder: Path
+    logs: Path
+    gangs: int
+    walltime_s: float
+    poll_s: float
+    failed_starts: int
 
 
 @dataclass
@@ -26,6 +39,11 @@ class Job:
     running: float | None = None
     listed: bool = False
     came_up: bool = False
+
+    def describe(self) -> str:
+        """Return its id, how it stands and why."""
+        why = "" if self.reason in ("", "None") else f" ({self.reason})"
+        return f"{self.id} {self.state}{why}"
 
     def end_of_log(self) -> str:
         """Return the last lines of the log, to be quoted."""

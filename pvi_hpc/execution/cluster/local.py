@@ -1,26 +1,27 @@
 """Workers on this machine."""
 
-import logging
 import math
 import tempfile
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
-import dask
-from distributed import Client, LocalCluster
-
-from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS, Workplace
-from pvi_hpc.execution.gang.scratch import DASK, owned
+from pvi_hpc.execution.cluster.encryption import make_security, start_scheduler
+from pvi_hpc.execution.executor import RESOURCE, Workplace
+from pvi_hpc.execution.gang.scratch import DASK, name_semaphores, owned
 from pvi_hpc.execution.settings import ExecutionSettings
 
 __all__ = ["LocalExecutor"]
 
 
 class LocalExecutor:
-    """Workers on this machine, as children of the controller's process.
+    """Scheduler and nannies of Dask in this process, workers as its children.
 
-    They are a Dask LocalCluster. A nanny replaces a worker that dies; with this process all
-    workers end.
+    A nanny replaces a worker that dies; with this process all workers end. Only who can read
+    this user's private folder can speak to any of them.
     """
+
+    on_this_machine: ClassVar[bool] = True
+    submits_jobs: ClassVar[bool] = False
 
     patience_s = 120.0
     walltime_s = math.inf
@@ -35,19 +36,17 @@ class LocalExecutor:
     def start(self, workers: int) -> Any:
         """Start the workers and wait for them."""
         self._temporary = tempfile.TemporaryDirectory(prefix=owned(DASK))
-        with dask.config.set(SCHEDULER_SETTINGS):
-            self._cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=2,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                memory_limit=None,
-                resources={RESOURCE: 1},
-                local_directory=self._temporary.name,
-                silence_logs=logging.CRITICAL,
-            )
-            self._client = Client(self._cluster, set_as_default=False)
+        name_semaphores()
+        folder = Path(self._temporary.name)
+        nanny = {
+            "nthreads": 2,
+            "memory_limit": None,
+            "resources": {RESOURCE: 1},
+            "local_directory": str(folder),
+        }
+        self._cluster, self._client = start_scheduler(
+            make_security(folder / "private"), None, [nanny] * workers
+        )
         self._client.wait_for_workers(workers, timeout=120)
         return self._client
 
@@ -70,7 +69,7 @@ class LocalExecutor:
         if client is not None:
             client.close()
         if cluster is not None:
-            cluster.close(timeout=10)
+            cluster.close(timeout=30)
         if self._temporary is not None:
             self._temporary.cleanup()
             self._temporary = None

@@ -2,14 +2,14 @@
 
 import getpass
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from dask_jobqueue.sge import SGEJob
 
-from pvi_hpc.errors import SimulationError
-from pvi_hpc.execution.cluster.queues import QueuedJob, State, call
+from pvi_hpc.execution.cluster.queues import QueuedJob, QueueSilentError, State, call, job_id
 from pvi_hpc.execution.cluster.worker_jobs import BatchExecutor, JobSettings
 
 __all__ = ["GridEngineExecutor", "GridEngineQueue"]
@@ -20,16 +20,16 @@ class GridEngineQueue:
 
     def submit(self, script: Path) -> str:
         """Submit; some versions print more than the id."""
-        return call(["qsub", "-terse", str(script)]).strip().splitlines()[-1]
+        return job_id(call(["qsub", "-terse", str(script)]), r"(\d+)")
 
     def jobs(self) -> list[QueuedJob]:
         """Ask qstat, in XML because its table cuts names."""
-        text = call(["qstat", "-u", getpass.getuser(), "-xml"])
-        try:
-            tree = ElementTree.fromstring(text)
-        except ElementTree.ParseError as error:
-            raise SimulationError(f"qstat -xml cannot be read: {error}") from error
-        return [_job(node) for node in tree.iter("job_list")]
+        listed = _listed()
+        if any(job.state == "pending" and "h" in job.reason for job in listed):
+            # Only the administrator can release these; other holds end by themselves.
+            held = {job.id for kind in ("ho", "hs") for job in _listed("-s", kind)}
+            listed = [replace(j, state="broken") if j.id in held else j for j in listed]
+        return listed
 
     def cancel(self, ids: Iterable[str]) -> None:
         """Cancel at once all that are named."""
@@ -56,6 +56,15 @@ class GridEngineExecutor(BatchExecutor):
             job_extra_directives=[*extra, *cluster.job_extra],
         )
         return str(job.job_script())
+
+
+def _listed(*options: str) -> list[QueuedJob]:
+    text = call(["qstat", "-u", getpass.getuser(), *options, "-xml"])
+    try:
+        tree = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise QueueSilentError(f"qstat -xml cannot be read: {error}") from error
+    return [_job(node) for node in tree.iter("job_list")]
 
 
 def _job(node: ElementTree.Element) -> QueuedJob:

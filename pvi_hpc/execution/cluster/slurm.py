@@ -1,13 +1,14 @@
 """Slurm: its commands, and worker jobs written by dask-jobqueue."""
 
 import getpass
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from dask_jobqueue.slurm import SLURMJob
 
-from pvi_hpc.execution.cluster.queues import QueuedJob, State, call
+from pvi_hpc.execution.cluster.queues import QueuedJob, State, call, job_id
 from pvi_hpc.execution.cluster.worker_jobs import BatchExecutor, JobSettings
 
 __all__ = ["SlurmExecutor", "SlurmQueue"]
@@ -20,8 +21,12 @@ STATES: Final[dict[str, State]] = {
     "SUSPENDED": "running",
     "STOPPED": "running",
 }
-#: Reasons of waiting jobs that time does not change.
-HOPELESS: Final = ("PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints", "InvalidQOS")
+#: Reasons that no waiting will change: limits of one job, and what only an administrator can.
+HOPELESS: Final = re.compile(
+    r"PartitionTimeLimit|PartitionNodeLimit|BadConstraints|InvalidQOS|InvalidAccount|"
+    r"AccountNotAllowed|QOSNotAllowed|MaxMemPerLimit|JobHeldAdmin|JobHoldMaxRequeue|"
+    r"(QOS|Assoc)M(ax|in)\w*PerJob\w*|(QOS|Assoc)MaxWall\w*|QOSMin\w+"
+)
 
 
 class SlurmQueue:
@@ -29,7 +34,7 @@ class SlurmQueue:
 
     def submit(self, script: Path) -> str:
         """Submit; the id comes without the name of a federated cluster."""
-        return call(["sbatch", "--parsable", str(script)]).strip().partition(";")[0]
+        return job_id(call(["sbatch", "--parsable", str(script)]), r"(\d+)(;\S+)?")
 
     def jobs(self) -> list[QueuedJob]:
         """Ask squeue; a job that is completing counts as ended."""
@@ -73,6 +78,6 @@ class SlurmExecutor(BatchExecutor):
 def _job(line: str) -> QueuedJob:
     number, word, reason, name = line.split("|", 3)
     state = STATES.get(word, "ending")
-    if state == "pending" and reason in HOPELESS:
+    if state == "pending" and HOPELESS.fullmatch(reason):
         state = "broken"
     return QueuedJob(number, name, state, reason)

@@ -9,12 +9,14 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from pvi_hpc.errors import LedgerError, SimulationError, StopRequestedError
+from pvi_hpc.errors import SimulationError, StopRequestedError
 from pvi_hpc.execution.cluster.encryption import make_security, start_scheduler
-from pvi_hpc.execution.cluster.fleet import Fleet, FleetSettings
-from pvi_hpc.execution.cluster.queues import Queue
+from pvi_hpc.execution.cluster.fleet import LONGEST_PAUSE_S, Fleet
+from pvi_hpc.execution.cluster.job import FleetSettings
+from pvi_hpc.execution.cluster.own_folders import make_own
+from pvi_hpc.execution.cluster.queues import Queue, QueueSilentError
 from pvi_hpc.execution.executor import RESOURCE, SCHEDULER_SETTINGS, Workplace
 from pvi_hpc.execution.settings import ExecutionSettings
 
@@ -29,6 +31,7 @@ ON_WORKERS: Final = {
     # A controller that vanished with its node must be noticed in seconds; less Dask refuses.
     "distributed.comm.timeouts.tcp": "12s",
 }
+COMMAND: Final = "pvi_hpc.execution.cluster.dask_worker"
 WORKER: Final = "pvi_hpc.execution.cluster.encryption.SealedWorker"
 
 
@@ -53,6 +56,9 @@ class BatchExecutor(ABC):
     Subclasses name the queue and write the job script.
     """
 
+    on_this_machine: ClassVar[bool] = False
+    submits_jobs: ClassVar[bool] = True
+
     queue: Queue
 
     def __init__(self, execution: ExecutionSettings, place: Workplace) -> None:
@@ -74,12 +80,15 @@ class BatchExecutor(ABC):
     def start(self, workers: int) -> Any:
         """End what an earlier controller left, submit jobs, wait for `min_workers`."""
         cluster = self.execution.cluster
-        self.cancel_leftovers()
+        self._cancel_leftovers_patiently()
+        make_own(self.folder)
         security = make_security(self.folder / "private")
         self._security = security
         self._cluster, self._client = start_scheduler(security, cluster.interface)
         self._reaper = self._start_reaper()
         logs = Path(cluster.log_dir or self.folder / "logs").resolve()
+        if not cluster.log_dir:
+            make_own(logs)
         settings = FleetSettings(
             prefix=self.prefix,
             folder=self.folder,
@@ -144,6 +153,12 @@ class BatchExecutor(ABC):
     def _describe(self) -> str:
         return self._fleet.describe() if self._fleet is not None else ""
 
+    def leftovers(self) -> list[str]:
+        """Return the ids of worker jobs of this run that are still there, and not ending."""
+        prefix = run_prefix(self.place.folder)
+        found = [job for job in self.queue.jobs() if job.name.startswith(prefix)]
+        return [job.id for job in found if job.state != "ending"]
+
     def cancel_leftovers(self) -> int:
         """Cancel all worker jobs of this run, by their names; return how many."""
         prefix = run_prefix(self.place.folder)
@@ -151,11 +166,22 @@ class BatchExecutor(ABC):
         self.queue.cancel(job.id for job in old)
         for job in old:
             self.place.ledger.record("job_cancelled", job=job.id, name=job.name)
-        try:
-            self.place.ledger.flush()
-        except LedgerError as error:  # The jobs are gone all the same.
-            log.warning("%s", error)
+        self.place.ledger.flush_if_possible()  # The jobs are gone all the same.
         return len(old)
+
+    def _cancel_leftovers_patiently(self) -> None:
+        """Ask as long as a run waits for workers, where the batch system does not answer."""
+        start = time.monotonic()
+        while True:
+            try:
+                self.cancel_leftovers()
+                return
+            except QueueSilentError as error:
+                if time.monotonic() - start > self.patience_s:
+                    raise
+                log.warning("The batch system is asked again: %s", error)
+            self.check()
+            time.sleep(min(self.execution.cluster.poll_s, LONGEST_PAUSE_S))
 
     def _start_reaper(self) -> "subprocess.Popen[bytes] | None":
         module, kind = type(self.queue).__module__, type(self.queue).__name__
@@ -183,13 +209,16 @@ class BatchExecutor(ABC):
             "memory": cluster.memory,
             "walltime": cluster.walltime,
             "death_timeout": DEATH_TIMEOUT_S,
-            "local_directory": '"${TMPDIR:-/tmp}"',
             "interface": cluster.interface,
             "protocol": "tls://",
             "security": self._security,
             # The shell must not stand between the batch system's signals and the worker.
             "python": f"exec {sys.executable}",
-            "worker_extra_args": ["--worker-class", WORKER, "--resources", f"{RESOURCE}=1"],
+            "worker_command": COMMAND,
+            "worker_extra_args": [
+                *(f"--nworkers={cluster.gangs}", "--nanny"),
+                *("--worker-class", WORKER, "--resources", f"{RESOURCE}=1"),
+            ],
             "job_script_prologue": [*_settings(), *cluster.prologue],
         }
         return self.job_script(JobSettings(job_log, cores, options))

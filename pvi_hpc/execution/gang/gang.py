@@ -24,6 +24,8 @@ class Gang:
         self._starting: GangProcess | None = None
         self._lock = threading.Lock()
         self._closed = False
+        # Where a start failed for want of room in memory, the next one is on disk.
+        self._in_memory = True
 
     def simulate(
         self,
@@ -50,11 +52,13 @@ class Gang:
                 answer = running.ask(request, self.settings.timeout_s)
                 return running.read(answer, len(shots), want, identity)
             except GangError as error:
-                if error.kind in ("crash", "hang", "wrong_result"):
+                if error.kind in ("crash", "hang", "wrong_result", "start"):
                     self._discard()
+                self._in_memory &= error.kind != "start"
                 raise
             except OSError as error:  # A full disk, say: Dask would take it for a lost worker.
                 self._discard()
+                self._in_memory = False
                 raise GangError("start", f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:
@@ -75,7 +79,9 @@ class Gang:
 
     def _start(self) -> GangProcess:
         self.starts += 1
-        starting = self._starting = GangProcess(self.setup, self.settings)
+        starting = self._starting = GangProcess(
+            self.setup, self.settings, in_memory=self._in_memory
+        )
         try:
             if self._closed:  # Before `close` could see it.
                 raise GangError("crash", "The worker is closing.")

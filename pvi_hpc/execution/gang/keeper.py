@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from pvi_hpc.execution.gang.processes import (
@@ -20,6 +21,7 @@ from pvi_hpc.execution.gang.processes import (
     become_subreaper,
     kill_descendants,
     leave_to_controller,
+    signal_on_parent_death,
 )
 from pvi_hpc.execution.gang.scratch import remove_scratch
 
@@ -41,11 +43,15 @@ def main() -> None:
     watched = [ProcessId.of(os.getppid()), ProcessId.of(os.getpid())]
     names = [socket.gethostname(), *map(str, watched)]
     environment = {**os.environ, WATCHED: " ".join(names)}
+    launcher = Path(command[0]).name
     child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, env=environment, preexec_fn=_default_signals
+        command,
+        stdin=subprocess.DEVNULL,
+        env=environment,
+        preexec_fn=partial(_prepare, launcher),
     )
     owner_gone = _wait(child)
-    _ask_to_end(child, Path(command[0]).name)
+    _ask_to_end(child, launcher)
     kill_descendants(os.getpid())
     if owner_gone:
         remove_scratch(Path(folder))
@@ -70,9 +76,11 @@ def _ask_to_end(child: subprocess.Popen[bytes], launcher: str) -> None:
             child.wait(REMOTE_S)
 
 
-def _default_signals() -> None:
+def _prepare(launcher: str) -> None:
+    """Give the launcher the usual signals, and one for the death of its keeper."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal_on_parent_death(signal.SIGTERM if launcher in REMOTE else signal.SIGKILL)
 
 
 if __name__ == "__main__":

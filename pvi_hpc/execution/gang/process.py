@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.execution.failures import GangError
 from pvi_hpc.execution.gang.channel import Channel, Message, listen
-from pvi_hpc.execution.gang.launchers import gang_environment, launch_command
+from pvi_hpc.execution.gang.launchers import gang_environment, launch_command, want_of_memory
 from pvi_hpc.execution.gang.scratch import make_scratch, remove_scratch
 from pvi_hpc.execution.settings import Launcher
 from pvi_hpc.forward.problem import ShotResult, Want
@@ -23,6 +23,8 @@ __all__ = ["Answer", "GangProcess", "GangSettings"]
 
 START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 2.0
+#: MPICH's forking launcher says what a rank died of after 2 s [s].
+LAST_WORDS_S: Final = 4.0
 LOG_LINES: Final = 15
 
 
@@ -65,12 +67,14 @@ class Answer:
 class GangProcess:
     """The processes, the socket and the folder of a gang that has been started."""
 
-    def __init__(self, setup: SimulationSetup, settings: GangSettings) -> None:
+    def __init__(
+        self, setup: SimulationSetup, settings: GangSettings, *, in_memory: bool = True
+    ) -> None:
         self.setup, self.settings = setup, settings
         self.channel: Channel | None = None
         self.library = self.storage = ""
         self._model: Path | None = None
-        self.folder = make_scratch(setup.scratch)
+        self.folder = make_scratch(setup.scratch, in_memory=in_memory)
         self.log = self.folder / "log"
         with ExitStack() as undo:
             undo.callback(remove_scratch, self.folder)
@@ -81,13 +85,14 @@ class GangProcess:
             undo.pop_all()
 
     def _launch(self) -> subprocess.Popen[bytes]:
+        settings = self.settings
         with self.log.open("wb") as log:
             return subprocess.Popen(
-                _command(self.folder, self.settings),
+                _command(self.folder, settings),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=gang_environment(self.settings.launcher, self.settings.threads),
+                env=gang_environment(settings.launcher, settings.ranks, settings.threads),
                 start_new_session=True,
             )
 
@@ -202,8 +207,13 @@ class GangProcess:
     def _crash(self) -> GangError:
         # The socket closes before mpiexec has collected the ranks' exit codes.
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_TIMEOUT_S)
-        return self._failure("crash", f"The gang ended with exit code {self._process.poll()}.")
+            self._process.wait(LAST_WORDS_S)
+        code = self._process.poll()
+        # Some launchers end with 0 whatever the ranks died of; their last words say it.
+        how = f"with exit code {code}" if code else "by itself"
+        return self._failure(
+            "crash", f"The gang ended {how}.{want_of_memory(self.settings.ranks)}"
+        )
 
     def _failure(self, kind: str, message: str) -> GangError:
         try:

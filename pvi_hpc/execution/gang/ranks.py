@@ -101,7 +101,11 @@ class Gang:
         failed = [f for f in self.comm.allgather((kind, message)) if f[1]]
         if failed:
             return {"error": failed[0][0], "message": failed[0][1]}
-        answer = self._save(result) if self.comm.rank == 0 else {}
+        try:
+            answer = self._save(result) if self.comm.rank == 0 else {}
+        except OSError as error:  # No room: the next gang takes another folder.
+            message = f"The answer does not fit into '{self.folder}': {error}."
+            return {"error": "start", "message": message}
         identity = task_identity(
             self.model, request["shots"], self.fingerprint, request["want"]
         )

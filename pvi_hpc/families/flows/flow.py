@@ -42,11 +42,18 @@ class Flow:
         self._map = _Map(layers)
         start_at_identity(self._map, seed)
 
+    def __repr__(self) -> str:
+        """Name the family and the number of its unknowns."""
+        return f"<{type(self).__name__} family of {self.n} unknowns>"
+
     def initial(self, mean: Tensor, sd: float) -> Parameters:
         """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
-        log_sd = torch.full_like(mean, sd).log()
+        return self.independent(mean, torch.full_like(mean, sd).log())
+
+    def independent(self, mean: Tensor, log_sd: Tensor) -> Parameters:
+        """Return the parameters of independent cells, `mean` and `log_sd` `(n,)`."""
         numbers = {PREFIX + k: v.detach().to(mean.dtype) for k, v in self._names().items()}
-        fresh = {"mu": mean.detach(), "log_sd": log_sd, **numbers}
+        fresh = {"mu": mean.detach(), "log_sd": log_sd.to(mean.dtype), **numbers}
         return {name: value.clone() for name, value in fresh.items()}
 
     def sample(self, parameters: Parameters, eps: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
 from pvi_hpc.families.gaussian.options import PLACE, FullRankOptions
@@ -55,10 +56,15 @@ class FullRank(GaussianFamily):
             )
         return cls(n)
 
-    def initial(self, mean: Tensor, sd: float) -> Parameters:
-        """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
+    @property
+    def reads(self) -> PrecisionPart:
+        """Part of a precision that `informed` reads."""
+        return "matrix"
+
+    def independent(self, mean: Tensor, log_sd: Tensor) -> Parameters:
+        """Return the parameters of independent cells, `mean` and `log_sd` `(n,)`."""
         lower = torch.zeros(self.n, self.n, dtype=mean.dtype)
-        return {**super().initial(mean, sd), "lower": lower}
+        return {**super().independent(mean, log_sd), "lower": lower}
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the parameters of `N(mean, precision^{-1})` itself."""

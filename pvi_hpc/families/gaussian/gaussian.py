@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.numerics.reproducible import row_sums, sum_samples
@@ -38,6 +39,10 @@ class GaussianFamily(ABC):
         self.n = n
         self.step_scales: Mapping[str, float] = {}
 
+    def __repr__(self) -> str:
+        """Name the family and the number of its unknowns."""
+        return f"<{type(self).__name__} family of {self.n} unknowns>"
+
     @classmethod
     @abstractmethod
     def from_options(cls, active: NDArray[np.bool_], options: Any) -> Self:
@@ -45,8 +50,16 @@ class GaussianFamily(ABC):
 
     def initial(self, mean: Tensor, sd: float) -> Parameters:
         """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
-        log_sd = torch.full((self.n,), log(sd), dtype=mean.dtype)
-        return {LOCATION: mean.detach().clone(), "log_sd": log_sd}
+        return self.independent(mean, torch.full((self.n,), log(sd), dtype=mean.dtype))
+
+    def independent(self, mean: Tensor, log_sd: Tensor) -> Parameters:
+        """Return the parameters of independent cells, `mean` and `log_sd` `(n,)`."""
+        return {LOCATION: mean.detach().clone(), "log_sd": log_sd.to(mean.dtype, copy=True)}
+
+    @property
+    @abstractmethod
+    def reads(self) -> PrecisionPart:
+        """Part of a precision that `informed` reads where there are many unknowns."""
 
     @abstractmethod
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
 from pvi_hpc.families.gaussian.options import StencilOptions, default_size, fitting_size
@@ -49,10 +50,20 @@ class GridFamily(GaussianFamily):
         """
         return cls(stencil_of(active, options))
 
-    def initial(self, mean: Tensor, sd: float) -> Parameters:
-        """Return the parameters of independent cells, `mean` `(n,)` and one sd."""
+    @property
+    def reads(self) -> PrecisionPart:
+        """Part of a precision that `informed` reads."""
+        return "couplings"
+
+    @property
+    def couplings(self) -> Stencil:
+        """Neighbours that a cell is coupled to."""
+        return self.stencil
+
+    def independent(self, mean: Tensor, log_sd: Tensor) -> Parameters:
+        """Return the parameters of independent cells, `mean` and `log_sd` `(n,)`."""
         coefficients = torch.zeros(self.stencil.shape, dtype=mean.dtype)
-        return {**super().initial(mean, sd), "coefficients": coefficients}
+        return {**super().independent(mean, log_sd), "coefficients": coefficients}
 
     @abstractmethod
     def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:

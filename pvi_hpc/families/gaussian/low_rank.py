@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.directions import Directions
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
@@ -64,10 +65,15 @@ class LowRank(GaussianFamily):
         """Return the family that the directions are added to."""
         return MeanField(int(active.sum()))
 
-    def initial(self, mean: Tensor, sd: float) -> Parameters:
-        """Return the parameters of nearly independent cells, `mean` `(n,)` and one sd."""
+    @property
+    def reads(self) -> PrecisionPart:
+        """Part of a precision that `informed` reads beyond 1024 cells."""
+        return "products"
+
+    def independent(self, mean: Tensor, log_sd: Tensor) -> Parameters:
+        """Return the parameters of nearly independent cells, `mean` and `log_sd` `(n,)`."""
         return {
-            **self.inner.initial(mean, sd),
+            **self.inner.independent(mean, log_sd),
             "directions": self.factor.initial(mean.dtype),
         }
 

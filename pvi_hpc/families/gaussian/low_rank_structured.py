@@ -14,12 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import Parameters
 from pvi_hpc.families.gaussian.grid_family import stencil_of
 from pvi_hpc.families.gaussian.low_rank import JOINT_CELLS, LowRank
 from pvi_hpc.families.gaussian.low_rank_optimum import optimal_directions
 from pvi_hpc.families.gaussian.options import RankStencilOptions
 from pvi_hpc.families.gaussian.precision import DensePrecision, Precision
+from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.numerics.reproducible import combine, inner_products
 from pvi_hpc.plugins import Settings
@@ -41,6 +43,16 @@ class LowRankStructured(LowRank):
     def inner_family(cls, active: NDArray[np.bool_], options: RankStencilOptions) -> Structured:
         """Return the structured family of options `stencil` and `mask`."""
         return Structured(stencil_of(active, options))
+
+    @property
+    def reads(self) -> PrecisionPart:
+        """Part of a precision that `informed` reads beyond 1024 cells."""
+        return "couplings"
+
+    @property
+    def couplings(self) -> Stencil:
+        """Neighbours that a cell is coupled to."""
+        return self.inner.stencil
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the joint optimum for `N(mean, precision^{-1})` of up to 1024 cells.

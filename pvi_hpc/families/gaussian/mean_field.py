@@ -1,15 +1,18 @@
 """Independent normal cells (Kucukelbir et al. 2017, JMLR 18)."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pvi_hpc.families.family import LOCATION, Parameters
+from pvi_hpc.families.capabilities import PrecisionPart
+from pvi_hpc.families.family import LOCATION, Draw, Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.numerics.reproducible import exp, log, sum_samples
+from pvi_hpc.numerics.update_kernels import AdamStep, Moments
 from pvi_hpc.plugins import NoOptions, Settings
 
 __all__ = ["MeanField"]
@@ -25,6 +28,11 @@ class MeanField(GaussianFamily):
 
     #: Count of numbers in a column of `L`.
     column_size = 1
+
+    @property
+    def reads(self) -> PrecisionPart:
+        """Part of a precision that `informed` reads."""
+        return "diagonal"
 
     @classmethod
     def from_options(cls, active: NDArray[np.bool_], options: NoOptions) -> Self:
@@ -57,6 +65,12 @@ class MeanField(GaussianFamily):
     ) -> Parameters:
         """Return the gradient of `sum(cotangent * sd * eps)` by `log_sd`."""
         return {"log_sd": self.sd(parameters) * sum_samples(cotangent * eps)}
+
+    def descend_others(
+        self, draw: Draw, moments: Mapping[str, Moments], steps: Mapping[str, AdamStep]
+    ) -> float:
+        """Return 0: there are no parameters but `mu` and `log_sd`."""
+        return 0.0
 
     def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:
         """Return the inverse Fisher information times `gradients`: `sd^2` and `1/2`."""

@@ -65,7 +65,7 @@ class RankOptions(Settings):
     )
     of: Literal["precision", "covariance"] = Field(
         "precision",
-        description="What has the low rank: directions add information, or variance.",
+        description="Matrix of low rank: directions add information, or variance.",
     )
 
 

@@ -1,14 +1,17 @@
 """PSVI: each cell is correlated with its neighbours (Zhao & Curtis 2024, JGR 129(11))."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
-from pvi_hpc.families.family import LOCATION, Parameters
+from pvi_hpc.families.family import LOCATION, Draw, Parameters
 from pvi_hpc.families.gaussian.column_optimum import column_optimum
 from pvi_hpc.families.gaussian.grid_family import GridFamily
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.families.gaussian.sparse_natural import sparse_natural
 from pvi_hpc.numerics.reproducible import exp, log, sum_samples
+from pvi_hpc.numerics.update_kernels import AdamStep, Moments
 
 __all__ = ["Structured"]
 
@@ -54,6 +57,13 @@ class Structured(GridFamily):
             "log_sd": exp(parameters["log_sd"]) * sum_samples(cotangent * eps),
             "coefficients": self.stencil.products(eps, cotangent),
         }
+
+    def descend_others(
+        self, draw: Draw, moments: Mapping[str, Moments], steps: Mapping[str, AdamStep]
+    ) -> float:
+        """Move the coefficients in place; return the sum of squares of their gradient."""
+        name = "coefficients"
+        return self.stencil.descend(draw.eps, draw.cotangent, moments[name], steps[name])
 
     def natural(self, parameters: Parameters, gradients: Parameters) -> Parameters:
         """Return the inverse Fisher information times `gradients`: exactly for the mean.

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from pvi_hpc.data.survey import Component
@@ -19,6 +18,10 @@ from pvi_hpc.forward.acoustic.solver_settings import (
 )
 from pvi_hpc.forward.acoustic.storage import Storage, native_storage
 from pvi_hpc.forward.collective import on_every_rank
+from pvi_hpc.forward.mpi import this_process
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
 
 __all__ = ["AcousticSolver", "BornTraces", "SolverSettings", "Timers", "decomposition"]
 
@@ -62,13 +65,13 @@ class AcousticSolver:
     def __init__(
         self,
         settings: SolverSettings,
-        comm: MPI.Comm | None = None,
+        comm: "MPI.Comm | None" = None,
         storage: Storage | None = None,
     ) -> None:
         self._plan: Any = None
         self.settings = settings
         self.storage = Storage() if storage is None else storage
-        self.comm = MPI.COMM_SELF if comm is None else comm
+        self.comm = this_process() if comm is None else comm
         self._native = settings.native
         self._arrays = NativeArrays(self._native, settings)
         self._stored: Run | None = None

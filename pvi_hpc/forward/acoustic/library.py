@@ -4,9 +4,9 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from cffi import FFI
-from mpi4py import MPI
 
 from pvi_hpc.errors import NonFiniteError, SolverError
+from pvi_hpc.forward.mpi import library_version
 from pvi_hpc.numerics.native import library_folder, plain_c
 
 __all__ = ["ORDERS", "Native", "library_name", "load"]
@@ -93,7 +93,7 @@ def _check_mpi(ffi: FFI, lib: Any) -> None:
     text = ffi.new("char[]", 8192)
     lib.pvi_mpi_version(text, len(text))
     built = _first_line(ffi.string(text).decode())
-    running = _first_line(MPI.Get_library_version())
+    running = _first_line(library_version())
     if built != running:
         raise SolverError(
             f"the solver is linked with '{built}' but mpi4py runs '{running}': rebuild one of "

@@ -1,6 +1,6 @@
 """Settings of the wave solver."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -14,19 +14,20 @@ class GradientSettings(Settings):
     """Memory, time and exactness of the gradient of a shot; see docs/theory/gradient.md."""
 
     storage: Literal["auto", "full", "decimated", "checkpointed"] = Field(
-        "auto", description="How time steps are kept; auto: the fastest that fits."
+        "auto", description="Storage of time steps; auto: the fastest that fits the memory."
     )
     every: PositiveInt | None = Field(
-        None, description="Keep one of so many time steps; null: as the wavelet allows."
+        None,
+        description="Time steps from one stored step to the next; null: as the wavelet allows.",
     )
     memory_gb_per_rank: PositiveFloat = Field(
-        8.0, description="Memory of one MPI rank; fixed for a begun run."
+        8.0, description="Memory of one MPI rank [GB]; fixed for a begun run."
     )
     max_error: PositiveFloat = Field(
-        1e-3, description="Refuse a storage whose gradient is less exact, relative."
+        1e-3, description="Largest relative error of the gradient that a storage may cause."
     )
     scratch: PathName | None = Field(
-        None, description="Folder on a disk of the node for the history; null: in memory."
+        None, description="Folder for the history, on a disk of the node; null: in memory."
     )
 
     @model_validator(mode="after")
@@ -42,14 +43,22 @@ class GradientSettings(Settings):
 class AcousticSettings(ForwardSettings):
     """The acoustic wave equation, by our own C/MPI solver."""
 
+    operational: ClassVar[frozenset[str]] = frozenset(
+        {"gradient.max_error", "gradient.scratch"}
+    )
+
     kind: Literal["acoustic"] = "acoustic"
 
-    steps_per_sample: PositiveInt = Field(1, description="Time steps per data sample.")
-    n_pml: Annotated[int, Field(ge=4, le=40)] = Field(10, description="Absorbing cells.")
+    steps_per_sample: PositiveInt = Field(1, description="Time steps for one data sample.")
+    n_pml: Annotated[int, Field(ge=4, le=40)] = Field(
+        10, description="Absorbing cells on each side of the grid."
+    )
     order: Literal[4, 8, 12] = Field(8, description="Order of accuracy in space.")
-    free_surface: bool = Field(False, description="Pressure-free top instead of absorbing.")
+    free_surface: bool = Field(
+        False, description="true: the top is free of pressure instead of absorbing."
+    )
     precision: Literal["float32", "float64"] = "float32"
     gradient: GradientSettings = GradientSettings()
     min_points_per_wavelength: PositiveFloat = Field(
-        3.0, description="Refuse a grid coarser than this at the prior's slowest velocity."
+        3.0, description="Fewest cells for a wavelength at the prior's slowest velocity."
     )

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.capabilities import ClosedForm
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.mixture import LOG_WEIGHTS, Mixture
 from pvi_hpc.inference.configured import ConfiguredMethod
@@ -177,6 +178,16 @@ class Boosting(ConfiguredMethod):
         """Return `log q` `(S,)` of the mixture at any `theta` `(S, n)`."""
         return self.mixture.log_prob(state.parameters, theta)
 
+    def first_member(self, state: State) -> Parameters:
+        """Return the parameters of the first component, sharing memory."""
+        return self.mixture.component(state.parameters, 0)
+
+    def moments(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return mean and sd of the unknowns, `(n,)` each, float64; of draws where unknown."""
+        if isinstance(self.family, ClosedForm):
+            return self.mixture.mean_and_sd(state.parameters)
+        return super().moments(state)
+
     def _place(self, iteration: int) -> tuple[int, int]:
         """Return the component that an iteration works on, and how many it had before."""
         i = iteration - self.start.iterations
@@ -204,9 +215,13 @@ class Boosting(ConfiguredMethod):
 
     def _begin(self, parameters: Parameters, t: int) -> SimulationCount:
         """Start a component; return what that cost."""
-        options = self.options
-        far, many = options.perturbation, options.candidates
-        start = ComponentStart(self.mixture, self.target, far, many, self.seed)
+        start = ComponentStart(
+            self.mixture,
+            self.target,
+            perturbation=self.options.perturbation,
+            candidates=self.options.candidates,
+            seed=self.seed,
+        )
         return start.begin(parameters, t)
 
     def _store(self, state: State, boosted: BoostedTarget, t: int, local: int) -> None:

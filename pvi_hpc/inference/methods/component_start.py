@@ -1,8 +1,8 @@
 """Start of a new component of a mixture.
 
-At an earlier one, moved along one of its draws. With several candidates it is the one whose
-density the mixture misses most: among far ones that is how another mode is found, if one of
-them lies nearer to it.
+It begins at an earlier one, moved along one of its draws. Of several candidates it is the one
+whose density the mixture misses most: among far ones that is how another mode is found, if one
+of them lies nearer to it.
 """
 
 from dataclasses import dataclass

@@ -11,8 +11,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pvi_hpc.families.family import LOCATION, NaturalGradient, Parameters
-from pvi_hpc.inference.configured import ConfiguredMethod
+from pvi_hpc.families.capabilities import NaturalGradient
+from pvi_hpc.families.family import LOCATION, Draw, Parameters
+from pvi_hpc.families.moments import mean_and_sd
+from pvi_hpc.inference.configured import DRAWS, ConfiguredMethod
 from pvi_hpc.inference.draws import Draws
 from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.history import Info
@@ -98,7 +100,7 @@ class VariationalInference(ConfiguredMethod):
         i, n = iteration - self.start.iterations, self.settings.iterations
         step = step_of(self._optimiser, i, n)
         update = Update(self.family, self._optimiser, i, step)
-        gradient_norm = update.apply(state, eps, cotangent, 1 - weight)
+        gradient_norm = update.apply(state, Draw(eps, cotangent), 1 - weight)
         numbers = {"gradient_norm": gradient_norm, "score_weight": weight, "step": step}
         return self._advance(state, _info(iteration, value, log_q, numbers))
 
@@ -118,6 +120,15 @@ class VariationalInference(ConfiguredMethod):
         """Return the result: the averages, where the settings ask for them, once done."""
         done = state.converged or state.iteration >= self.n_iterations
         return state.memory[AVERAGE] if done and AVERAGE in state.memory else state.parameters
+
+    def first_member(self, state: State) -> Parameters:
+        """Return the parameters of the family, sharing memory."""
+        return state.parameters
+
+    def moments(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return mean and sd of the unknowns, `(n,)` each, float64; of draws where unknown."""
+        mean, sd = mean_and_sd(self.family, self.fitted(state), DRAWS)
+        return mean.double(), sd.double()
 
     def _start(self, iteration: int) -> MapSearch | LbfgsSearch | HessianStart:
         """Return what an iteration before the variational ones does."""

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 from torch import Tensor
 
-from pvi_hpc.families.family import LOCATION, NaturalGradient, Parameters
+from pvi_hpc.families.capabilities import NaturalGradient
+from pvi_hpc.families.family import LOCATION, Draw, Parameters
 from pvi_hpc.inference.finite import norm
 from pvi_hpc.inference.settings import EstimatorSettings
 from pvi_hpc.numerics.reproducible import inner_products
@@ -40,19 +41,15 @@ def natural_descent(
     parameters: Parameters,
     gradients: Parameters,
     step: float,
-    draws: tuple[Tensor, Tensor],
+    draw: Draw,
 ) -> None:
-    """Move `parameters` in place, by `step` or less along the natural gradient.
-
-    `draws` are `eps` and the derivative of the loss by the samples, `(S, n)` each.
-    """
-    eps, cotangent = draws
+    """Move `parameters` in place, by `step` or less along the natural gradient."""
     direction = family.natural(parameters, gradients)
     direction["log_sd"].clamp_(-LOG_SD, LOG_SD)
     moved = {name: value - step * direction[name] for name, value in parameters.items()}
-    change = relative_change(family, parameters, moved, eps[:1])
+    change = relative_change(family, parameters, moved, draw.eps[:1])
     steps = dict.fromkeys(parameters, step * min(1.0, CHANGE / change) if change > 0 else step)
-    steps[LOCATION] = min(step, 1 / (1 + curvature_error(family, parameters, cotangent)))
+    steps[LOCATION] = min(step, 1 / (1 + curvature_error(family, parameters, draw.cotangent)))
     for name, value in parameters.items():
         value.sub_(direction[name] * steps[name])
 

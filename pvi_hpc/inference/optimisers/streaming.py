@@ -7,15 +7,15 @@ it is in cache. Parameters come out, to the bit, as from `pullback` and `descend
 
 from collections.abc import Mapping
 from math import sqrt
+from typing import TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pvi_hpc.errors import NonFiniteError
-from pvi_hpc.families.family import LOCATION, Family
-from pvi_hpc.families.gaussian.mean_field import MeanField
-from pvi_hpc.families.gaussian.structured import Structured
+from pvi_hpc.families.capabilities import StreamedDescent
+from pvi_hpc.families.family import LOCATION, Draw, Family
 from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.numerics.reproducible import exp
@@ -24,15 +24,15 @@ from pvi_hpc.numerics.update_kernels import AdamStep, Moments, compare, descend_
 __all__ = ["stream_descent", "streams"]
 
 
-def streams(family: Family, settings: OptimiserSettings) -> bool:
-    """Return whether `stream_descent` knows this family and optimiser."""
-    return settings.kind == "adam" and type(family) in (MeanField, Structured)
+def streams(family: Family, settings: OptimiserSettings) -> TypeGuard[StreamedDescent]:
+    """Return whether `stream_descent` serves for this family and optimiser."""
+    return settings.kind == "adam" and isinstance(family, StreamedDescent)
 
 
 def stream_descent(
-    family: Family,
+    family: StreamedDescent,
     state: State,
-    draws: tuple[Tensor, Tensor],
+    draw: Draw,
     entropy: float,
     steps: Mapping[str, AdamStep],
 ) -> float:
@@ -40,8 +40,10 @@ def stream_descent(
 
     Parameters
     ----------
-    draws
-        `eps` and the derivative of the loss by `theta`, `(S, n)` each.
+    family, state
+        Family whose parameters the state holds, with the two moments of Adam.
+    draw
+        Samples, and the derivative of the loss by them.
     entropy
         Weight of the entropy's gradient, by `log_sd`, in that of the loss.
     steps
@@ -52,17 +54,14 @@ def stream_descent(
     NonFiniteError
         If a gradient, or its square, may not be finite; nothing is then changed.
     """
-    eps, cotangent = (x.contiguous() for x in draws)
+    draw = Draw(draw.eps.contiguous(), draw.cotangent.contiguous())
     sd = exp(state.parameters["log_sd"])
-    _check(eps, cotangent, sd, state.iteration)
+    _check(draw, sd, state.iteration)
+    moments = {name: _moments(state, name) for name in state.parameters}
     names = LOCATION, "log_sd"
-    cells = [_moments(state, name) for name in names]
-    squares = sum(
-        descend_cells(eps, cotangent, sd, cells, [steps[name] for name in names], entropy)
-    )
-    if isinstance(family, Structured):
-        c = "coefficients"
-        squares += family.stencil.descend(eps, cotangent, _moments(state, c), steps[c])
+    cells, of_cells = [moments[name] for name in names], [steps[name] for name in names]
+    squares = sum(descend_cells(draw.eps, draw.cotangent, sd, cells, of_cells, entropy))
+    squares += family.descend_others(draw, moments, steps)
     return sqrt(squares)
 
 
@@ -71,15 +70,14 @@ def _moments(state: State, name: str) -> Moments:
     return state.parameters[name], first[name], second[name]
 
 
-def _check(eps: Tensor, cotangent: Tensor, sd: Tensor, iteration: int) -> None:
+def _check(draw: Draw, sd: Tensor, iteration: int) -> None:
     """Bound all gradients before the first is made."""
-    found = compare(eps, cotangent)
+    eps, found = draw.eps, compare(draw.eps, draw.cotangent)
     largest_sd = max(1.0, compare(sd, sd).largest_a)
     bound = len(eps) * found.largest_a * found.largest_b * largest_sd
     # Adam squares it.
     if not np.isfinite(found.bb) or not bound < sqrt(torch.finfo(eps.dtype).max):
         raise NonFiniteError(
             f"Iteration {iteration}, all samples together: the gradient of the parameters is "
-            f"not finite (bound {bound:.3g}). The last checkpoint is intact; lower "
-            "'inference.optimiser.step'."
+            f"not finite (bound {bound:.3g}); lower the optimiser's 'step'."
         )

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from pvi_hpc.families.family import Family, NaturalGradient, Parameters
+from pvi_hpc.families.capabilities import NaturalGradient
+from pvi_hpc.families.family import Draw, Family, Parameters
 from pvi_hpc.inference.finite import check_gradients, norm
 from pvi_hpc.inference.optimisers.natural import natural_descent
 from pvi_hpc.inference.optimisers.optimiser import adam_step, descend, restart
@@ -24,11 +23,10 @@ class Update:
     i: int
     step: float
 
-    def apply(self, state: State, eps: Tensor, cotangent: Tensor, entropy: float) -> float:
+    def apply(self, state: State, draw: Draw, entropy: float) -> float:
         """Change `state` in place; return the norm of the loss's gradient.
 
-        `cotangent` is the loss's derivative by the samples of `eps`, both `(S, n)`; `entropy`
-        the weight of the entropy's own gradient.
+        `entropy` is the weight of the entropy's own gradient.
 
         Raises
         ------
@@ -41,24 +39,21 @@ class Update:
         steps = {k: self.step * scales.get(k, 1.0) for k in state.parameters}
         if streams(self.family, self.settings):
             adam = {k: adam_step(self.i, step, self.settings) for k, step in steps.items()}
-            return stream_descent(self.family, state, (eps, cotangent), entropy, adam)
-        gradients = self.gradients(state.parameters, eps, cotangent, entropy)
+            return stream_descent(self.family, state, draw, entropy, adam)
+        gradients = self.gradients(state.parameters, draw, entropy)
         check_gradients(gradients, state.iteration)
         size = norm(gradients)
         if self.settings.kind == "natural":
             assert isinstance(self.family, NaturalGradient)  # `from_settings` asks for it
-            moved = self.family, state.parameters, gradients
-            natural_descent(*moved, self.step, (eps, cotangent))
+            natural_descent(self.family, state.parameters, gradients, self.step, draw)
         else:
             descend(self.settings, state.parameters, gradients, state.memory, self.i, steps)
         return size
 
-    def gradients(
-        self, parameters: Parameters, eps: Tensor, cotangent: Tensor, entropy: float
-    ) -> Parameters:
+    def gradients(self, parameters: Parameters, draw: Draw, entropy: float) -> Parameters:
         """Return the gradient of the loss by each parameter."""
-        gradients = self.family.pullback(parameters, eps, cotangent)
+        gradients = self.family.pullback(parameters, draw.eps, draw.cotangent)
         if entropy:
-            for name, gradient in self.family.entropy_gradient(parameters, eps).items():
+            for name, gradient in self.family.entropy_gradient(parameters, draw.eps).items():
                 gradients[name] = gradients[name] - entropy * gradient
         return gradients

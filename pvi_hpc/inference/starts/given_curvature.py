@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -10,14 +10,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.capabilities import InformedStart, couplings_of
 from pvi_hpc.families.family import LOCATION, Family
-from pvi_hpc.families.gaussian.full_rank import FullRank
-from pvi_hpc.families.gaussian.gaussian import GaussianFamily
-from pvi_hpc.families.gaussian.low_rank import JOINT_CELLS, LowRank
+from pvi_hpc.families.gaussian.low_rank import JOINT_CELLS
 from pvi_hpc.families.gaussian.precision import DensePrecision, OperatorPrecision, Precision
-from pvi_hpc.families.mixture import LOG_WEIGHTS
 from pvi_hpc.inference.log_prob_target import LogProb
-from pvi_hpc.inference.starts.hessian_start import informed, stencil_of
+from pvi_hpc.inference.method import Method, StartsFamily
+from pvi_hpc.inference.starts.hessian_start import informed
 from pvi_hpc.inference.starts.probes import Columns, Neighbours, Probes, Signs
 from pvi_hpc.inference.state import State
 
@@ -27,14 +26,16 @@ __all__ = ["Curvature", "Products", "hessian_products"]
 #: precision at `theta`: the negative Hessian of the log density, or its Gauss-Newton part.
 Products: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
-#: Methods that fit a family and can start it from a precision.
-METHODS: Final = ("vi", "boosting")
 #: Number of random sign vectors for a family that needs the diagonal only.
 SIGNS: Final = 64
 #: Largest asymmetry of a matrix, relative to its largest entry: rounding in single precision.
 ASYMMETRY: Final = 1e-4
 #: Smallest eigenvalue allowed of a matrix, relative to the largest.
 FLOOR: Final = 1e-9
+
+
+class StartableFamily(Family, InformedStart, Protocol):
+    """A family that can start at what is best for a given precision."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Curvature:
         directions, or the diagonal.
     """
 
-    family: GaussianFamily
+    family: StartableFamily
     seed: int
     matrix: Tensor | None = None
     products: Products | None = None
@@ -66,24 +67,23 @@ class Curvature:
         precision: ArrayLike | None,
         hvp: Products | Literal["autograd"] | None,
         log_prob: LogProb,
-        method: str,
     ) -> "Curvature | None":
         """Return the curvature of the arguments of `pvi_hpc.fit`; None where there is none.
 
         Raises
         ------
         ConfigError
-            If both are given, the family is not Gaussian, the `method` has none, the matrix
-            does not fit, or `hvp` is neither a function nor "autograd".
+            If both are given, the family cannot start from a precision, the matrix does not
+            fit, or `hvp` is neither a function nor "autograd".
         """
         if precision is None and hvp is None:
             return None
         if precision is not None and hvp is not None:
             raise ConfigError("'precision' and 'hvp' say the same: give one of them, got both.")
-        if not isinstance(family, GaussianFamily) or method not in METHODS:
+        if not isinstance(family, InformedStart):
             raise ConfigError(
-                f"'precision' and 'hvp' start Gaussian families in the methods {METHODS}, got "
-                f"{type(family).__name__} in '{method}'; remove them."
+                "'precision' and 'hvp' start Gaussian families, got "
+                f"{type(family).__name__}; remove them."
             )
         if precision is not None:
             return cls(family, seed, matrix=_checked(precision, family.n))
@@ -94,27 +94,34 @@ class Curvature:
             )
         return cls(family, seed, products=products)
 
-    def start(self, state: State) -> None:
+    def check(self, method: Method) -> None:
+        """Raise ConfigError where a method has no member of a family that could be started."""
+        if not isinstance(method, StartsFamily):
+            raise ConfigError(
+                "'precision' and 'hvp' start a family, in methods such as 'vi' and 'boosting'; "
+                f"got {type(method).__name__}; remove them."
+            )
+
+    def start(self, method: Method, state: State) -> None:
         """Set the parameters of `state`, of a mixture its first component's, in place."""
-        named = {k: v for k, v in state.parameters.items() if k != LOG_WEIGHTS}
-        mixed = LOG_WEIGHTS in state.parameters
-        parameters = {k: v[0] for k, v in named.items()} if mixed else named
+        assert isinstance(method, StartsFamily)  # `check` asks for it
+        parameters = method.first_member(state)
         mu = parameters[LOCATION].double().clone()
         for name, value in self._informed(mu).items():
             parameters[name].copy_(value)
 
     def _informed(self, mu: Tensor) -> dict[str, Tensor]:
-        family, grid = self.family, stencil_of(self.family)
+        family, grid = self.family, couplings_of(self.family)
         active = np.ones((1, 1, family.n), bool) if grid is None else grid.active
         if self.matrix is not None:
             return family.informed(mu, DensePrecision(self.matrix, active))
-        if family.n <= JOINT_CELLS or isinstance(family, FullRank):
+        if family.n <= JOINT_CELLS or family.reads == "matrix":
             return self._probed(mu, Columns(active), family.n)
-        if grid is not None:
+        if family.reads == "couplings" and grid is not None:
             neighbours = Neighbours(grid, self.seed)
             return self._probed(mu, neighbours, neighbours.colours)
         signs = Signs(family.n, self.seed)
-        if not isinstance(family, LowRank):
+        if family.reads != "products":
             return self._probed(mu, signs, SIGNS)
         diagonal = self._precision(mu, signs, SIGNS).diagonal()
         return family.informed(mu, OperatorPrecision(diagonal, lambda x: self._rows(mu, x)))

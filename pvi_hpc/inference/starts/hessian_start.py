@@ -1,7 +1,7 @@
 """The start from the curvature of the log posterior at its mean.
 
 With `P` the negative Hessian a family has its optimum for the Gaussian `N(mu, P^{-1})` in
-closed form or nearly so (`GaussianFamily.informed`); of a mean field that is
+closed form or nearly so (`InformedStart`); of a mean field that is
 `sd_j = P_jj^{-1/2}`. A product `P z` is the difference of two gradients. An iteration is one
 gradient of all shots: first that at the mean, then one of each probe.
 """
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.capabilities import IndependentStart, InformedStart, couplings_of
 from pvi_hpc.families.family import LOCATION, Family, Parameters
-from pvi_hpc.families.gaussian.gaussian import GaussianFamily
 from pvi_hpc.families.gaussian.options import fitting_size
 from pvi_hpc.families.gaussian.precision import Precision
 from pvi_hpc.families.gaussian.stencil import Stencil
@@ -29,7 +29,7 @@ from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.numerics.reproducible import log
 
-__all__ = ["HESSIAN", "HessianStart", "informed", "probes_of", "stencil_of"]
+__all__ = ["HESSIAN", "HessianStart", "informed", "probes_of"]
 
 #: Name in a state's memory.
 HESSIAN: Final = "hessian"
@@ -97,28 +97,28 @@ def probes_of(family: Family, settings: HessianSettings, seed: int) -> Probes:
     Raises
     ------
     ConfigError
-        If neighbours are asked for and the family has none, or their stencil is impossible.
+        If neighbours are asked for and the family has none, their stencil is larger than the
+        grid, or the family cannot start from what is found.
     """
     if settings.stencil is not None:
-        grid = stencil_of(family)
+        grid = couplings_of(family)
         if grid is None:
             raise ConfigError(
                 "'start.hessian.stencil' must be null for a family without neighbours, got "
-                f"{list(settings.stencil)}; remove it, or choose 'inference.family.kind: "
-                "structured', 'low_rank_structured' or 'precision_structured'."
+                f"{list(settings.stencil)}; remove it, or choose an 'inference.family.kind' "
+                "with a stencil, such as 'structured'."
             )
         size = fitting_size(settings.stencil, grid.active.shape, "start.hessian.stencil")
         return Neighbours(Stencil(grid.active, size), seed)
-    if settings.products >= family.n and isinstance(family, GaussianFamily):
-        grid = stencil_of(family)
+    if settings.products >= family.n and isinstance(family, InformedStart):
+        grid = couplings_of(family)
         return Columns(np.ones((1, 1, family.n), bool) if grid is None else grid.active)
+    if not isinstance(family, IndependentStart):
+        raise ConfigError(
+            "'start.hessian' must be null for a family that cannot start from an sd of each "
+            f"cell, got {type(family).__name__}, which has no 'independent'; remove it."
+        )
     return Signs(family.n, seed)
-
-
-def stencil_of(family: Family) -> Stencil | None:
-    """Return the stencil of a family of neighbours; None for one that has none."""
-    found = getattr(getattr(family, "inner", family), "stencil", None)
-    return found if isinstance(found, Stencil) else None
 
 
 def informed(family: Family, mu: Tensor, precision: Precision, probes: Probes) -> Parameters:
@@ -126,8 +126,7 @@ def informed(family: Family, mu: Tensor, precision: Precision, probes: Probes) -
 
     Where only its diagonal is known, cells are independent.
     """
-    if isinstance(family, GaussianFamily) and not isinstance(probes, Signs):
+    if isinstance(family, InformedStart) and not isinstance(probes, Signs):
         return family.informed(mu, precision)
-    parameters = family.initial(mu, 1.0)
-    parameters["log_sd"] = -0.5 * log(precision.diagonal())
-    return parameters
+    assert isinstance(family, IndependentStart)  # `probes_of` asks for it
+    return family.independent(mu, -0.5 * log(precision.diagonal()))

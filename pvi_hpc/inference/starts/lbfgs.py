@@ -86,8 +86,8 @@ class LbfgsSearch:
         memory["gradient"].copy_(gradient)
         memory["log_density"].fill_(found)
         memory["scale"].fill_(1.0)
-        pairs = memory["steps"].numpy(), memory["changes"].numpy()
-        direction = ascent(gradient.numpy(), *pairs, self.length)
+        steps, changes = memory["steps"].numpy(), memory["changes"].numpy()
+        direction = ascent(gradient.numpy(), steps, changes, self.length)
         memory["direction"].copy_(torch.from_numpy(direction))
 
 

@@ -32,8 +32,8 @@ class MapSearch:
         gradients = {LOCATION: -value.gradient[0].to(theta.dtype)}
         check_gradients(gradients, i)
         step = step_of(self.optimiser, i, self.iterations)
-        moved = state.parameters, gradients, state.memory
-        descend(self.optimiser, *moved, i, {LOCATION: step})
+        steps = {LOCATION: step}
+        descend(self.optimiser, state.parameters, gradients, state.memory, i, steps)
         info = start_info("map", i, value, step)
         return replace(state, iteration=i + 1), info
 

@@ -12,15 +12,18 @@ import numpy as np
 from pvi_hpc.config import Run
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.errors import PviError
-from pvi_hpc.execution.cluster.worker_jobs import BatchExecutor, run_prefix
 from pvi_hpc.execution.dask_simulator import DaskSimulator
-from pvi_hpc.execution.executor import Workplace, load_executor
+from pvi_hpc.execution.executor import LeavesJobs, Workplace, load_executor
 from pvi_hpc.execution.gang.processes import ProcessId
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.problem.forward import simulation_setup, survey_geometry, true_model
 from pvi_hpc.run.workers import workers_of
 from pvi_hpc.selftest.outcome import Outcome, failed, passed
-from pvi_hpc.selftest.site.files import check_bandwidth, check_visibility
+from pvi_hpc.selftest.site.files import (
+    check_bandwidth,
+    check_shared_memory,
+    check_visibility,
+)
 from pvi_hpc.selftest.site.gangs import check_loss, check_ranks
 from pvi_hpc.selftest.site.network import check_dashboards, check_interfaces, check_strangers
 from pvi_hpc.selftest.site.small_survey import WORKERS, doctor_run
@@ -88,6 +91,7 @@ def _try_out(run: Run, simulator: DaskSimulator, folder: Path) -> Iterator[Outco
     yield from check_strangers(addresses)
     yield from check_dashboards(services)
     yield from check_visibility(client, hosts, folder)
+    yield from check_shared_memory(client, hosts, simulator.execution.ranks)
     model = true_model(run)
     assert model is not None  # The case is synthetic.
     models = np.stack([model, (1.02 * model).astype(np.float32)])
@@ -121,14 +125,10 @@ def _who() -> tuple[str, str]:
 def _no_jobs_left(run: Run, paths: RunPaths) -> Iterator[Outcome]:
     """Ask the batch system, if there is one, whether jobs are left; cancel them."""
     executor = load_executor(run.execution, Workplace(paths.folder, Ledger()))
-    if not isinstance(executor, BatchExecutor):
+    if not isinstance(executor, LeavesJobs):
         return
-    prefix, deadline = run_prefix(paths.folder), time.monotonic() + END_S
-    while True:
-        found = [job for job in executor.queue.jobs() if job.name.startswith(prefix)]
-        left = [job.id for job in found if job.state != "ending"]
-        if not left or time.monotonic() > deadline:
-            break
+    deadline = time.monotonic() + END_S
+    while (left := executor.leftovers()) and time.monotonic() <= deadline:
         time.sleep(1.0)
     if left:
         executor.cancel_leftovers()

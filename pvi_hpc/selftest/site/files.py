@@ -2,13 +2,15 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from pvi_hpc.execution.gang.launchers import want_of_memory
 from pvi_hpc.selftest.outcome import Outcome, failed, passed
 
-__all__ = ["check_bandwidth", "check_visibility"]
+__all__ = ["check_bandwidth", "check_shared_memory", "check_visibility"]
 
 SIZE: Final = 64 * 2**20
 #: Speed below which a checkpoint of 100 MB takes more than 5 s [MB/s].
@@ -43,6 +45,21 @@ def check_bandwidth(folder: Path) -> Iterator[Outcome]:
         )
         return
     yield passed(what, seen)
+
+
+def check_shared_memory(client: Any, hosts: dict[str, str], ranks: int) -> Iterator[Outcome]:
+    """Ask every worker whether `/dev/shm` there holds what the MPI ranks of its node share."""
+    what = "shared memory"
+    workers = Counter(hosts.values())
+    for address, host in sorted(hosts.items(), key=lambda item: item[1]):
+        options = {"workers": [address], "pure": False}
+        asked = client.submit(want_of_memory, ranks * workers[host], **options)
+        if want := asked.result(timeout=60):
+            yield failed(what, f"{host}: {want}", "enlarge /dev/shm, or use fewer ranks a node")
+            return
+    yield passed(
+        what, f"/dev/shm holds what {ranks} ranks a gang share, on {len(workers)} hosts"
+    )
 
 
 def check_visibility(client: Any, workers: dict[str, str], folder: Path) -> Iterator[Outcome]:

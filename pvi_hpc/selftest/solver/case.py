@@ -11,7 +11,7 @@ from pvi_hpc.config.project import Run
 from pvi_hpc.data.wavelets import peak_frequency
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.forward.acoustic.acoustic_solver import SolverSettings
-from pvi_hpc.forward.acoustic.checks import check_time_step
+from pvi_hpc.forward.acoustic.checks import check_grid, check_time_step
 from pvi_hpc.forward.acoustic.settings import AcousticSettings
 from pvi_hpc.forward.acoustic.stability import max_time_step
 from pvi_hpc.priors import prior_bounds
@@ -82,7 +82,9 @@ class VerifyCase:
                 f"'{options.kind}'; choose another configuration."
             )
         survey = survey_geometry(run)
-        refuse(list(check_time_step(options, RunDomain(run), survey)), "a test of the solver")
+        domain = RunDomain(run)
+        faults = [*check_grid(domain), *check_time_step(options, domain, survey)]
+        refuse(faults, "a test of the solver")
         peak = peak_frequency(survey.wavelet)
         slowest, fastest = prior_bounds(run.prior, run.cells)
         shape = tuple(min(n, max(cells, FEWEST)) for n in run.grid.shape)

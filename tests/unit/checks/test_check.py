@@ -120,8 +120,21 @@ def test_a_good_run_passes_and_its_cost_is_told():
             r"prior\.fixed_above_m: must be above the grid's last cell at 950 m.*got 960",
         ),
         (
+            {"prior__kind": "matern", "prior__length_m": 1e7},
+            r"prior: 'prior\.length_m' must let neighbouring cells differ.*along z",
+        ),
+        (
             {"prior__upper_m_s": [1500.00001, 4000]},
             r"prior: 'lower_m_s' must be below 'upper_m_s' by more than a float32 resolves",
+        ),
+        (
+            {
+                "grid__shape": [20, 1, 24],
+                "survey__synthetic__sources__y": {"first_m": 0, "last_m": 0, "n": 1},
+                "survey__synthetic__receivers__y": {"first_m": 0, "last_m": 0, "n": 1},
+            },
+            r"grid\.shape: must have at least 8 cells along each axis with 'forward\.kind: "
+            r"acoustic', which is 3D, got \[20, 1, 24\]",
         ),
         (
             {"inference__family": {"kind": "psvi"}},
@@ -158,13 +171,26 @@ def test_each_impossible_setting_has_one_message(changes, message):
             {"prior__fixed_above_m": 100.0},
             "start.model: is 'prior_mean', so that the cells above 'prior.fixed_above_m: 100'",
         ),
+        (
+            {"prior__kind": "matern", "prior__length_m": 40},
+            "prior.length_m: is 40 m along z, less than a cell of 50 m",
+        ),
+        (
+            {
+                "prior__kind": "matern", "prior__length_m": 300,
+                "start__model": {
+                    "depth_m": [0, 400, 401, 950], "velocity_m_s": [1900, 2000, 3000, 3500]
+                },
+            },
+            "start.model: is one that the prior hardly allows: the inversion starts from",
+        ),
         ({"survey__wavelet__ricker__peak_hz": 4.2}, "below 3.5, expect some dispersion"),
         (
             {"survey__synthetic__model__velocity_top_m_s": 1550},
             "survey.synthetic.model: no run can find it, for at z = 0 m it is 1",
         ),
     ],
-)
+)  # fmt: skip
 def test_each_doubtful_setting_has_a_warning_and_no_error(changes, message, monkeypatch):
     monkeypatch.setattr(AcousticProblem, "cost", lambda *_: replace(ONE, memory=1000))
     monkeypatch.setattr(resources, "_cores_here", lambda: 4)
@@ -382,3 +408,11 @@ def test_the_report_shows_a_shot_and_wells_that_exist():
     assert "got 0" in only_error(check_report(make_project(shot=0), survey))
     message = only_error(check_report(make_project(wells_y_x_m=[[0, 0], [1150, 1350]])))
     assert "y 0 to 1350 and x 0 to 1150 m, got (y, x) = (1150, 1350) m for well 2" in message
+
+
+def test_a_small_dev_shm_is_a_warning(monkeypatch):
+    monkeypatch.setattr("pvi_hpc.execution.gang.launchers.free_memory", lambda: 64_000)
+    *_, finding = resources.check_workers(make_run(), ONE, cores=4)
+    assert finding.level == "warning"
+    assert "/dev/shm has 0.06 MB free" in finding.message
+    assert "enlarge it" in finding.message

@@ -115,3 +115,94 @@ def test_a_truncated_file_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(SurveyError, match=r"not a readable survey file"):
         read_survey(path)
+
+
+def by_hand(path, **changes):
+    """Write a survey as another program would, with datasets and attributes replaced."""
+    data = {
+        "wavelet": np.hanning(60), "shots/id": [1, 2],
+        "shots/source": [[90.0, 150, 330], [90, 510, 330]], "shots/offset": [0, 9, 18],
+        "traces/receiver": np.arange(54).reshape(18, 3), "traces/noise_sd": np.full(18, 0.1),
+        "traces/data": np.arange(18 * 50.0).reshape(18, 50),
+    }  # fmt: skip
+    attributes = {"format": "pvi_hpc survey", "version": 1, "dt_s": 0.006, "n_samples": 50}
+    wavelet_dt = changes.pop("wavelet_dt", 0.006)
+    for name, value in changes.items():
+        (data if name in data or "/" in name else attributes)[name] = value
+    with h5py.File(path, "w") as file:
+        file.attrs.update(attributes)
+        for name, value in data.items():
+            if value is not None:
+                file[name] = np.asarray(value)
+        file["wavelet"].attrs["dt_s"] = wavelet_dt
+        file.create_group("attributes").attrs["by"] = np.bytes_("hand")
+    return path
+
+
+def test_a_survey_by_hand_with_other_types_of_numbers_and_text_is_read(tmp_path):
+    path = by_hand(
+        tmp_path / "s.h5", format=b"pvi_hpc survey", component=np.bytes_("vz"),
+        version=np.array([1.0]), n_samples=np.array([[50.0]]), dt_s=np.float32(0.5),
+    )  # fmt: skip
+    survey = read_survey(path)
+    assert (survey.dt, survey.n_samples, survey.component) == (0.5, 50, "vz")
+    assert survey.attributes == {"by": "hand"}
+    shot = survey.shots[1]
+    assert [a.dtype for a in (shot.source, shot.receivers, shot.noise_sd)] == [np.float64] * 3
+    assert shot.data.dtype == np.float32
+    np.testing.assert_array_equal(shot.data[0], 9 * 50 + np.arange(50))
+    np.testing.assert_array_equal(shot.receivers[0], [27, 28, 29])
+
+
+BAD = [
+    ({"shots/offset": [3, 9, 18]}, r"'shots/offset' must be .* from 0 .*, 18, got 3, 9, 18"),
+    ({"shots/offset": [0, 9, 17]}, "'shots/offset' must be"),
+    ({"shots/offset": [0, 9, 20]}, "'shots/offset' must be"),
+    ({"shots/offset": [0, 12, 9]}, "'shots/offset' must be"),
+    ({"shots/offset": [0, -9, 18]}, "'shots/offset' must be"),
+    ({"shots/offset": [0.0, 9.0, 18.0]}, "'shots/offset' must be whole numbers"),
+    ({"shots/offset": [0, 9]}, r"'shots/offset' must be an array of shape \(3\), got .*2"),
+    ({"shots/id": [1, 1]}, "'shots/id' must be whole numbers that increase, .*got 1, 1"),
+    ({"shots/id": [2, 1]}, "'shots/id' must be"),
+    ({"shots/id": [1.0, 2.0]}, "'shots/id' must be whole numbers"),
+    ({"shots/id": []}, "'shots/id' must be whole numbers"),
+    ({"wavelet": []}, "'wavelet' must be at least one sample, got none"),
+    ({"shots/source": np.zeros((2, 2))}, r"'shots/source' must be an array of shape \(2, 3\)"),
+    ({"shots/source": np.zeros((1, 3))}, "'shots/source' must be an array"),
+    ({"shots/source": [[1.0, 2, 3], [1, np.inf, 3]]}, r"must be finite, got inf at .*1, 1"),
+    ({"traces/receiver": np.zeros((18, 2))}, r"'traces/receiver' must be .*\(n, 3\), got .*18"),
+    ({"traces/receiver": np.zeros((17, 3))}, r"'traces/noise_sd' must be .*shape \(17\)"),
+    ({"traces/noise_sd": 0.1}, r"'traces/noise_sd' must be .*shape \(18\), got shape \(\)"),
+    ({"traces/data": np.ones((18, 49))}, r"'traces/data' must be .*\(18, 50\), got .*18, 49"),
+    ({"traces/data": np.ones((50, 18))}, "'traces/data' must be an array"),
+    ({"traces/data": np.full((18, 50), b"x")}, "'traces/data' must be numbers, got"),
+    ({"dt_s": 0.0}, "'dt_s' of the file must be a positive number of seconds, got 0"),
+    ({"dt_s": np.nan}, "'dt_s' of the file must be"),
+    ({"dt_s": "0.006"}, "'dt_s' must be one number, got 0.006"),
+    ({"dt_s": [0.006, 0.004]}, "'dt_s' must be one number"),
+    ({"n_samples": 0}, "'n_samples' must be a whole number, at least 1, got 0"),
+    ({"n_samples": 50.5}, "'n_samples' must be a whole number"),
+    ({"n_samples": np.nan}, "'n_samples' must be a whole number"),
+    ({"wavelet": np.full(60, np.nan)}, r"'wavelet' must be finite, got nan at index \[0\]"),
+    ({"wavelet": np.hanning(60)[:, None]}, r"'wavelet' must be an array of shape \(n\), got"),
+    ({"wavelet_dt": 0.0}, "'dt_s' of 'wavelet' must be a positive number"),
+    ({"wavelet_dt": -0.006}, "'dt_s' of 'wavelet' must be a positive number"),
+    ({"component": "vw"}, "'component' must be one of pressure, vz, vy, vx, got 'vw'"),
+    ({"version": 2}, "version 2, this program reads version 1"),
+    ({"version": [1, 1]}, "version 1, 1, this program"),
+    ({"format": b"other"}, "'format' must be 'pvi_hpc survey', got 'other'"),
+    ({"shots/source": None}, "not a readable survey file .*no dataset 'shots/source'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD)
+def test_a_survey_that_contradicts_itself_is_refused_with_the_dataset(
+    tmp_path, changes, message
+):
+    with pytest.raises(SurveyError, match=message):
+        SurveyFile(by_hand(tmp_path / "s.h5", **changes))
+
+
+def test_a_shot_may_have_no_traces(tmp_path):
+    file = SurveyFile(by_hand(tmp_path / "s.h5", **{"shots/offset": [0, 0, 18]}))
+    assert [len(file.shot(i).receivers) for i in range(2)] == [0, 18]

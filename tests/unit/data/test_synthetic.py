@@ -149,3 +149,14 @@ def test_level_zero_adds_nothing_but_keeps_the_likelihood_defined():
 def test_clean_data_of_zeros_are_refused():
     with pytest.raises(SurveyError, match=r"rms of 0.*noise_level"):
         add_noise(with_data(0.0), 0.1, seed=1)
+
+
+@pytest.mark.parametrize(
+    "shape", [(30, 1, 44), (30, 36, 1), (30, 1, 1), (1, 36, 44), (1, 1, 1)]
+)
+def test_grids_of_one_cell_along_an_axis_have_a_geology(shape):
+    settings = GeneratorSettings(velocity_top_m_s=2000, velocity_bottom_m_s=4000, contrast=0.1)
+    model = generate_model(settings, Grid(shape, (20.0, 25.0, 25.0)))
+    assert model.shape == shape
+    assert ((model >= 1800) & (model <= 4400)).all()
+    assert model.size == 1 or model.std() > 50

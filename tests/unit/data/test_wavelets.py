@@ -135,3 +135,37 @@ def test_a_configured_file_is_resampled_only_when_asked(tmp_path):
     assert isinstance(resampled, Wavelet)
     assert (resampled.dt, resampled.samples.shape) == (0.004, (401,))
     assert wavelet_of(WaveletSettings(ricker=SETTINGS), 0.004, 401).dt == 0.004
+
+
+@pytest.mark.parametrize("resample", [True, False])
+@pytest.mark.parametrize(
+    ("factor", "unit"), [(1e3, "milliseconds"), (1e6, "microseconds"), (1e9, "nanoseconds")]
+)
+def test_times_in_another_unit_are_told_at_once(tmp_path, factor, unit, resample):
+    samples = ricker(SETTINGS, 0.002, 400).samples
+    rows = "\n".join(f"{i * 0.002 * factor:.6f} {v:.12e}" for i, v in enumerate(samples))
+    settings = WaveletSettings(file=str(write(tmp_path / "w.txt", rows)), resample=resample)
+    with pytest.raises(SurveyError, match=rf"times look like {unit}: the first.*in seconds"):
+        for_solver(wavelet_of(settings, 0.004, 251), 0.004, 251)
+
+
+def test_a_header_interval_in_another_unit_is_told_too(tmp_path):
+    samples = ricker(SETTINGS, 0.002, 400).samples
+    path = write(tmp_path / "w.txt", "# dt: 2\n" + "\n".join(f"{v:.12e}" for v in samples))
+    with pytest.raises(SurveyError, match=r"look like milliseconds.*its line '# dt:'"):
+        wavelet_of(WaveletSettings(file=str(path), resample=True), 0.004, 251)
+
+
+def test_a_wavelet_that_is_only_somewhat_too_long_is_not_said_to_be_in_another_unit():
+    wavelet = ricker(SETTINGS, 0.002, 800)
+    for resample, dt in ((True, 0.004), (False, 0.002)):
+        with pytest.raises(SurveyError, match=r"use a longer record or a shorter wavelet\.$"):
+            for_solver(wavelet, dt, 100, resample)
+
+
+def test_a_long_tail_of_nothing_is_not_resampled():
+    wavelet = ricker(SETTINGS, 0.002, 800)
+    long = Wavelet(np.pad(wavelet.samples, (0, 200_000)), 0.002)
+    resampled = for_solver(long, 0.003, 400, resample=True)
+    np.testing.assert_allclose(resampled, for_solver(wavelet, 0.003, 400, resample=True))
+    assert resampled.shape == (400,)

@@ -1,16 +1,19 @@
 """A stranger on the network gets nothing from a scheduler and a worker of ours."""
 
+import os
 import socket
 import ssl
 import stat
 import subprocess
 import sys
+import tempfile
 
 import psutil
 import pytest
 from distributed import Client, Security
 
 from pvi_hpc.execution.cluster.encryption import make_security, start_scheduler
+from pvi_hpc.execution.cluster.worker_jobs import COMMAND, WORKER
 
 
 @pytest.fixture(scope="module")
@@ -18,24 +21,46 @@ def running(tmp_path_factory):
     """A sealed scheduler in this process, a sealed worker in another, and their client."""
     folder = tmp_path_factory.mktemp("sealed")
     security = make_security(folder / "private")
-    cluster, client = start_scheduler(security, None)
+    thesis = someone_was_here_first(folder / "tmp")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder / "tmp"))
+        cluster, client = start_scheduler(security, None)
     files = security.get_tls_config_for_role("worker")
-    command = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.scheduler_address]
+    command = [sys.executable, "-m", COMMAND, cluster.scheduler_address]
     command += [
         "--worker-class",
-        "pvi_hpc.execution.cluster.encryption.SealedWorker",
+        WORKER,
         "--nthreads",
         "1",
     ]
     command += ["--tls-ca-file", files["ca_file"], "--tls-cert", files["cert"]]
-    command += ["--tls-key", files["key"], "--local-directory", str(folder)]
-    worker = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command += ["--tls-key", files["key"]]
+    temporary = folder / "tmp"
+    worker = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
     client.wait_for_workers(1, timeout=60)
     yield cluster, client, worker
+    assert client.submit(os.getcwd).result(timeout=30)
     client.close()
     cluster.close()
     worker.terminate()
     worker.wait(20)
+    assert thesis.read_text() == "years of work"
+    assert [path.name for path in temporary.iterdir()] == ["dask-scratch-space"]
+
+
+def someone_was_here_first(temporary):
+    """Make what Dask would use in a temporary folder, with a link to a file of ours in it."""
+    work, thesis = temporary / "dask-scratch-space", temporary.parent / "thesis.tex"
+    work.mkdir(parents=True)
+    thesis.write_text("years of work")
+    for name in ("global.lock", "purge.lock"):
+        (work / name).symlink_to(thesis)
+    return thesis
 
 
 def ports_of(pid):

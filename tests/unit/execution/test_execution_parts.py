@@ -3,8 +3,8 @@
 import json
 import os
 import resource
-import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +30,6 @@ from pvi_hpc.execution.dispatch.tasks import ChunkResult, ChunkTask, add_up
 from pvi_hpc.execution.executor import Workplace, load_executor
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.gang.processes import ProcessId
-from pvi_hpc.execution.gang.scratch import DASK, PREFIX, make_scratch, owned, sweep
 from pvi_hpc.execution.identity import model_hash, task_identity
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.settings import ExecutionSettings
@@ -192,7 +191,7 @@ def test_groups_that_are_complete_are_added_early_without_changing_a_bit():
             add_complete_groups(client, sample, "k")
         return join_chunks(client, sample, "k"), client.keys
 
-    groups = [add_up(*gradients[i : i + 8]) for i in (0, 8, 16)]
+    groups: list[Any] = [add_up(*gradients[i : i + 8]) for i in (0, 8, 16)]
     expected = (groups[0] + groups[1]) + groups[2]
     for order in (range(20), range(19, -1, -1), rng.permutation(20)):
         total, keys = joined(order)
@@ -266,6 +265,18 @@ def test_a_ledger_that_could_write_a_part_has_each_line_once(tmp_path):
     assert [line.get("number") for line in lines] == [None, *range(200)]
 
 
+def test_a_torn_line_of_the_ledger_is_not_glued_to_the_next(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    path.write_text('{"event": "batch"}\n{"time": 1.0, "eve')
+    ledger = Ledger(path)
+    for number in range(2):
+        ledger.record("retried", number=number)
+        ledger.flush()
+    lines = path.read_text().splitlines()
+    assert lines[:2] == ['{"event": "batch"}', '{"time": 1.0, "eve']
+    assert [json.loads(line)["number"] for line in lines[2:]] == [0, 1]
+
+
 def test_a_process_is_told_from_another_of_the_same_pid():
     me = ProcessId.of(os.getpid())
     assert me.alive
@@ -281,23 +292,6 @@ def test_a_chunk_that_was_given_up_tells_what_its_last_loss_looked_like():
         recovery.lost(sample.chunks[0], "CommClosedError: earlier")
     with pytest.raises(SimulationError, match=r"lost with .* 11 times.*OSError: no more"):
         recovery.lost(sample.chunks[0], "OSError: no more")
-
-
-def test_folders_of_dead_owners_are_swept_and_of_the_living_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    dead = [tmp_path / f"{p}-{os.getuid()}-{2**22 - 3}-1-abc" for p in (PREFIX, DASK)]
-    kept = [tmp_path / (owned(DASK) + "abc"), tmp_path / "pvi-dask-c_j0qanr"]
-    for folder in (*dead, *kept):
-        folder.mkdir()
-        (folder / "file").touch()
-    sweep()
-    assert set(tmp_path.iterdir()) == set(kept)
-
-
-def test_a_temporary_directory_too_long_for_a_socket_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 20)))
-    with pytest.raises(OSError, match="set TMPDIR to a shorter path"):
-        make_scratch(2**62)
 
 
 def test_executors_are_found_by_name(tmp_path):

@@ -1,22 +1,32 @@
 """Worker jobs that die, wait and are replaced; the batch system is this machine's processes."""
 
 import math
+import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pvi_hpc.errors import SimulationError, StopRequestedError
 from pvi_hpc.execution.cluster.allocation import AllocationQueue
-from pvi_hpc.execution.cluster.fleet import SILENCE_S, Fleet, FleetSettings
+from pvi_hpc.execution.cluster.fleet import SILENCE_S, Fleet
+from pvi_hpc.execution.cluster.job import FleetSettings
 from pvi_hpc.execution.cluster.nodes import Node
-from pvi_hpc.execution.cluster.queues import QueuedJob, call, clean_environment
+from pvi_hpc.execution.cluster.queues import (
+    QueuedJob,
+    QueueSilentError,
+    call,
+    clean_environment,
+    job_id,
+)
 from pvi_hpc.execution.cluster.reaper import reap
 from pvi_hpc.execution.cluster.slurm import SlurmExecutor
+from pvi_hpc.execution.cluster.slurm import _job as slurm_job
 from pvi_hpc.execution.cluster.worker_jobs import run_prefix
 from pvi_hpc.execution.executor import Workplace
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.execution.settings import ExecutionSettings
+from pvi_hpc.execution.settings import ClusterSettings, ExecutionSettings
 from pvi_hpc.run.interrupt import StopFlag, job_end, seconds_left
 
 
@@ -173,9 +183,9 @@ def test_leftovers_are_cancelled_also_where_the_ledger_cannot_be_written(tmp_pat
     executor = SlurmExecutor(
         ExecutionSettings(executor="slurm"), Workplace(tmp_path, Ledger(Path("/dev/full")))
     )
-    executor.queue = Queue()
+    queue = executor.queue = Queue()
     assert executor.cancel_leftovers() == 1
-    assert executor.queue.cancelled == ("0",)
+    assert queue.cancelled == ("0",)
 
 
 def test_a_queue_that_does_not_answer_is_no_news(make_fleet):
@@ -190,6 +200,146 @@ def test_a_queue_that_does_not_answer_is_no_news(make_fleet):
     fleet.step(time.monotonic())
     assert len(fleet.jobs) == 2
     fleet.queue.jobs = jobs
+
+
+def test_a_batch_system_that_is_silent_at_the_start_is_asked_again(make_fleet):
+    fleet = make_fleet("exec sleep 60", wanted=1, failed_starts=1)
+    submit, asked = fleet.queue.submit, []
+
+    def silent_six_times(script):
+        asked.append(script)
+        if len(asked) <= 6:
+            raise QueueSilentError("Socket timed out on send/recv operation")
+        return submit(script)
+
+    fleet.queue.submit = silent_six_times
+    now = time.monotonic()
+    fleet._try_to_fill(now)
+    assert "Socket timed out" in fleet.describe()
+    for _ in range(6):
+        now = fleet._next_try
+        fleet.step(now)
+    assert not fleet.error
+    assert len(fleet.jobs) == 1
+    fleet.step(now)
+    assert "does not answer" not in fleet.describe()
+
+
+def test_a_refusal_at_the_start_ends_as_one_later(make_fleet):
+    fleet = make_fleet("exit 0", wanted=1, failed_starts=3)
+
+    def refuse(script):
+        raise SimulationError("invalid partition specified: nrmal")
+
+    fleet.queue.submit = refuse
+    fleet._try_to_fill(time.monotonic())
+    for _ in range(2):
+        assert not fleet.error
+        fleet.step(fleet._next_try)
+    assert "invalid partition specified: nrmal" in fleet.error
+
+
+def test_a_job_that_was_submitted_although_nobody_said_so_is_adopted(make_fleet):
+    fleet = make_fleet("exec sleep 60", wanted=1)
+    submit, jobs, submitted = fleet.queue.submit, fleet.queue.jobs, []
+
+    def lie(script):
+        submitted.append(submit(script))
+        raise QueueSilentError("Socket timed out on send/recv operation")
+
+    def named():
+        return [replace(job, name="pvi-test-1") for job in jobs()]
+
+    fleet.queue.submit, fleet.queue.jobs = lie, named
+    fleet._try_to_fill(time.monotonic())
+    assert not fleet.jobs
+    fleet.step(fleet._next_try)
+    assert len(submitted) == 1
+    assert [(job.id, job.name) for job in fleet.jobs.values()] == [(submitted[0], "pvi-test-1")]
+
+
+def test_leftovers_are_asked_for_again_where_the_queue_is_silent(tmp_path):
+    class Queue:
+        asked = 0
+
+        def jobs(self):
+            self.asked += 1
+            if self.asked < 3:
+                raise QueueSilentError("Unable to contact slurm controller (connect failure)")
+            return []
+
+        def cancel(self, ids):
+            assert not list(ids)
+
+    cluster = ClusterSettings(poll_s=0.01)
+    executor = SlurmExecutor(
+        ExecutionSettings(executor="slurm", cluster=cluster), Workplace(tmp_path, Ledger())
+    )
+    queue = executor.queue = Queue()
+    executor._cancel_leftovers_patiently()
+    assert queue.asked == 3
+    executor.queue, executor.patience_s = Queue(), 0.0
+    with pytest.raises(QueueSilentError, match="Unable to contact"):
+        executor._cancel_leftovers_patiently()
+
+
+@pytest.mark.parametrize(
+    ("said", "silent"),
+    [
+        ("sbatch: error: Batch job submission failed: Socket timed out on send/recv", True),
+        ("slurm_load_jobs error: Unable to contact slurm controller (connect failure)", True),
+        ("error: commlib error: got select error (Connection refused)", True),
+        ("Zero Bytes were transmitted or received", True),
+        ("sbatch: error: invalid partition specified: nrmal", False),
+        ("Unable to run job: Job was rejected because job requests unknown queue.", False),
+        ("Requested time limit is invalid (missing or exceeds some limit)", False),
+        ("Invalid account or account/partition combination specified", False),
+    ],
+)
+def test_silence_is_told_from_refusal(tmp_path, said, silent):
+    command = ["sh", "-c", 'echo "$0" >&2; exit 1', said]
+    with pytest.raises(SimulationError, match=re.escape(said)) as caught:
+        call(command)
+    assert isinstance(caught.value, QueueSilentError) == silent
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("4711\n", "4711"),
+        ("4711;cluster2\n", "4711"),
+        ("Please read the news of 12 May\n\n4711\n", "4711"),
+        ("4711\nYou have 1200 core-hours left\n", "4711"),
+    ],
+)
+def test_an_id_is_found_among_what_a_site_prints(said, expected):
+    assert job_id(said, r"(\d+)(;\S+)?") == expected
+
+
+def test_a_submission_without_an_id_is_neither_a_success_nor_a_refusal():
+    with pytest.raises(QueueSilentError, match="not printed: 'Welcome"):
+        job_id("Welcome\n", r"(\d+)")
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [
+        ("JobHeldAdmin", "broken"),
+        ("InvalidQOS", "broken"),
+        ("QOSMaxWallDurationPerJobLimit", "broken"),
+        ("QOSMaxCpuPerJobLimit", "broken"),
+        ("AssocMaxNodePerJobLimit", "broken"),
+        ("QOSMinCpuNotSatisfied", "broken"),
+        ("QOSMaxCpuPerUserLimit", "pending"),
+        ("AssocGrpCPUMinutesLimit", "pending"),
+        ("QOSMaxJobsPerUserLimit", "pending"),
+        ("JobHeldUser", "pending"),
+        ("Resources", "pending"),
+        ("Priority", "pending"),
+    ],
+)
+def test_what_no_waiting_will_change_is_not_waited_for(reason, state):
+    assert slurm_job(f"7|PENDING|{reason}|pvi-a-1").state == state
 
 
 def test_a_job_near_its_walltime_gets_a_successor_first(make_fleet):

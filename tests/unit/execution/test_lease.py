@@ -1,5 +1,6 @@
 """A run has one controller."""
 
+import errno
 import json
 import os
 import signal
@@ -26,11 +27,10 @@ with Lease(Path(sys.argv[1])):
 @pytest.fixture
 def holder(tmp_path):
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "lease.json")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline()
-    yield process
-    process.kill()
-    process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline()
+        yield process
+        process.kill()
 
 
 def test_a_second_controller_is_refused_with_host_pid_and_remedy(tmp_path, holder):
@@ -75,6 +75,40 @@ def test_an_owner_on_another_host_keeps_its_lease_while_its_heart_beats(tmp_path
 
 
 def test_of_two_that_overtake_together_one_wins(tmp_path, monkeypatch):
+    path = tmp_path / "lease.json"
+    slow, quick = Lease(path), Lease(path)
+    monkeypatch.setattr(slow, "_refuse_if_alive", lambda epoch: quick.acquire())
+    Lease(path).acquire()
+    monkeypatch.setattr(quick, "_refuse_if_alive", lambda epoch: None)
+    with pytest.raises(LeaseError, match="at this moment"):
+        slow.acquire()
+    quick.check()
+
+
+@pytest.fixture(params=[errno.EPERM, errno.ENOTSUP])
+def no_links(request, monkeypatch):
+    """A file system without hard links."""
+
+    def refuse(*_):
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+def test_a_file_system_without_hard_links_will_do(tmp_path, no_links):
+    path = tmp_path / "run" / "lease.json"
+    with Lease(path) as lease:
+        lease.check()
+        with pytest.raises(LeaseError, match=rf"worked on by process {os.getpid()}"):
+            Lease(path).acquire()
+    with Lease(path) as lease:
+        assert lease.epoch == 2
+    assert [p.name for p in path.parent.iterdir()] == ["lease.json.000002"]
+
+
+def test_of_two_that_overtake_together_one_wins_without_hard_links(
+    tmp_path, no_links, monkeypatch
+):
     path = tmp_path / "lease.json"
     slow, quick = Lease(path), Lease(path)
     monkeypatch.setattr(slow, "_refuse_if_alive", lambda epoch: quick.acquire())

@@ -34,3 +34,15 @@ def test_without_fixed_cells_all_of_it_is_smoothed():
 def test_a_run_whose_cells_are_all_fixed_is_left_to_the_check():
     run = make_run(start__model=STEP, start__smooth_m=100.0, prior__fixed_above_m=5000.0)
     assert starting_model(run).min() == 1500
+
+
+@pytest.mark.parametrize("shape", [[20, 1, 24], [20, 1, 1], [1, 28, 24]])
+def test_an_axis_of_one_cell_is_not_smoothed_along(shape):
+    thick = [max(n, 9) for n in shape]
+    changes = {"start__model": STEP, "start__smooth_m": 100.0}
+    thin, same = (starting_model(make_run(grid__shape=s, **changes)) for s in (shape, thick))
+    assert thin.shape == tuple(shape)
+    if shape[0] > 1:  # the model differs by depth only
+        np.testing.assert_allclose(thin, same[:, : shape[1], : shape[2]], rtol=1e-12)
+    else:
+        assert (thin == 1500).all()

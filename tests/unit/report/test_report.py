@@ -19,7 +19,7 @@ from pvi_hpc.grid import Grid
 from pvi_hpc.report.catalogue import CATALOGUE
 from pvi_hpc.report.gathers import receiver_line
 from pvi_hpc.report.pages import build_comparison, build_report, write_site
-from pvi_hpc.report.places import slice_indices, wells
+from pvi_hpc.report.places import planes, slice_indices, wells
 from pvi_hpc.report.sections import extent
 from pvi_hpc.report.view import load_view
 from pvi_hpc.store.posterior_file import write_posterior
@@ -78,6 +78,45 @@ def test_a_complete_run_has_every_figure(page):
         width, height = png_size(picture)
         assert 500 < width < 2000
         assert 300 < height < 2500
+
+
+def thin(view, *axes):
+    """Return the view with only the middle cell along some axes."""
+    part = tuple(slice(n // 2, n // 2 + 1) if i in axes else slice(None)
+                 for i, n in enumerate(GRID.shape))  # fmt: skip
+    s = view.summary
+    origin = tuple(GRID.axis(i)[p][0] for i, p in enumerate(part))
+    fields = {name: value[part] for name, value in (*s.fields(), ("fixed", s.fixed))}
+    summary = replace(
+        s,
+        grid=Grid(s.mean[part].shape, GRID.spacing, origin),
+        quantiles={q: value[part] for q, value in s.quantiles.items()},
+        **fields,
+    )
+    return replace(view, summary=summary, samples=view.samples[(slice(None), *part)])
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (1, 2), (0, 1, 2)])
+def test_grids_of_one_cell_along_an_axis_have_their_figures(view, axes):
+    page = build_report(replace(thin(view, *axes), predictive=None, history={}))
+    wanted = {"sections", "updates", "calibration", "draws", "wells", "spread", "geometry"}
+    assert set(page.figures) == wanted - ({"wells"} if 0 in axes else set())
+    for picture in page.figures.values():
+        width, height = png_size(picture)
+        assert 300 < width < 2000
+        assert 150 < height < 2500
+
+
+def test_only_planes_of_more_than_one_cell_are_shown(view):
+    names = {axes: [p.name for p in planes(thin(view, *axes).summary.grid)]
+             for axes in [(), (1,), (0,), (1, 2), (0, 1)]}  # fmt: skip
+    assert names == {
+        (): ["Depth slice", "Inline section", "Crossline section"],
+        (1,): ["Inline section"],
+        (0,): ["Depth slice"],
+        (1, 2): ["Crossline section"],
+        (0, 1): ["Inline section"],
+    }
 
 
 def test_a_page_loads_nothing_from_anywhere(page):

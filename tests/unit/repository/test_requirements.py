@@ -1,42 +1,33 @@
-"""`environment.yml` and `pyproject.toml` list the same dependencies."""
+"""`environment.yml`, the conda recipe and `pyproject.toml` list the same dependencies."""
 
-import tomllib
-from pathlib import Path
+from declared import pyproject, read, specifiers, wanted
 
-import yaml
-from packaging.requirements import Requirement
-
-ROOT = Path(__file__).parents[3]
-CONDA_NAMES = {
-    "torch": "pytorch",
-    "matplotlib": "matplotlib-base",
-    "dask": "dask-core",
-    "snakemake": "snakemake-minimal",
-}
+#: Compilers and what pip does not install.
 CONDA_ONLY = {"python", "pip", "c-compiler", "cmake", "ninja"}
 
 
-def from_pyproject() -> dict[str, str]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = [*project["dependencies"]]
-    for extra in project["optional-dependencies"].values():
-        lines += extra
-    wanted = {}
-    for requirement in map(Requirement, lines):
-        name = requirement.name.lower()
-        wanted[CONDA_NAMES.get(name, name)] = str(requirement.specifier)
-    return wanted
-
-
-def from_environment() -> dict[str, str]:
-    tree = yaml.safe_load((ROOT / "environment.yml").read_text())
-    listed = [Requirement(line) for line in tree["dependencies"]]
-    return {r.name: str(r.specifier) for r in listed if r.name not in CONDA_ONLY}
-
-
 def test_conda_and_pip_install_the_same_packages():
-    assert from_environment() == from_pyproject()
+    extras = pyproject()["project"]["optional-dependencies"]
+    listed = specifiers(read("environment.yml")["dependencies"])
+    assert {n: s for n, s in listed.items() if n not in CONDA_ONLY} == wanted(*extras)
+
+
+def test_the_recipe_runs_with_what_the_package_needs():
+    required = read("distribution/recipe.yaml")["requirements"]
+    run = specifiers(required["run"])
+    assert run.pop("python") == pyproject()["project"]["requires-python"]
+    assert run == wanted("mpi", "cluster")
+
+
+def test_the_recipe_builds_with_what_the_package_is_built_with():
+    required = read("distribution/recipe.yaml")["requirements"]
+    assert "${{ compiler('c') }}" in required["build"]
+    host = specifiers(required["host"])
+    expected = specifiers(pyproject()["build-system"]["requires"]) | wanted("mpi")
+    assert {name: host[name] for name in host if name in expected} == {
+        name: expected[name] for name in ("scikit-build-core", "mpich")
+    }
 
 
 def test_no_requirement_names_a_build_of_torch():
-    assert "+" not in from_pyproject()["pytorch"]
+    assert "+" not in wanted()["pytorch"]

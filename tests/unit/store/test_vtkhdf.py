@@ -63,3 +63,14 @@ def test_a_field_of_another_shape_is_refused(tmp_path):
     with pytest.raises(ResultFileError, match="must have the grid's shape"):
         write_vtkhdf(tmp_path / "a.vtkhdf", GRID, {"mean": np.zeros((5, 4, 6))})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 3), (4, 1, 1), (1, 2, 3)])
+def test_grids_of_one_cell_along_an_axis_are_images_of_one_point_there(tmp_path, shape):
+    field = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    write_vtkhdf(tmp_path / "thin.vtkhdf", Grid(shape, (10.0, 20.0, 30.0)), {"mean": field})
+    with h5py.File(tmp_path / "thin.vtkhdf") as file:
+        root = file["VTKHDF"]
+        nz, ny, nx = shape
+        assert root.attrs["WholeExtent"].tolist() == [0, nx - 1, 0, ny - 1, 0, nz - 1]
+        np.testing.assert_array_equal(root["PointData/mean"][()], field[::-1])

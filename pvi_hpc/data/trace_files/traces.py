@@ -4,30 +4,52 @@ import glob
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.data.segy import read_segy
-from pvi_hpc.data.su import read_su
-from pvi_hpc.data.survey import Shot, Survey, Wavelet
-from pvi_hpc.data.trace_headers import DEAD, Traces, check_headers, positions, unreadable
+from pvi_hpc.data.remarks import Remark, as_attributes
+from pvi_hpc.data.survey import Component, Shot, Survey, Wavelet
+from pvi_hpc.data.trace_files.segy import read_segy
+from pvi_hpc.data.trace_files.su import read_su
+from pvi_hpc.data.trace_files.trace_codes import receiver_traces
+from pvi_hpc.data.trace_files.trace_headers import (
+    Traces,
+    check_headers,
+    header_remarks,
+    positions,
+    unreadable,
+)
 from pvi_hpc.errors import SurveyError
 
 __all__ = ["expand_files", "import_traces", "with_noise_window"]
+
+
+class Sampling(NamedTuple):
+    """The sampling of a file: interval [s] and number of samples."""
+
+    file: str
+    dt: float
+    n_samples: int
+
 
 READERS: Final[dict[str, Callable[[str | Path], Traces]]] = {"segy": read_segy, "su": read_su}
 
 
 def import_traces(
-    files: Sequence[str], *, kind: Literal["segy", "su"], wavelet: Wavelet, noise_sd: float
+    files: Sequence[str],
+    *,
+    kind: Literal["segy", "su"],
+    wavelet: Wavelet,
+    noise_sd: float,
+    component: Component = "pressure",
 ) -> Survey:
     """Read SEG-Y or SU files, one a survey or one a shot.
 
-    Shots are ordered by FieldRecord, receivers by TraceNumber. Dead traces (all zero, or
-    so marked) get `noise_sd = inf`, which leaves them out of the misfit; their number is
-    in `attributes["dead_traces"]`. One marked dead may hold NaN, and is then read as zero.
+    Shots are ordered by FieldRecord, receivers by TraceNumber. Only live traces that record
+    `component` become receivers; what was left out or assumed is told in the attributes
+    (`pvi_hpc.data.remarks`).
 
     Parameters
     ----------
@@ -41,20 +63,19 @@ def import_traces(
     Raises
     ------
     SurveyError
-        If a file is missing or damaged, files differ in sampling, or a shot is found
-        twice or has two sources.
+        If a file is missing or damaged, files differ in sampling, a shot is found twice or
+        has two sources, or no trace is left.
     """
     paths = expand_files(files)
     shots: dict[int, tuple[Shot, str]] = {}
-    first: Traces | None = None
+    remarks: list[tuple[str, Remark]] = []
+    sampling: Sampling | None = None
     for path in paths:
-        try:
-            traces = READERS[kind](path)
-        except OSError as error:
-            raise unreadable(path, error) from error
-        check_headers(traces)
-        first = first or traces
-        _check_sampling(traces, first)
+        traces = _receivers(path, kind, component)
+        remarks += [(path, remark) for remark in traces.remarks]
+        found = Sampling(traces.file, traces.dt, traces.data.shape[1])
+        sampling = sampling or found
+        _check_sampling(found, sampling)
         for shot in _shots(traces, noise_sd):
             if shot.id in shots:
                 raise SurveyError(
@@ -63,17 +84,18 @@ def import_traces(
                     "or, if these are two shots, renumber FieldRecord (bytes 9-12)."
                 )
             shots[shot.id] = (shot, path)
-    assert first is not None  # expand_files gives at least one
-    ordered = tuple(shots[i][0] for i in sorted(shots))
-    dead = sum(int(np.isinf(shot.noise_sd).sum()) for shot in ordered)
+    assert sampling is not None  # expand_files gives at least one
     more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
     # Names only: the same data in another folder must give the same survey file.
-    attributes = {
-        "source": Path(paths[0]).name + more,
-        "format": kind,
-        "dead_traces": str(dead),
-    }
-    return Survey(ordered, wavelet, first.dt, first.data.shape[1], attributes)
+    attributes = {"source": Path(paths[0]).name + more, "format": kind}
+    attributes |= as_attributes(remarks)
+    if not shots:
+        raise SurveyError(
+            f"'survey.files' hold no live trace of 'survey.component: {component}':\n"
+            f"{attributes.get('doubtful', '')}"
+        )
+    ordered = tuple(shots[i][0] for i in sorted(shots))
+    return Survey(ordered, wavelet, sampling.dt, sampling.n_samples, attributes, component)
 
 
 def with_noise_window(survey: Survey, window_s: float) -> Survey:
@@ -136,14 +158,29 @@ def expand_files(files: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(paths))
 
 
+def _receivers(path: str, kind: Literal["segy", "su"], component: Component) -> Traces:
+    """Read the live traces of one file that record `component`, with remarks on all of it."""
+    try:
+        traces = READERS[kind](path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    kept, remarks = receiver_traces(traces, component)
+    lost = np.setdiff1d(traces.headers["FieldRecord"], traces.headers["FieldRecord"][kept])
+    if len(lost) and kept.any():
+        text = f"{len(lost)} FieldRecords have no trace left, the first is {lost[0]}"
+        remarks.append(Remark("doubtful", text))
+    traces = traces.take(kept)
+    check_headers(traces)
+    remarks += header_remarks(traces, component)
+    return replace(traces, remarks=(*traces.remarks, *remarks))
+
+
 def _shots(traces: Traces, noise_sd: float) -> Iterator[Shot]:
     """Yield the shots of one file; neither they nor their traces need be together."""
     records, numbers = traces.headers["FieldRecord"], traces.headers["TraceNumber"]
+    if not len(records):
+        return
     sources, receivers = positions(traces.headers)
-    dead = ~traces.data.any(axis=1) | (traces.headers["TraceIdentificationCode"] == DEAD)
-    # `check_headers` let NaN pass in traces marked dead: zero times a weight of 0 stays 0.
-    finite = np.isfinite(traces.data).all(axis=1, keepdims=True)
-    data = traces.data if finite.all() else np.where(finite, traces.data, np.float32(0))
     order = np.lexsort((numbers, records))
     for i in np.split(order, np.flatnonzero(np.diff(records[order])) + 1):
         _check_shot(traces, i, sources)
@@ -151,8 +188,8 @@ def _shots(traces: Traces, noise_sd: float) -> Iterator[Shot]:
             id=int(records[i[0]]),
             source=sources[i[0]],
             receivers=receivers[i],
-            data=data[i],
-            noise_sd=np.where(dead[i], np.inf, noise_sd),
+            data=traces.data[i],
+            noise_sd=np.full(len(i), noise_sd, dtype=np.float64),
         )
 
 
@@ -164,12 +201,19 @@ def _check_shot(traces: Traces, i: NDArray[np.intp], sources: NDArray[np.float64
         k = i[int(moved.argmax())]
         raise SurveyError(
             f"'{traces.file}': FieldRecord {record} has two sources, (z, y, x) = "
-            f"{sources[i[0]].tolist()} m at trace {i[0] + 1} and {sources[k].tolist()} m at "
-            f"trace {k + 1}; give every shot its own FieldRecord (bytes 9-12)."
+            f"{sources[i[0]].tolist()} m at trace {traces.number[i[0]]} and "
+            f"{sources[k].tolist()} m at trace {traces.number[k]}; give every "
+            "shot its own FieldRecord (bytes 9-12)."
         )
     twice = np.flatnonzero(np.diff(numbers) == 0)
     if len(twice):
-        a, b = sorted(int(k) + 1 for k in i[twice[0] : twice[0] + 2])
+        a, b = sorted(int(traces.number[k]) for k in i[twice[0] : twice[0] + 2])
+        if not (record or numbers.any()):
+            raise SurveyError(
+                f"'{traces.file}': FieldRecord (bytes 9-12) and TraceNumber (bytes 13-16) are "
+                f"0 in {len(i)} traces, the first is trace {traces.number[i[0]]}; number the "
+                "shots, and the traces of each shot."
+            )
         raise SurveyError(
             f"'{traces.file}': traces {a} and {b} are both FieldRecord {record}, TraceNumber "
             f"{numbers[twice[0]]}; a shot is in the file twice, or TraceNumber (bytes 13-16) "
@@ -177,12 +221,12 @@ def _check_shot(traces: Traces, i: NDArray[np.intp], sources: NDArray[np.float64
         )
 
 
-def _check_sampling(traces: Traces, first: Traces) -> None:
-    a, b = (traces.dt, traces.data.shape[1]), (first.dt, first.data.shape[1])
-    if a[1] != b[1] or abs(a[0] - b[0]) > 1e-9:
+def _check_sampling(found: Sampling, first: Sampling) -> None:
+    if found.n_samples != first.n_samples or abs(found.dt - first.dt) > 1e-9:
         raise SurveyError(
-            f"'{traces.file}' has {a[1]} samples of {a[0]:g} s, '{first.file}' has {b[1]} "
-            f"samples of {b[0]:g} s; all files of 'survey.files' must be sampled alike."
+            f"'{found.file}' has {found.n_samples} samples of {found.dt:g} s, '{first.file}' "
+            f"has {first.n_samples} samples of {first.dt:g} s; all files of 'survey.files' "
+            "must be sampled alike."
         )
 
 

@@ -19,6 +19,7 @@ def main() -> None:
         tries = {
             "clear": lambda p=port: heard(connect(host, p)),
             "web": lambda p=port: heard(connect(host, p), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+            "mpi": lambda p=port: heard(connect(host, p), b"HYD" + bytes(9)),
             "tls": lambda p=port: heard(sealed(host, p)),
             "other certificate": lambda p=port: heard(sealed(host, p, certificate, key)),
         }

@@ -1,0 +1,241 @@
+"""The 240-byte trace header that SEG-Y and SU share, and the geometry in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pvi_hpc.data.remarks import Kind, Remark
+from pvi_hpc.data.survey import Component
+from pvi_hpc.errors import SurveyError
+
+__all__ = [
+    "FIELDS",
+    "Traces",
+    "check_headers",
+    "header_remarks",
+    "positions",
+    "scale_factor",
+    "unreadable",
+    "unsigned_interval",
+]
+
+Headers = Mapping[str, NDArray[Any]]
+
+#: First byte (counted from 1, as in the standard) and NumPy code of each field we read.
+#: SEG Technical Standards Committee (2017), SEG-Y revision 2.0, table 3. Counts have no sign:
+#: files with more than 32767 samples or microseconds use all bits.
+FIELDS: Final[Mapping[str, tuple[int, str]]] = {
+    "FieldRecord": (9, "i4"),
+    "TraceNumber": (13, "i4"),
+    "TraceIdentificationCode": (29, "i2"),
+    "DataUse": (35, "i2"),
+    "ReceiverGroupElevation": (41, "i4"),
+    "SourceSurfaceElevation": (45, "i4"),
+    "SourceDepth": (49, "i4"),
+    "ElevationScalar": (69, "i2"),
+    "SourceGroupScalar": (71, "i2"),
+    "SourceX": (73, "i4"),
+    "SourceY": (77, "i4"),
+    "GroupX": (81, "i4"),
+    "GroupY": (85, "i4"),
+    "CoordinateUnits": (89, "i2"),
+    "TotalStaticApplied": (103, "i2"),
+    "LagTimeA": (105, "i2"),
+    "LagTimeB": (107, "i2"),
+    "DelayRecordingTime": (109, "i2"),
+    "TRACE_SAMPLE_COUNT": (115, "u2"),
+    "TRACE_SAMPLE_INTERVAL": (117, "u2"),
+    "InstrumentGainConstant": (121, "i2"),
+    "InstrumentInitialGain": (123, "i2"),
+    "TraceWeightingFactor": (169, "i2"),
+}
+
+
+#: Of TraceValueMeasurementUnit (revision 1 and later), where they tell components apart.
+UNITS: Final[Mapping[int, str]] = {1: "Pa", 5: "m", 6: "m/s", 7: "m/s2", 8: "N", 9: "W"}
+UNITS_OF: Final[Mapping[Component, tuple[int, ...]]] = {
+    "pressure": (1,), "vz": (6,), "vy": (6,), "vx": (6,),
+}  # fmt: skip
+
+
+#: Polarity codes under which the samples have the other sign than ours.
+OPPOSITE: Final[Mapping[Component, int]] = {"pressure": 1, "vz": 2}
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Traces of one file, in its order.
+
+    `headers` has one array `(n,)` a field; `data` is `(n, n_samples)` float32; `dt` is the
+    sampling interval [s]; `number` counts the traces in the file, from 1. `intervals` [us]
+    and `counts` are what the headers of the traces may hold beside 0. `polarity` is 1 where
+    a rise of pressure, or motion upwards, is a negative number, 2 the other way, 0 unknown.
+    """
+
+    file: str
+    headers: Headers
+    data: NDArray[np.float32]
+    dt: float
+    number: NDArray[np.int64]
+    intervals: tuple[int, ...]
+    counts: tuple[int, ...]
+    remarks: tuple[Remark, ...] = ()
+    polarity: int = 0
+
+    def take(self, kept: NDArray[np.bool_]) -> "Traces":
+        """Return those traces where `kept` `(n,)` is true."""
+        if kept.all():
+            return self
+        headers = {name: values[kept] for name, values in self.headers.items()}
+        return replace(self, headers=headers, data=self.data[kept], number=self.number[kept])
+
+
+def positions(headers: Headers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return sources and receivers, both `(n, 3)`, each `(z, y, x)` [m], z downwards.
+
+    Elevations are positive upwards and the source's depth is below its surface
+    elevation, so that z = -elevation. A negative scalar divides, a positive one
+    multiplies, 0 means 1.
+    """
+    horizontal = scale_factor(headers["SourceGroupScalar"])
+    vertical = scale_factor(headers["ElevationScalar"])
+    source_z = headers["SourceDepth"] - headers["SourceSurfaceElevation"].astype(np.int64)
+    sources = (
+        source_z * vertical,
+        headers["SourceY"] * horizontal,
+        headers["SourceX"] * horizontal,
+    )
+    receivers = (
+        -headers["ReceiverGroupElevation"].astype(np.int64) * vertical,
+        headers["GroupY"] * horizontal,
+        headers["GroupX"] * horizontal,
+    )
+    # Adding 0 turns -0.0 into 0.0.
+    return np.stack(sources, axis=1) + 0.0, np.stack(receivers, axis=1) + 0.0
+
+
+def check_headers(traces: Traces) -> None:
+    """Check what every live trace must satisfy.
+
+    Raises
+    ------
+    SurveyError
+        If an interval, sample count, delay, coordinate unit or weighting factor does not fit,
+        or a value is not finite; the message names file, trace and header.
+    """
+    headers = traces.headers
+    for name, allowed, unit in (
+        ("TRACE_SAMPLE_INTERVAL", traces.intervals, " us"),
+        ("TRACE_SAMPLE_COUNT", traces.counts, ""),
+    ):
+        first = FIELDS[name][0]
+        _refuse(
+            traces, name, ~np.isin(headers[name], (0, *allowed)),
+            f"{' or '.join(map(str, allowed))}{unit}, as the file has it; correct "
+            f"bytes {first}-{first + 1}, or set them to 0",
+        )  # fmt: skip
+    _refuse(
+        traces, "DelayRecordingTime", headers["DelayRecordingTime"] != 0,
+        "0 ms: sample 0 must be at the wavelet's t = 0; pad the traces and set it to 0",
+    )  # fmt: skip
+    _refuse(
+        traces, "CoordinateUnits", ~np.isin(headers["CoordinateUnits"], (0, 1)),
+        "0 or 1 (lengths in metres); project geographic coordinates to metres, or set "
+        "bytes 89-90 to 1 if the values are metres",
+    )  # fmt: skip
+    bad = ~np.isfinite(traces.data).all(axis=1)
+    if bad.any():
+        i = int(bad.argmax())
+        raise SurveyError(
+            f"'{traces.file}': trace {traces.number[i]} (FieldRecord "
+            f"{headers['FieldRecord'][i]}, TraceNumber {headers['TraceNumber'][i]}) holds NaN "
+            f"or infinite values, and {int(bad.sum())} traces do in all; mark them dead "
+            "(TraceIdentificationCode, bytes 29-30, = 2), set them to zero, or remove them."
+        )
+
+
+def header_remarks(traces: Traces, component: Component) -> list[Remark]:
+    """Return remarks on what headers of live traces leave open, or is not applied."""
+    headers = traces.headers
+    found: list[tuple[Kind, str, NDArray[Any]]] = [
+        (
+            "assumed",
+            "CoordinateUnits (bytes 89-90) is 0, unknown; lengths are taken as metres",
+            headers["CoordinateUnits"] == 0,
+        ),
+        ("doubtful", "DataUse (bytes 35-36) is 2, test data", headers["DataUse"] == 2),
+    ]
+    found += [
+        (
+            "doubtful",
+            f"{name} (bytes {FIELDS[name][0]}-{FIELDS[name][0] + 1}) is not 0; it is not "
+            "applied: sample 0 is taken as the wavelet's t = 0",
+            headers[name] != 0,
+        )
+        for name in ("TotalStaticApplied", "LagTimeA", "LagTimeB")
+    ]
+    gain = headers["InstrumentGainConstant"] + headers["InstrumentInitialGain"]
+    found.append(
+        (
+            "doubtful",
+            "the instrument's gain (bytes 121-124) differs between traces; it is not applied",
+            gain != gain[:1],
+        )
+    )
+    found += _of_component(traces, component)
+    return [Remark(kind, text, int(of.sum())) for kind, text, of in found if of.any()]
+
+
+def _of_component(traces: Traces, component: Component) -> list[tuple[Kind, str, NDArray[Any]]]:
+    """Return doubts whether sign and unit of the samples are those of `component`."""
+    found: list[tuple[Kind, str, NDArray[Any]]] = []
+    everywhere = np.ones(len(traces.data), dtype=bool)
+    if traces.polarity == OPPOSITE.get(component):
+        text = (
+            f"ImpulsePolarity (bytes 3257-3258) is {traces.polarity}: the samples of "
+            f"'{component}' have the other sign than ours (a rise of pressure and motion "
+            "downwards are positive) and keep it; check the sign of the wavelet"
+        )
+        found.append(("doubtful", text, everywhere))
+    unit = traces.headers.get("TraceValueMeasurementUnit")
+    if unit is not None:
+        wrong = np.isin(unit, [u for u in UNITS if u not in UNITS_OF[component]])
+        named = ", ".join(UNITS[int(u)] for u in np.unique(unit[wrong]))
+        text = f"the samples are in {named} (bytes 203-204), which is not '{component}'"
+        found.append(("doubtful", text, wrong))
+    return found
+
+
+def unsigned_interval(where: str, micro: float) -> Remark:
+    """Return the remark on an interval [us] that uses the bit of the sign."""
+    return Remark(
+        "doubtful",
+        f"the sampling interval (bytes {where}) is read without a sign as {micro:g} us, not as "
+        f"{micro - 0x10000:g}",
+    )
+
+
+def unreadable(path: object, error: OSError) -> SurveyError:
+    """Return the error that tells a user that a file is there, but not for us."""
+    return SurveyError(
+        f"Cannot read '{path}': {error.strerror or error}; make it readable ('chmod u+r'), "
+        "or correct its name in the configuration."
+    )
+
+
+def _refuse(traces: Traces, header: str, bad: NDArray[np.bool_], expected: str) -> None:
+    if bad.any():
+        i = int(bad.argmax())
+        raise SurveyError(
+            f"'{traces.file}': trace {traces.number[i]} has {header} = "
+            f"{traces.headers[header][i]}, expected {expected}."
+        )
+
+
+def scale_factor(scalar: NDArray[Any]) -> NDArray[np.float64]:
+    """Return what a scalar of a trace header multiplies by; a negative one divides, 0 is 1."""
+    size = np.maximum(np.abs(scalar.astype(np.float64)), 1.0)
+    return np.where(scalar < 0, 1.0 / size, size)

@@ -9,6 +9,7 @@ mean sd of a cell and the sd of the mean over a disc of 1.5 km. Usage:
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,9 @@ def main() -> None:
         for kind, options, exact in FAMILIES:
             if sys.argv[2:] and kind not in sys.argv[2:]:
                 continue
-            family = load_family(FamilySettings(kind=kind, options=options), problem.active)
+            family: Any = load_family(
+                FamilySettings(kind=kind, options=options), problem.active
+            )
             start = family.informed(torch.from_numpy(problem.mean), precision)
             best = start if exact else _converge(family, start, problem)
             rows = [_quality(dense_factor(family, p), problem) for p in (start, best)]

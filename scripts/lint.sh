@@ -10,6 +10,10 @@ check() {
 check ruff check .
 check ruff format --check .
 check mypy
+# Folders on their own: each has a conftest.
+for folder in tests/*/ benchmarks scripts docs/examples; do
+  check mypy --config-file tests/mypy.ini "$folder"
+done
 check lint-imports --no-cache
 check clang-format --dry-run --Werror solvers/*/*.[ch]
 check snakefmt --check Snakefile workflow

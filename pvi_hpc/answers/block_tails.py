@@ -53,8 +53,9 @@ def block_k_hats(
     for name, box in problem.run.grid.grid.boxes(settings.blocks):
         inside = np.zeros(active.shape, bool)
         inside[box] = True
-        direction = torch.from_numpy(inside[active].astype(np.float64))
-        if direction.any():
+        block = torch.from_numpy(inside[active].astype(np.float64))
+        if block.any():
+            direction = problem.model_map.prior.direction(block)
             k_hat = k_hat_along(log_p, log_q, mean, direction[None], draws=settings.draws)
             found[name] = k_hat.k
     return found

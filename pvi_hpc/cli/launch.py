@@ -1,6 +1,7 @@
 """Starting and resuming a workflow; Snakemake does the work."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,8 @@ __all__ = ["EXIT_FAILED", "find_profile", "launch"]
 
 #: Exit code of a workflow of which a step failed.
 EXIT_FAILED: Final = 1
+#: Folder of the locks of Snakemake; empty unless it runs or was killed.
+LOCKS: Final = Path(".snakemake/locks")
 #: Number of lines of a failed step's log that are shown.
 TAIL: Final = 15
 
@@ -133,8 +136,9 @@ def _conclude(workflow: Workflow, code: int, stop: StopFlag, began: float) -> in
         typer.echo(_done(workflow.paths, lines, began))
         return 0
     stopped = bool(stop) or _runs_stopped(project, began)
-    if stopped and code < 0:
-        workflow.unlock()
+    if stopped and any(LOCKS.glob("*")):
+        with suppress(ConfigError):  # `pvi resume` tries again
+            workflow.unlock()
     if any("LockException" in line for line in lines):
         typer.echo(
             "Snakemake's lock of this directory is taken: another workflow runs in it, perhaps "

@@ -90,6 +90,7 @@ class Workflow:
             text=True,
             env=_environment(),
             check=False,
+            start_new_session=True,  # signals to the group are for the workflow
         )
         if done.returncode:
             raise ConfigError(f"Cannot unlock the workflow:\n{done.stderr.strip()}")

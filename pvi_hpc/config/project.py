@@ -132,10 +132,14 @@ class Run(_Shared):
 
     def lasting_settings(self) -> dict[str, Any]:
         """Return the settings that must not change while the run goes on."""
-        tree = with_solver(self.model_dump(mode="json", exclude={"execution", "posterior"}))
-        for name in ("max_error", "scratch"):  # a bound and a place change no bit
-            if "solver" in tree:
-                del tree["solver"]["gradient"][name]
+        tree = self.model_dump(mode="json", exclude={"execution", "posterior"})
+        for key in self.forward.operational:
+            *sections, name = key.split(".")
+            node = tree["forward"]
+            for section in sections:
+                node = node[section]
+            del node[name]
+        tree = with_solver(tree)
         # Runs begun by earlier versions have these, whatever their prior.
         tree["prior"] = {"mean_m_s": None, "sd_m_s": None, **tree["prior"]}
         execution = self.execution.model_dump(include={"ranks", "shots_per_task"})

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.data.segy import read_segy_records
-from pvi_hpc.data.segy_layout import SegyLayout, read_layout
-from pvi_hpc.data.trace_headers import scale_factor
+from pvi_hpc.data.trace_files.segy import read_segy_records
+from pvi_hpc.data.trace_files.segy_layout import SegyLayout, read_layout
+from pvi_hpc.data.trace_files.trace_headers import scale_factor
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid
 

@@ -11,7 +11,7 @@ from pvi_hpc.data.settings import GeneratorSettings, ModelFileSettings, SurveySe
 from pvi_hpc.data.survey import Survey, Wavelet
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.data.synthetic import add_noise, generate_model, geometry
-from pvi_hpc.data.traces import expand_files, import_traces, with_noise_window
+from pvi_hpc.data.trace_files.traces import expand_files, import_traces, with_noise_window
 from pvi_hpc.data.wavelets import wavelet_of
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.grid import Grid

@@ -37,7 +37,9 @@ def ricker(settings: RickerSettings, dt: float, n: int) -> Wavelet:
 
     Examples
     --------
-    >>> float(ricker(Ricker(peak_hz=5.0, delay_s=0.24), 0.002, 801).samples[120])
+    >>> from pvi_hpc.data.settings import RickerSettings
+    >>> settings = RickerSettings(peak_hz=5.0, delay_s=0.24)
+    >>> float(ricker(settings, 0.002, 801).samples[120])
     1.0
     """
     if settings.delay_s * settings.peak_hz < 1.0:

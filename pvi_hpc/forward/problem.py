@@ -122,6 +122,16 @@ class Domain(Protocol):
         """Threads of a rank."""
         ...
 
+    @property
+    def shots_per_task(self) -> int:
+        """Largest number of shots that a gang simulates in one task."""
+        ...
+
+    @property
+    def timeout_s(self) -> float:
+        """Longest duration of a task [s]."""
+        ...
+
 
 @dataclass(frozen=True)
 class SimulationCost:

@@ -16,4 +16,8 @@ class ForwardSettings(KindSettings):
     section: ClassVar[str] = "forward"
     default_kind: ClassVar[str] = "acoustic"
 
+    #: Keys that change no result: a begun run may go on with other values of them. A dot
+    #: leads into a section of the section.
+    operational: ClassVar[frozenset[str]] = frozenset()
+
     kind: str = Field("acoustic", description="acoustic, function, command, or an entry point.")

@@ -185,6 +185,10 @@ class Matern:
         field = self.marginal.to_normal(m).clamp(-START_THETA_MAX, START_THETA_MAX)
         return torch.stack([self._start(row[None])[0] for row in field])
 
+    def direction(self, cells: Tensor) -> Tensor:
+        """Return the direction `(n,)` of `theta` in which the sum over `cells` grows most."""
+        return self.correlation.correlate_back(cells[None])[0]
+
     def log_prob(self, m: Tensor) -> Tensor:
         """Return the log density `(S,)` of velocities `(S, n)`; -inf outside the bounds."""
         field = self.marginal.to_normal(m)

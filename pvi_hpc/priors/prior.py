@@ -82,6 +82,10 @@ class Prior(Protocol):
         """
         ...
 
+    def direction(self, cells: Tensor) -> Tensor:
+        """Return the direction `(n,)` of `theta` that moves those of the `cells` with a 1."""
+        ...
+
     def log_prob(self, m: Tensor) -> Tensor:
         """Return the log density `(S,)` of velocities `(S, n)` [m/s]."""
         ...
@@ -164,6 +168,10 @@ class IndependentPrior(ABC):
     def start(self, m: Tensor) -> Tensor:
         """Return `to_normal`, at most `START_THETA_MAX` in size."""
         return self.to_normal(m).clamp(-START_THETA_MAX, START_THETA_MAX)
+
+    def direction(self, cells: Tensor) -> Tensor:
+        """Return `cells` `(n,)`: every `theta` is of one cell."""
+        return cells
 
     def log_prob(self, m: Tensor) -> Tensor:
         """Return the log density `(S,)` of velocities `(S, n)`; -inf outside the bounds."""

@@ -1,10 +1,16 @@
 r"""Correlation of the cells of a box that is a product of one correlation for each axis.
 
 With :math:`C_a` the correlation matrix along axis :math:`a`, that of the box is the Kronecker
-product :math:`C = C_z \otimes C_y \otimes C_x`, and with :math:`C_a = L_a L_a^T` its Cholesky
-factor is :math:`L = L_z \otimes L_y \otimes L_x` [1]_. Products with :math:`L`, its transpose
-and its inverse take :math:`O(n (n_z + n_y + n_x))` operations and no matrix of the box; the
-diagonal of :math:`C` is one in every cell, also at the edges.
+product :math:`C = C_z \otimes C_y \otimes C_x` [1]_. With the eigenvectors
+:math:`C_a = U_a \Lambda_a U_a^T`, the factor :math:`L = L_z \otimes L_y \otimes L_x` of
+:math:`L_a = U_a \Lambda_a^{1/2}` has :math:`L L^T = C` (the Karhunen-Loeve expansion): unknown
+number :math:`(k_z, k_y, k_x)` is the amplitude of a wave that oscillates the faster the larger
+they are. Products with :math:`L`, its transpose and its inverse take
+:math:`O(n (n_z + n_y + n_x))` operations and no matrix of the box; the diagonal of :math:`C` is
+one in every cell, also at the edges.
+
+A Cholesky factor would do as well, but data then tie far more unknowns to each other; see
+docs/theory/priors.md for figures.
 
 References
 ----------
@@ -12,8 +18,8 @@ References
    University of Cambridge, chapter 5.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cached_property, reduce
+from collections.abc import Sequence
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -29,8 +35,8 @@ __all__ = ["SeparableCorrelation", "matern_correlation"]
 
 Array = NDArray[np.float64]
 
-#: Least variance of a cell given those before it on its axis that float64 resolves safely.
-LEAST_VARIANCE: Final = 1e-12
+#: Least eigenvalue of a correlation, of the largest, that float64 resolves safely.
+LEAST_EIGENVALUE: Final = 1e-12
 
 
 def matern_correlation(distance: ArrayLike, length: float, smoothness: float) -> Array:
@@ -81,85 +87,65 @@ class SeparableCorrelation:
     """
 
     def __init__(self, axes: Sequence[Array]) -> None:
-        self._axes = tuple(axes)
-        self._factors = [_cholesky(c, name) for c, name in zip(axes, "zyx", strict=True)]
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Cells of the box `(nz, ny, nx)`."""
-        nz, ny, nx = (len(c) for c in self._axes)
-        return nz, ny, nx
+        pairs = [_eigen(c, name) for c, name in zip(axes, "zyx", strict=True)]
+        self._vectors = [vectors for _, vectors in pairs]
+        values = [values for values, _ in pairs]
+        self.shape = len(values[0]), len(values[1]), len(values[2])
+        self._variances = reduce(torch.kron, values)
+        self._sds = torch.from_numpy(np.sqrt(self._variances.numpy()))
 
     @property
     def log_det(self) -> float:
         """Natural logarithm of the determinant of `L`."""
-        n = int(np.prod(self.shape))
-        return sum(n / len(f) * float(f.diagonal().log().sum()) for f in self._factors)
+        return 0.5 * float(np.log(self._variances.numpy()).sum())
 
     def correlate(self, xi: Tensor) -> Tensor:
         """Return `L xi`: of independent standard normals, a field of the correlation."""
-        return self._map(xi, self._factors, torch.mm)
+        return self._map(xi.detach() * self._sds, self._vectors)
 
     def correlate_back(self, gradient: Tensor) -> Tensor:
         """Return `L^T gradient`: from derivatives by the field to derivatives by `xi`."""
-        return self._map(gradient, [f.T for f in self._factors], torch.mm)
+        return self._amplitudes(gradient) * self._sds
 
     def whiten(self, field: Tensor) -> Tensor:
         """Return `L^{-1} field`."""
-        return self._map(field, self._factors, _solve)
+        return self._amplitudes(field) / self._sds
 
     def plausible(self, field: Tensor, sd: float) -> Tensor:
-        r"""Return the `xi` that minimises `|xi|^2 + |L xi - field|^2 / sd^2`.
+        """Return the `xi` that minimises `|xi|^2 + |L xi - field|^2 / sd^2`.
 
-        It is :math:`L^T (C + \sigma^2 I)^{-1}` times the field: `L xi` follows the field but
-        for what the correlation makes improbable. Eigenvectors of each axis give the inverse.
+        `L xi` follows the field but for what the correlation makes improbable.
         """
-        values, vectors = self._eigen
-        scale = reduce(torch.kron, values) + sd**2
-        inside = self._map(field, [v.T for v in vectors], torch.mm) / scale
-        return self.correlate_back(self._map(inside, vectors, torch.mm))
+        return self._amplitudes(field) * self._sds / (self._variances + sd**2)
 
-    @cached_property
-    def _eigen(self) -> tuple[list[Tensor], list[Tensor]]:
-        with one_thread():
-            pairs = [torch.linalg.eigh(torch.from_numpy(c)) for c in self._axes]
-        return [values for values, _ in pairs], [vectors for _, vectors in pairs]
+    def _amplitudes(self, field: Tensor) -> Tensor:
+        """Return the products of the field with every eigenvector."""
+        return self._map(field.detach(), [v.T for v in self._vectors])
 
-    def _map(
-        self,
-        vectors: Tensor,
-        matrices: Sequence[Tensor],
-        apply: Callable[[Tensor, Tensor], Tensor],
-    ) -> Tensor:
-        """Apply one matrix along each axis to every vector."""
+    def _map(self, vectors: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+        """Multiply every vector by one matrix along each axis."""
         out = torch.empty(vectors.shape, dtype=torch.float64)
-        with one_thread(), torch.no_grad():
+        with one_thread():
             for row, vector in zip(out, vectors, strict=True):
-                field = vector.detach().double().reshape(self.shape)
+                field = vector.double().reshape(self.shape)
                 for axis, matrix in enumerate(matrices):
                     if len(matrix) > 1:  # one cell correlates with itself only
                         ahead = field.movedim(axis, 0)
-                        flat = ahead.reshape(len(matrix), -1)
-                        field = apply(matrix, flat).reshape(ahead.shape).movedim(0, axis)
+                        flat = matrix @ ahead.reshape(len(matrix), -1)
+                        field = flat.reshape(ahead.shape).movedim(0, axis)
                 row.copy_(field.reshape(-1))
         return out
 
 
-def _cholesky(correlation: Array, axis: str) -> Tensor:
-    try:
-        factor = np.linalg.cholesky(correlation)
-        least = float(factor.diagonal().min()) ** 2
-    except np.linalg.LinAlgError:
-        least = 0.0
-    if least < LEAST_VARIANCE:
+def _eigen(correlation: Array, axis: str) -> tuple[Tensor, Tensor]:
+    """Return eigenvalues, largest first, and eigenvectors whose first elements are positive."""
+    with one_thread():
+        values, vectors = torch.linalg.eigh(torch.from_numpy(correlation))
+    if float(values[0]) < LEAST_EIGENVALUE * float(values[-1]):
         raise ConfigError(
             "'prior.length_m' must let neighbouring cells differ by more than a float64 "
             f"resolves, but along {axis} it does not; choose a shorter length or a smaller "
             "'prior.smoothness'."
         )
-    return torch.from_numpy(factor)
-
-
-def _solve(factor: Tensor, right: Tensor) -> Tensor:
-    solved: Tensor = torch.linalg.solve_triangular(factor, right, upper=False)
-    return solved
+    signs = torch.where(vectors[:1] < 0, -1.0, 1.0)
+    return values.flip(0), (vectors * signs).flip(1).contiguous()

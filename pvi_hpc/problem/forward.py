@@ -47,6 +47,16 @@ class RunDomain:
         return self.run.execution.threads
 
     @property
+    def shots_per_task(self) -> int:
+        """Largest number of shots that a gang simulates in one task."""
+        return self.run.execution.shots_per_task
+
+    @property
+    def timeout_s(self) -> float:
+        """Longest duration of a task [s]."""
+        return self.run.execution.timeout_s
+
+    @property
     def prior_range(self) -> tuple[float, float]:
         """Lowest and highest value that the prior allows anywhere [m/s]."""
         # Imported here, as below: these load torch, which the workflow does not need.

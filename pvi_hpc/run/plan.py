@@ -7,7 +7,7 @@ from typing import Final
 import yaml
 
 from pvi_hpc.config import Project, Run
-from pvi_hpc.config.project import with_solver
+from pvi_hpc.config.project import ACOUSTIC, with_solver
 from pvi_hpc.errors import CheckpointError
 from pvi_hpc.priors import prior_bounds
 from pvi_hpc.problem.forward import forward_problem
@@ -81,7 +81,10 @@ def refuse_changed_runs(project: Project) -> None:
 def survey_settings(project: Project) -> str:
     """Return, as JSON, the settings that the survey file depends on."""
     run = project.shared_run
-    tree = with_solver(run.model_dump(mode="json", include={"grid", "survey", "forward"}))
+    tree = run.model_dump(mode="json", include={"grid", "survey", "forward"})
+    if run.forward.kind != ACOUSTIC:  # claims of acoustic surveys have always held all keys
+        tree["forward"] = run.lasting_settings()["forward"]
+    tree = with_solver(tree)
     if run.survey is not None and run.survey.synthetic is not None:
         # The absorbing layers of the simulation are tuned to it.
         tree["prior"] = {"upper_m_s": prior_bounds(run.prior, run.cells)[1]}

@@ -110,8 +110,8 @@ class Predictive:
     shots: tuple[PredictedShot, ...]
     misfits: Misfits
     dt: float
-    of_data: bool = True
     attributes: Mapping[str, str] = field(default_factory=dict)
+    of_data: bool = True
 
     def shot(self, number: int | None = None) -> PredictedShot | None:
         """Return the shot with that id, or the middle one."""
@@ -154,7 +154,7 @@ def read_predictive(path: str | Path) -> Predictive:
             misfits = Misfits(**{name: group[name][...] for name in group})
             shots = tuple(_read_shot(file["shots"][name]) for name in sorted(file["shots"]))
             of_data = bool(file.attrs.get("of_data", True))
-            return Predictive(shots, misfits, float(file.attrs["dt_s"]), of_data, attributes)
+            return Predictive(shots, misfits, float(file.attrs["dt_s"]), attributes, of_data)
         except (KeyError, TypeError) as error:
             raise ResultFileError(
                 f"'{path}' lacks a dataset that docs/reference/files.md asks for: {error}."

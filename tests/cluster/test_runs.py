@@ -10,6 +10,7 @@ import pytest
 import yaml
 from chain import ROOT
 from daemons import wait_until
+from external_example import SHAPE, SPACING, command, compiled, observed
 from recorded_pvi import digest
 from site_profile import make_profile
 
@@ -79,6 +80,29 @@ def test_slurm_runs_the_whole_workflow_to_the_bits_of_a_local_run(local, project
     assert bits(project) == bits(local)
     assert (project / "results" / "tiny" / "report" / "index.html").exists()
     assert not slurm.jobs()
+
+
+def test_a_program_of_a_user_has_the_bits_of_a_local_run_on_slurm(tmp_path, slurm):
+    program = compiled(tmp_path)
+    folders = []
+    for name in ("local", "slurm"):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_project(folder)
+        tree = yaml.safe_load((folder / "tiny.yaml").read_text())
+        del tree["forward"], tree["survey"], tree["report"]
+        data = {"data": str(observed(tmp_path)), "noise_sd": 0.001}
+        tree["grid"] = {"shape": list(SHAPE), "spacing_m": SPACING}
+        tree["forward"] = {**command(program), **data}
+        tree["runs"][0]["execution"] = {"workers": 2, "ranks": 1}
+        (folder / "tiny.yaml").write_text(yaml.safe_dump(tree))
+        folders.append(folder)
+    here, there = folders
+    run(here, ROOT / "cluster_profiles" / "local", "--", "--until", "segment")
+    profile = make_profile("slurm", there)
+    run(there, profile, "--", "--until", "segment", environment=slurm.environment)
+    assert bits(there) == bits(here)
+    wait_until(lambda: not slurm.jobs(), 15, "The end of all jobs")
 
 
 def test_grid_engine_ends_with_the_bits_of_a_local_run(local, project, grid_engine):

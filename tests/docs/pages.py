@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+#: Pages outside the site.
+BESIDE = ("README.md", "CONTRIBUTING.md", "tests/README.md", "distribution/README.md")
 #: Pages that other tests run, because they take minutes.
 TUTORIAL = ("tutorial.md", "tutorial-check.md")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -21,9 +23,9 @@ class Block(NamedTuple):
 
 
 def pages() -> list[Path]:
-    """Return README and all pages of the site that a person wrote."""
+    """Return the pages beside the site and those of it that a person wrote."""
     written = (p for p in DOCS.rglob("*.md") if "_generated" not in p.parts)
-    return [ROOT / "README.md", *sorted(written)]
+    return [*(ROOT / name for name in BESIDE), *sorted(written)]
 
 
 def name_of(page: Path) -> str:

@@ -57,7 +57,7 @@ def test_the_yaml_of_a_page_is_a_valid_configuration(block, tmp_path):
     if heading(block.text).startswith("# config/"):
         demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
         if "forward" in tree:  # it brings its own data
-            demo = {key: demo[key] for key in demo if key not in ("survey", "solver")}
+            demo = {key: demo[key] for key in demo if key not in ("survey", "forward")}
         assert parse_project(demo | tree)
     elif "dask.yaml" in heading(block.text):
         (tmp_path / "dask.yaml").write_text(block.text)
@@ -108,7 +108,9 @@ def test_an_option_that_does_not_exist_is_noticed():
 
 
 def test_every_subcommand_in_the_text_exists():
-    known = set(get_command(app).commands)
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    known = set(group.commands)
     for page in pages():
         for name in re.findall(r"`pvi ([a-z]+)", page.read_text()):
             assert name in known, f"{name_of(page)}: pvi {name}"

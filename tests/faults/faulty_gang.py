@@ -10,6 +10,7 @@ import os
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,7 @@ class FaultySolver:
 
 def make_solver(setup, folder, comm):
     """Return the acoustic solver of the shots, its waves made to fail."""
-    solver = gang.make_solver_of(setup, folder, comm)
+    solver: Any = gang.make_solver_of(setup, folder, comm)
     solver.waves = FaultySolver(solver.waves, comm)
     return solver
 

@@ -286,14 +286,13 @@ def test_no_workers_for_too_long_end_the_batch(simulator):
 
 def test_nothing_survives_a_killed_controller(tmp_path):
     script = Path(__file__).with_name("run_controller.py")
-    controller = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    assert controller.stdout.readline()
-    family = [ProcessId.of(pid) for pid in _descendants(controller.pid)]
-    assert len(family) >= 10
-    controller.kill()
-    controller.wait()
+    ) as controller:
+        assert controller.stdout.readline()
+        family = [ProcessId.of(pid) for pid in _descendants(controller.pid)]
+        assert len(family) >= 10
+        controller.kill()
     deadline = time.monotonic() + 5
     while any(p.alive for p in family) and time.monotonic() < deadline:
         time.sleep(0.05)

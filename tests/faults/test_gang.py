@@ -293,13 +293,13 @@ ask(gang, [0])
 def test_a_gang_dies_with_its_owner_in_the_middle_of_c_code(fault, tmp_path):
     fault("hang@2", always=True)
     code = OWNER.format(here=str(Path(__file__).parent), folder=str(tmp_path))
-    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    keeper, folder = owner.stdout.readline().split()
-    time.sleep(0.5)
-    gang = [int(keeper), *_descendants(int(keeper))]
-    assert len(gang) >= 4
-    owner.kill()
-    owner.wait()
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        keeper, folder = owner.stdout.readline().split()
+        time.sleep(0.5)
+        gang = [int(keeper), *_descendants(int(keeper))]
+        assert len(gang) >= 4
+        owner.kill()
     assert wait_dead(gang, 2.0)
     assert not Path(folder).exists()
 

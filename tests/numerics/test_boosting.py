@@ -16,6 +16,7 @@ from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.flows.planar import Planar
 from pvi_hpc.families.gaussian.full_rank import FullRank
 from pvi_hpc.families.gaussian.mean_field import MeanField
+from pvi_hpc.families.gaussian.options import StencilOptions
 from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.families.mixture import LOG_WEIGHTS, Mixture
 from pvi_hpc.inference.method import load_method
@@ -35,7 +36,7 @@ GRID = np.ones((1, 2, 3), bool)
 FAMILIES = {
     "mean_field": MeanField.from_options(GRID, MeanField.Options()),
     "full_rank": FullRank.from_options(GRID, FullRank.Options()),
-    "structured": Structured.from_options(GRID, Structured.Options(stencil=[1, 1, 3])),
+    "structured": Structured.from_options(GRID, StencilOptions(stencil=[1, 1, 3])),
 }
 
 

@@ -93,10 +93,10 @@ def test_the_pullback_and_autograd_pass_gradcheck(case):
     values = [parameters[name].requires_grad_() for name in names]
 
     def sample(eps, *arguments):
-        arguments = dict(zip(names, arguments, strict=True))
-        if "lower" in arguments:  # what is above the diagonal has no meaning
-            arguments["lower"] = arguments["lower"].tril(-1)
-        return family.sample(arguments, eps)
+        named = dict(zip(names, arguments, strict=True))
+        if "lower" in named:  # what is above the diagonal has no meaning
+            named["lower"] = named["lower"].tril(-1)
+        return family.sample(named, eps)
 
     assert torch.autograd.gradcheck(sample, (eps, *values), fast_mode=True)
     assert torch.autograd.gradcheck(sample, (eps[:1], *values), fast_mode=True)

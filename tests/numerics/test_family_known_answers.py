@@ -5,6 +5,8 @@ with the Hessian. What is left after `N` samples is noise, about `(numbers in L)
 tolerances are of effort, not of bias. `benchmarks/known_answers.py` has more cells.
 """
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ NATURAL = {"kind": "natural", "final": 0.01, "average": 0.5}
 
 def fit(problem, kind, options, iterations, samples, **settings):
     """Return family, divergence of its optimum and of the fit, and the fit."""
-    family = load_family(FamilySettings(kind=kind, options=options), problem.active)
+    family: Any = load_family(FamilySettings(kind=kind, options=options), problem.active)
 
     def kl(parameters):
         factor, mean = dense_factor(family, parameters), parameters["mu"].numpy()

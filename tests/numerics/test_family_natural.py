@@ -1,6 +1,7 @@
 """Natural gradients: where the Fisher information has a closed form, its inverse; and fast."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,7 +132,7 @@ def test_the_sparse_map_is_symmetric_and_positive(name):
 def test_a_few_natural_steps_reach_the_optimum(kind):
     """From N(0, 0.3^2) the gap falls at every step: by 10^3 in 100, by 10^4 in 200."""
     settings = FamilySettings(kind=kind, options=FAMILIES[kind])
-    family = load_family(settings, PROBLEM.active)
+    family: Any = load_family(settings, PROBLEM.active)
     informed = family.informed(torch.from_numpy(PROBLEM.mean), PRECISION)
     best = kl(family, converge(family, informed, PROBLEM.precision))
     parameters = family.initial(torch.zeros(family.n, dtype=torch.float64), 0.3)

@@ -1,5 +1,7 @@
 """Requirements of every flow: invert, know its volume, be a density, start at a Gaussian."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ from pvi_hpc.store.checkpoint import CheckpointStore
 ACTIVE = np.ones((2, 3, 2), bool)
 ACTIVE[0, 1, 0] = False  # 11 unknowns, one fixed cell
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "planar": {"layers": 4},
     "radial": {"layers": 4},
     "affine_coupling": {"layers": 4, "hidden": [8, 8]},

@@ -117,7 +117,7 @@ def test_runs_of_different_lengths_follow_each_other():
 
 
 def test_a_folder_that_cannot_hold_the_history_is_named(tmp_path):
-    with pytest.raises(SolverError, match=r"solver\.gradient\.scratch"):
+    with pytest.raises(SolverError, match=r"forward\.gradient\.scratch"):
         gradient(Storage(folder=str(tmp_path / "missing")))
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from pvi_hpc.forward.acoustic import library as acoustic
 from pvi_hpc.numerics import update_kernels as variational
 
 SOURCES = Path(__file__).parents[2] / "solvers"
-HASHES = {
+HASHES: dict[str, Any] = {
     f"acoustic/{dtype}-{order}": (acoustic.load, dtype, order)
     for dtype in acoustic.REALS
     for order in acoustic.ORDERS

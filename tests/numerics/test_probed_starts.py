@@ -1,6 +1,7 @@
 """Curvature probed by neighbours and by columns, and starts that a library user gives."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,7 +151,7 @@ def fitted(kind, **settings):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_given_matrix_products_and_two_derivatives_start_a_fit_alike(kind):
-    family = load_family(
+    family: Any = load_family(
         FamilySettings(kind=kind, options=KINDS[kind]), np.ones((1, 3, 4), bool)
     )
     exact = DensePrecision(torch.from_numpy(MATRIX), np.ones((1, 3, 4), bool))

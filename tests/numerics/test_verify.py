@@ -58,7 +58,7 @@ def test_the_case_of_a_run_has_its_order(order):
 def test_a_time_step_that_only_the_wider_stencil_refuses_is_named():
     dt = 1.004 * max_time_step(4000.0, (50.0, 50.0, 50.0), order=12)
     VerifyCase.of_run(demo(8, dt), 24, 10)
-    with pytest.raises(ConfigError, match=r"solver\.steps_per_sample: 2"):
+    with pytest.raises(ConfigError, match=r"forward\.steps_per_sample: 2"):
         VerifyCase.of_run(demo(12, dt), 24, 10)
 
 

@@ -13,6 +13,7 @@ from pvi_hpc.diagnostics.known_gaussian import optimal_factor
 from pvi_hpc.families.family import Draw
 from pvi_hpc.families.gaussian.full_rank import FullRank
 from pvi_hpc.families.gaussian.mean_field import MeanField
+from pvi_hpc.families.gaussian.options import StencilOptions
 from pvi_hpc.families.gaussian.precision import DensePrecision
 from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.inference.draws import Draws
@@ -23,7 +24,7 @@ from pvi_hpc.inference.settings import EstimatorSettings, InferenceSettings
 TARGET = tomography(side=8, n_sensors=8)
 FAMILIES = {
     "mean_field": MeanField.from_options(TARGET.active, MeanField.Options()),
-    "structured": Structured.from_options(TARGET.active, Structured.Options(stencil=[1, 5, 5])),
+    "structured": Structured.from_options(TARGET.active, StencilOptions(stencil=[1, 5, 5])),
     "full_rank": FullRank.from_options(TARGET.active, FullRank.Options()),
 }
 ESTIMATORS = {

@@ -11,6 +11,7 @@ from vi_targets import GaussianTarget, precision_of
 
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl, optimal_factor
 from pvi_hpc.families.gaussian.mean_field import MeanField
+from pvi_hpc.families.gaussian.options import StencilOptions
 from pvi_hpc.families.gaussian.precision import DensePrecision
 from pvi_hpc.families.gaussian.structured import Structured
 from pvi_hpc.inference.methods.control_variate import stick_landing
@@ -23,7 +24,7 @@ ACTIVE[0] = False  # a fixed layer
 N = int(ACTIVE.sum())
 FAMILIES = {
     "mean_field": MeanField.from_options(ACTIVE, MeanField.Options()),
-    "structured": Structured.from_options(ACTIVE, Structured.Options(stencil=[3, 3, 3])),
+    "structured": Structured.from_options(ACTIVE, StencilOptions(stencil=[3, 3, 3])),
 }
 
 
@@ -177,7 +178,7 @@ def test_the_score_weight_is_the_regression_within_0_and_1():
 def test_a_large_stencil_and_step_do_not_run_away():
     """Mean sd, 1 is right: 2.48 with the landing alone and one step for all parameters."""
     active = np.ones((6, 7, 8), bool)
-    family = Structured.from_options(active, Structured.Options(stencil=[5, 5, 5]))
+    family = Structured.from_options(active, StencilOptions(stencil=[5, 5, 5]))
     target = GaussianTarget(np.eye(family.n), np.zeros(family.n))
     inference = InferenceSettings(
         iterations=150, optimiser=OptimiserSettings(step=0.05, final=0.05)

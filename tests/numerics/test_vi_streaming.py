@@ -1,5 +1,7 @@
 """Gradients streamed into Adam leave the parameters that stored ones do, to the bit."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,10 @@ from pvi_hpc.inference.settings import EstimatorSettings, InferenceSettings, Opt
 from pvi_hpc.numerics.random import BLOCK, keyed_rng, standard_normal
 
 SHAPE = (4, 5, 6)
-FAMILIES = {"mean_field": (MeanField, {}), "structured": (Structured, {"stencil": [3, 5, 3]})}
+FAMILIES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "mean_field": (MeanField, {}),
+    "structured": (Structured, {"stencil": [3, 5, 3]}),
+}
 
 
 def method_of(kind, precision, **settings):

@@ -111,8 +111,12 @@ class Tomography:
         prior = 0.5 * (np.sum(x * by_prior, axis=1) + log_det - self.n * np.log(2 * np.pi))
         gradient = residual @ self.operator / self.noise**2 + by_prior
         chi_squared = np.mean((residual / self.noise) ** 2, axis=1)
-        values = (np.ascontiguousarray(a) for a in (likelihood, prior, gradient, chi_squared))
-        return TargetValue(*map(torch.from_numpy, values), SimulationCount(done=len(x)))
+        log_likelihood, log_prior, slope, misfit = (
+            torch.from_numpy(np.ascontiguousarray(a))
+            for a in (likelihood, prior, gradient, chi_squared)
+        )
+        count = SimulationCount(done=len(x))
+        return TargetValue(log_likelihood, log_prior, slope, misfit, count)
 
 
 def tomography(side=24, n_sensors=16, length_km=SMOOTH_KM, seed=1):

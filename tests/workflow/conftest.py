@@ -13,6 +13,8 @@ import yaml
 
 HERE = Path(__file__).parent
 SNAKEFILE = HERE.parents[1] / "Snakefile"
+#: Longest time of a command; pytest ends a test earlier, unless told to wait [s].
+LIMIT_S = 3000
 
 
 class Project:
@@ -54,7 +56,7 @@ class Project:
     def pvi(self, *words: str, code: int = 0) -> str:
         """Run a `pvi` command to its end; check its exit code and return what it printed."""
         process = self.start(*words)
-        text, _ = process.communicate(timeout=600)
+        text, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == code, text
         return text
 
@@ -88,6 +90,14 @@ def surveyed(finished: Project, tmp_path: Path) -> Project:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
     return made
+
+
+@pytest.fixture
+def copied(finished: Project, tmp_path: Path) -> Project:
+    """The finished project in a folder of its own, which a test may change."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.folder, folder)
+    return Project(folder, posterior=finished.tree["posterior"])
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

@@ -5,8 +5,8 @@ import pytest
 import segyio
 
 from pvi_hpc.cli.steps import check_config
-from pvi_hpc.data.segy import write_segy
 from pvi_hpc.data.survey_file import read_survey
+from pvi_hpc.data.trace_files.segy import write_segy
 from pvi_hpc.errors import PviError
 
 
@@ -17,7 +17,7 @@ def changed(tree, section, **changes):
 CASES = {
     "unknown key": ({"inference": {"iterations": 6, "sampels": 2}}, "'inference.sampels'"),
     "missing key": ({"prior": {"kind": "uniform"}}, "'prior.depth_m' is missing"),
-    "grid too coarse": ({"solver": {"min_points_per_wavelength": 6}}, "points per wavelength"),
+    "grid too coarse": ({"forward": {"min_points_per_wavelength": 6}}, "points per wavelength"),
     "time step": ({"grid": {"shape": [10, 12, 12], "spacing_m": [20, 60, 60]}}, "time step"),
     "receivers outside": (
         {"grid": {"shape": [10, 12, 12], "spacing_m": 60, "origin_m": [0, 300, 0]}},

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from external_example import SHAPE, SPACING, command, compiled, function, observed, true_model
 
-pytestmark = pytest.mark.slow
+#: One run, which nothing disturbs, is what the others are compared with.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("external")]
 
 LAST = "000006.h5"
 NOISE_S = 0.001
@@ -53,7 +54,6 @@ def settings(folder, forward):
 
 def external_project(project, forward):
     """Make a project of a forward problem of the tiny one."""
-    project.tree = {k: v for k, v in project.tree.items() if k != "solver"}
     project.write(**settings(project.folder, forward))
     return project
 

@@ -12,8 +12,6 @@ import xarray as xr
 pytestmark = pytest.mark.slow
 
 RUNS = ("mean_field", "psvi")
-#: Tests that work in the folder of the finished project, one after another.
-ALONE = pytest.mark.xdist_group("finished")
 
 
 def test_run_ends_with_the_path_of_the_report(finished):
@@ -57,42 +55,35 @@ def test_status_tells_how_far_every_run_is(finished):
     assert text.count("finished") == 2 and "8/8" in text
 
 
-@ALONE
-def test_a_second_run_has_nothing_to_do(finished):
-    checkpoints = finished.results / "psvi" / "checkpoints"
+def test_a_second_run_has_nothing_to_do(copied):
+    checkpoints = copied.results / "psvi" / "checkpoints"
     before = {p.name: p.stat().st_mtime_ns for p in checkpoints.iterdir()}
-    finished.pvi("run", "tiny.yaml")
+    copied.pvi("run", "tiny.yaml")
     assert {p.name: p.stat().st_mtime_ns for p in checkpoints.iterdir()} == before
 
 
-@ALONE
-def test_snakemake_alone_makes_a_report_of_its_own(finished):
+def test_snakemake_alone_makes_a_report_of_its_own(copied):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "snakemake", "--report", "report.html"),
-            *("--snakefile", str(finished.snakefile), "--configfile", "tiny.yaml"),
+            *("--snakefile", str(copied.snakefile), "--configfile", "tiny.yaml"),
         ],
-        cwd=finished.folder,
+        cwd=copied.folder,
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (finished.folder / "report.html").stat().st_size > 100_000
+    assert (copied.folder / "report.html").stat().st_size > 100_000
 
 
-@ALONE
-def test_other_settings_are_refused_and_nothing_is_overwritten(finished):
-    before = (finished.results / "survey.h5").stat().st_mtime_ns
-    tree = finished.tree
-    finished.write(inference={**tree["inference"], "iterations": 7})
-    try:
-        text = finished.pvi("run", "tiny.yaml", code=2)
-    finally:
-        finished.write(inference=tree["inference"])
+def test_other_settings_are_refused_and_nothing_is_overwritten(copied):
+    before = (copied.results / "survey.h5").stat().st_mtime_ns
+    copied.write(inference={**copied.tree["inference"], "iterations": 7})
+    text = copied.pvi("run", "tiny.yaml", code=2)
     assert "'inference.iterations' was 6, is 7" in text
-    assert (finished.results / "survey.h5").stat().st_mtime_ns == before
+    assert (copied.results / "survey.h5").stat().st_mtime_ns == before
 
 
 def test_two_workers_and_two_ranks_come_to_the_same_distribution(surveyed):

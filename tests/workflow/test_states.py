@@ -1,6 +1,5 @@
 """Results of different states are never mixed, and a stop or a damage loses nothing."""
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,14 +13,6 @@ from pvi_hpc.config.project import RESERVED
 from pvi_hpc.run.interrupt import EXIT_STOPPED
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def copied(finished, tmp_path):
-    """The finished project in a folder of its own, which a test may change."""
-    folder = tmp_path / "copy"
-    shutil.copytree(finished.folder, folder)
-    return type(finished)(folder, posterior=finished.tree["posterior"])
 
 
 def datasets(path):
@@ -113,4 +104,4 @@ def test_a_key_that_stands_twice_is_refused_where_snakemake_is_started_alone(pro
     done = subprocess.run(
         command, cwd=project.folder, capture_output=True, text=True, check=False
     )
-    assert done.returncode and "'seed' stands twice" in done.stderr
+    assert done.returncode and "'seed' stands twice" in done.stdout + done.stderr

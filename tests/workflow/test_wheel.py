@@ -1,6 +1,7 @@
 """A wheel, installed where the source tree cannot be seen, does the whole work by itself."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import yaml
 from apptainer import copied_files
 from declared import ROOT
 
-pytestmark = pytest.mark.slow
+#: One wheel and one environment for all.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
 
 TINY = Path(__file__).with_name("tiny.yaml")
 #: What a wheel takes from the top of the source tree.
@@ -129,8 +131,12 @@ def test_the_demo_begins_without_any_file(pvi, tmp_path):
     assert "mean_field" in pvi("status", "demo")
 
 
-def test_the_doctor_examines_the_machine(pvi):
-    assert pvi("doctor").rstrip().endswith("10 passed, 0 failed")
+def test_the_doctor_finds_this_machine_fit_and_leaves_nothing_behind(pvi, tmp_path):
+    text = pvi("doctor")
+    assert re.search(r"ok +lost worker: killed, replaced after \d+ s, same bits", text), text
+    assert re.search(r"ok +halo exchange: gradient of 2 ranks", text), text
+    assert text.rstrip().endswith("11 passed, 0 failed")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["slurm", "sge", "allocation", "local"])

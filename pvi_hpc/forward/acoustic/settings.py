@@ -1,6 +1,6 @@
 """Settings of the wave solver."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -42,6 +42,10 @@ class GradientSettings(Settings):
 
 class AcousticSettings(ForwardSettings):
     """The acoustic wave equation, by our own C/MPI solver."""
+
+    operational: ClassVar[frozenset[str]] = frozenset(
+        {"gradient.max_error", "gradient.scratch"}
+    )
 
     kind: Literal["acoustic"] = "acoustic"
 

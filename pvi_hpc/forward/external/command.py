@@ -16,17 +16,23 @@ from pvi_hpc.forward.external.program import PLACEHOLDERS, Program
 from pvi_hpc.forward.external.settings import ExternalSettings
 from pvi_hpc.forward.external.solver import Simulation
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.plugins import PathName
 
 __all__ = ["CommandProblem", "CommandSettings"]
 
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
 #: Room that a program gets for files of its own, unless the settings say more [GB].
 SCRATCH_GB: Final = 0.01
+#: Time limit of a program that runs before the inversion, where the settings have none [s].
+MEASURED_LIMIT_S: Final = 3600.0
 
 
 class CommandSettings(ExternalSettings):
     """A program that simulates one shot of one model, and exchanges files."""
+
+    operational: ClassVar[frozenset[str]] = ExternalSettings.operational | {
+        "time_limit_s",
+        "scratch_gb",
+    }
 
     kind: Literal["command"] = "command"
     command: Words = Field(
@@ -38,11 +44,10 @@ class CommandSettings(ExternalSettings):
         description="Origin of gradients; returned: the program writes them; differences: two "
         "simulations for each cell, for small problems.",
     )
-    files: tuple[PathName, ...] = Field(
-        (), description="Other files that the result depends on; a change is another problem."
-    )
     time_limit_s: PositiveFloat | None = Field(
-        None, description="Longest duration of one simulation [s]; null: `execution.timeout_s`."
+        None,
+        description="Longest duration of one start of the program [s]; null: only "
+        "`execution.timeout_s` limits it, which counts for a whole task.",
     )
     scratch_gb: PositiveFloat = Field(
         SCRATCH_GB,
@@ -51,6 +56,11 @@ class CommandSettings(ExternalSettings):
 
     @model_validator(mode="after")
     def _known_placeholders(self) -> Self:
+        if "{" in self.command[0]:
+            raise ValueError(
+                f"'command' must begin with the program itself, got {self.command[0]!r}; "
+                "placeholders are for its arguments"
+            )
         for word in self.command:
             try:
                 names = {name for _, name, _, _ in Formatter().parse(word) if name is not None}
@@ -76,6 +86,12 @@ class CommandProblem(ExternalProblem):
     def simulation(cls, options: Any, setup: SimulationSetup, folder: Path) -> Simulation:
         """Return the program; every simulation gets a new folder in `folder`."""
         return Program(options.command, setup, folder, options.time_limit_s)
+
+    @classmethod
+    def first_simulation(cls, options: Any, setup: SimulationSetup, folder: Path) -> Simulation:
+        """Return the program with a time limit in any case: no worker watches it."""
+        limit = options.time_limit_s or MEASURED_LIMIT_S
+        return Program(options.command, setup, folder, limit)
 
     def sources(self) -> list[Path]:
         """Return the program, and the files that the settings name."""
@@ -103,5 +119,6 @@ class CommandProblem(ExternalProblem):
 
 def _program(word: str) -> Path | None:
     """Return the path of the program that a word names, or None."""
+    # Links are not followed: those of a virtual environment lead out of it.
     found = shutil.which(word)
-    return None if found is None else Path(found).resolve()
+    return None if found is None else Path(found).absolute()

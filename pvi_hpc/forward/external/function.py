@@ -121,10 +121,33 @@ class _Calls:
                 f"returned', got {type(result).__name__}; return the gradient too, or set "
                 "'autograd' or 'differences'."
             )
-        return Result(*result)
+        value, derivative = result
+        if self.options.returns != "data":
+            return Result(value, derivative)
+        if not callable(derivative):
+            raise BadResultError(
+                f"'{self.options.function}' must return a function as the second of its pair "
+                f"with 'forward.returns: data', got {type(derivative).__name__}: it takes the "
+                "derivative of the misfit by the data, and returns that by the model."
+            )
+        return Result(value, self._guarded(derivative))
 
     def close(self) -> None:
         """Nothing runs between calls."""
+
+    def _guarded(self, pull_back: Callable[[Array], Any]) -> Callable[[Array], Any]:
+        """Return a pull-back whose exceptions fail the simulation."""
+
+        def guarded(derivative: Array) -> Any:
+            try:
+                return pull_back(derivative)
+            except Exception as fault:
+                raise SolverError(
+                    f"the derivative of '{self.options.function}' raised "
+                    f"{type(fault).__name__}: {fault}"
+                ) from fault
+
+        return guarded
 
     def _by_autograd(self, model: Array, given: dict[str, Any], *, gradient: bool) -> Result:
         import torch
@@ -146,7 +169,14 @@ class _Calls:
         plain = value.detach().numpy()
         if not gradient:
             return Result(plain)
-        return Result(plain, pull if self.options.returns == "data" else pull(1.0))
+        if not value.requires_grad:
+            raise BadResultError(
+                f"'{self.options.function}' must compute its result from the model with "
+                "PyTorch, without 'detach' or 'numpy', with 'forward.gradient: autograd'."
+            )
+        guarded = self._guarded(pull)
+        whole = self.options.returns != "data"
+        return Result(plain, guarded(np.ones(())) if whole else guarded)
 
 
 def _load(name: str, directory: Path) -> Callable[..., Any]:
@@ -168,11 +198,18 @@ def _load(name: str, directory: Path) -> Callable[..., Any]:
 
 
 def _find(module: str, directory: Path) -> Path | None:
-    """Return the file of a module without importing it."""
-    path = [str(directory.resolve()), *sys.path]
-    spec = PathFinder.find_spec(module.partition(".")[0], path)
-    if spec is None or spec.origin is None:
-        return None
-    origin = Path(spec.origin)
-    nested = origin.parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
-    return nested if "." in module and nested.is_file() else origin
+    """Return the file of a module without importing it; None where it is no file."""
+    path: list[str] | None = [str(directory.resolve()), *sys.path]
+    spec = None
+    parts = module.split(".")
+    for i in range(len(parts)):
+        spec = PathFinder.find_spec(".".join(parts[: i + 1]), path)
+        if spec is None:
+            return None
+        path = (
+            None
+            if spec.submodule_search_locations is None
+            else [*spec.submodule_search_locations]
+        )
+    has_file = spec is not None and spec.origin is not None and Path(spec.origin).is_file()
+    return Path(str(spec.origin)) if spec is not None and has_file else None

@@ -31,6 +31,8 @@ def observed_survey(settings: ExternalSettings, attributes: dict[str, str]) -> S
         data = _array(settings.data, "forward.data", settings.shots)
         noise = _noise(settings, data.shape)
     missing = np.isnan(data)
+    _refuse(np.isinf(data), data, "forward.data", "finite, or NaN for a missing datum")
+    _refuse(~(noise > 0) & ~missing, noise, "forward.noise_sd", "positive")
     data, noise = np.where(missing, 0.0, data), np.where(missing, np.inf, noise)
     shots = tuple(
         Shot(
@@ -43,6 +45,16 @@ def observed_survey(settings: ExternalSettings, attributes: dict[str, str]) -> S
         for i in range(settings.shots)
     )
     return Survey(shots, Wavelet(np.zeros(1), 1.0), 1.0, 1, attributes)
+
+
+def _refuse(wrong: NDArray[np.bool_], values: Any, setting: str, must: str) -> None:
+    """Raise SurveyError for the first wrong value."""
+    if wrong.any():
+        shot, i = (int(k) for k in np.argwhere(wrong)[0])
+        raise SurveyError(
+            f"'{setting}' must be {must}, got {values[shot, i]} for datum {i + 1} of shot "
+            f"{shot + 1}; correct the file."
+        )
 
 
 def _noise(settings: ExternalSettings, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ import numpy as np
 from pvi_hpc.data.prepare import Simulate
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile
-from pvi_hpc.errors import Finding, PviError, SolverError, error, ok, warning
+from pvi_hpc.errors import Finding, PviError, SolverError, SurveyError, error, ok, warning
 from pvi_hpc.forward.external.observed import observed_survey
 from pvi_hpc.forward.external.settings import ExternalSettings
 from pvi_hpc.forward.external.solver import ExternalSolver, Simulation
@@ -62,7 +62,8 @@ class ExternalProblem(ABC):
                 f"'execution.ranks' must be 1 with 'forward.kind: {setup.kind}', got "
                 f"{comm.size}."
             )
-        options = cls.Options.model_validate(dict(setup.physics["options"]))
+        options = cls.Options.model_validate(dict(setup.place["options"]))
+        _refuse_changed(setup)
         simulation = cls.simulation(options, setup, folder)
         low, high = setup.physics["prior_range"]
         return _solver(options, simulation, SurveyFile(setup.survey), high - low)
@@ -71,6 +72,11 @@ class ExternalProblem(ABC):
     @abstractmethod
     def simulation(cls, options: Any, setup: SimulationSetup, folder: Path) -> Simulation:
         """Return what simulates one shot; `folder` is empty and this process's own."""
+
+    @classmethod
+    def first_simulation(cls, options: Any, setup: SimulationSetup, folder: Path) -> Simulation:
+        """Return what simulates before the inversion, where no worker limits its time."""
+        return cls.simulation(options, setup, folder)
 
     @abstractmethod
     def sources(self) -> list[Path]:
@@ -85,12 +91,11 @@ class ExternalProblem(ABC):
         """Return data files and sources."""
         settings: ExternalSettings = self.options
         data = [settings.data, settings.noise_sd]
-        return [str(f) for f in (*data, *self.sources()) if isinstance(f, (str, Path))]
+        return [str(f) for f in (*data, *self._files()) if isinstance(f, (str, Path))]
 
     def geometry(self) -> Survey:
         """Return the observed data; the hashes of the sources are attributes."""
-        hashes = {path.name: _hash(path) for path in self.sources()}
-        return observed_survey(self.options, {"kind": self.kind, **hashes})
+        return observed_survey(self.options, {"kind": self.kind, **self._hashes()})
 
     def prepare(self, simulate: Simulate) -> Survey:
         """Return the observed data; nothing is simulated."""
@@ -104,6 +109,7 @@ class ExternalProblem(ABC):
                 f"must be 1 with 'forward.kind: {self.kind}', got {self.domain.ranks}; give "
                 "cores to one simulation by 'execution.threads'.",
             )
+        yield from self._check_time(survey)
         if self.options.gradient == "differences":
             cells = self.domain.grid.size
             yield warning(
@@ -163,13 +169,45 @@ class ExternalProblem(ABC):
             survey=survey,
             survey_hash=digest,
             physics={
-                "options": self.options.model_dump(mode="json"),
+                "options": self.options.model_dump(
+                    mode="json", exclude=set(self.options.operational)
+                ),
                 "prior_range": self.domain.prior_range,
             },
-            place={"launched_in": str(Path.cwd())},
+            place={
+                "launched_in": str(Path.cwd()),
+                "options": self.options.model_dump(mode="json"),
+                "hashes": {str(Path(p).absolute()): h for p, h in self._hashes().items()},
+            },
             threads=self.domain.threads,
             scratch=32 * self.domain.grid.size + ROOM,
         )
+
+    def _files(self) -> list[Path]:
+        return [*self.sources(), *map(Path, self.options.files)]
+
+    def _hashes(self) -> dict[str, str]:
+        """Return the hash of each file that is part of the problem, by its path.
+
+        Raises
+        ------
+        SurveyError
+            If one is missing, or no file.
+        """
+        return {str(path): _hash(path) for path in self._files()}
+
+    def _check_time(self, survey: Survey) -> Iterator[Finding]:
+        """Compare the duration of a task, as the settings tell it, with its time limit."""
+        one = self.cost(survey).gradient_seconds / self.domain.threads
+        task = one * min(self.domain.shots_per_task, len(survey.shots))
+        if task > self.domain.timeout_s:
+            yield error(
+                "execution.timeout_s",
+                f"must exceed the {task:.3g} s that a task takes with 'forward.seconds: "
+                f"{self.options.seconds:g}' and 'execution.shots_per_task: "
+                f"{self.domain.shots_per_task}', got {self.domain.timeout_s:g}; raise it, or "
+                "correct 'forward.seconds'.",
+            )
 
     def _slopes(self, survey: Survey) -> tuple[float, float]:
         """Return a directional derivative from the gradient, and from two misfits."""
@@ -179,7 +217,7 @@ class ExternalProblem(ABC):
         centre = 0.5 * (low + high) + 0.01 * (high - low) * rng.standard_normal(shape)
         step = STEP * (high - low) * rng.standard_normal(shape)
         with tempfile.TemporaryDirectory(prefix="pvi-measure-") as name:
-            simulation = self.simulation(self.options, self._setup("", ""), Path(name))
+            simulation = self.first_simulation(self.options, self._setup("", ""), Path(name))
             solver = _solver(self.options, simulation, survey, high - low)
             try:
                 solver.set_model(centre)
@@ -207,5 +245,21 @@ def _solver(
 
 
 def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SurveyError(
+            f"'{path}' is part of the forward problem and must be a file that can be read: "
+            f"{error}; correct 'forward.files'."
+        ) from error
+
+
+def _refuse_changed(setup: SimulationSetup) -> None:
+    """Refuse files of the problem that have changed since the run began."""
+    for name, expected in setup.place["hashes"].items():
+        if _hash(Path(name)) != expected:
+            raise SolverError(
+                f"'{name}' has changed since the survey of this run was prepared: restore it, "
+                "or begin another run with the changed one."
+            )

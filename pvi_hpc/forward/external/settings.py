@@ -1,6 +1,6 @@
 """Settings that forward problems of users share, whether functions or programs."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -12,6 +12,9 @@ __all__ = ["ExternalSettings"]
 
 class ExternalSettings(ForwardSettings):
     """Keys of forward problems that a user brings."""
+
+    #: Keys that change no result: a begun run may go on with other values.
+    operational: ClassVar[frozenset[str]] = frozenset({"max_error", "seconds", "memory_gb"})
 
     returns: Literal["data", "log_likelihood", "misfit"] = Field(
         "data",
@@ -33,6 +36,11 @@ class ExternalSettings(ForwardSettings):
     )
     difference: PositiveFloat = Field(
         1e-3, description="Half a central difference, as a share of the prior's range."
+    )
+    files: tuple[PathName, ...] = Field(
+        (),
+        description="Other files that the result depends on, such as modules or tables; a "
+        "change of one is another problem.",
     )
     max_error: PositiveFloat | None = Field(
         0.05,

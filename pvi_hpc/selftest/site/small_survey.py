@@ -36,7 +36,7 @@ CASE: dict[str, Any] = {
             "noise_level": 0.1,
         },
     },
-    "solver": {"n_pml": 8},
+    "forward": {"n_pml": 8},
     "prior": {
         "kind": "uniform",
         "depth_m": [0, 1150],

@@ -44,11 +44,10 @@ def lease(project):
 @pytest.fixture
 def controller(lease):
     command = [sys.executable, "-c", CONTROLLER, str(lease)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline()
-    yield process
-    process.kill()
-    process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline()
+        yield process
+        process.kill()
 
 
 def test_a_controller_elsewhere_is_named_at_once(project, lease, monkeypatch):

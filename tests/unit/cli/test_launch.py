@@ -13,8 +13,9 @@ import pytest
 from pvi_hpc.cli import launch as module
 from pvi_hpc.cli import workflow as child
 from pvi_hpc.cli.launch import EXIT_FAILED
+from pvi_hpc.cli.shipped import shipped
 from pvi_hpc.cli.workflow import Workflow
-from pvi_hpc.errors import LeaseError
+from pvi_hpc.errors import ConfigError, LeaseError
 from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag
 from pvi_hpc.run.owner import begin_workflow
 from pvi_hpc.run.status import Status
@@ -117,23 +118,37 @@ def test_an_error_here_ends_the_child_too(start, monkeypatch):
 
 
 def test_a_reader_that_has_gone_does_not_end_the_run(start, monkeypatch):
+    reader = sys.stdout
+
     def fail(self, step):
-        raise BrokenPipeError
+        if sys.stdout is reader:
+            raise BrokenPipeError
 
     monkeypatch.setattr(_no_display, "refresh", fail)
-    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    monkeypatch.setattr(sys, "stdout", reader)
     with StopFlag() as stop:
         assert start("job").run(stop) == 0
-    assert not Path("terms").exists() and str(sys.stdout.name) == os.devnull
+    with sys.stdout as nowhere:
+        assert nowhere.name == os.devnull
+    assert not Path("terms").exists()
 
 
 def test_exit_codes_are_those_of_the_docs(start, monkeypatch, capsys):
     unlocked = []
-    monkeypatch.setattr(Workflow, "unlock", lambda self: unlocked.append(self))
+
+    def unlock(workflow):
+        unlocked.append(workflow)
+        raise ConfigError("it was told to end, too")
+
+    monkeypatch.setattr(Workflow, "unlock", unlock)
     code, stop = _run(start("job", "wait"))
     workflow = start("fail")
     assert module._conclude(workflow, code, stop, 0.0) == EXIT_STOPPED
-    assert unlocked == [workflow] and "pvi resume tiny" in capsys.readouterr().out
+    assert not unlocked and "pvi resume tiny" in capsys.readouterr().out
+    Path(".snakemake/locks").mkdir(parents=True)
+    Path(".snakemake/locks/0.input.lock").touch()
+    assert module._conclude(workflow, code, stop, 0.0) == EXIT_STOPPED
+    assert unlocked == [workflow]
     Path("ask").unlink(missing_ok=True)
     with StopFlag() as quiet:
         assert module._conclude(workflow, workflow.run(quiet), quiet, 0.0) == EXIT_FAILED
@@ -163,7 +178,7 @@ def test_done_is_said_only_of_a_report_that_is_there(tmp_path):
 def test_the_workflow_is_our_own_whatever_the_folder_holds(start):
     Path("Snakefile").write_text("rule all: shell: 'touch mine'\n")
     words = Workflow(SimpleNamespace(name="tiny"), LOCAL, ["-n"]).command
-    assert words[words.index("--snakefile") + 1] == str(child.ROOT / "Snakefile")
+    assert words[words.index("--snakefile") + 1] == str(shipped("Snakefile"))
     assert words[-1] == "-n"
 
 

@@ -59,7 +59,7 @@ def test_a_survey_is_simulated_in_a_folder_that_no_run_can_have(tmp_path, monkey
         yield SimpleNamespace(simulate=lambda models, shots: [["traces"]])
 
     monkeypatch.setattr(module, "workers_of", workers)
-    monkeypatch.setattr(module, "make_setup", lambda run, file: None)
+    monkeypatch.setattr(module, "simulation_setup", lambda run, file: None)
     monkeypatch.setattr(module, "write_survey", lambda survey, file: None)
     finished = tmp_path / "simulation" / "checkpoints"
     finished.mkdir(parents=True)

@@ -50,10 +50,10 @@ def read(tmp_path):
     ],
 )
 def test_what_would_be_lost_or_changed_is_refused(read, text, said):
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ConfigError, match=said) as error:
         read(text)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     assert len(str(error.value)) < 1000
 
 

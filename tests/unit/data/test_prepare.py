@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -11,9 +12,9 @@ from run_example import GOOD, make_run
 
 from pvi_hpc.config import Run
 from pvi_hpc.data.model_file import write_model
-from pvi_hpc.data.segy import write_segy
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile, file_hash, write_survey
+from pvi_hpc.data.trace_files.segy import write_segy
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.forward.acoustic.setup import AcousticSetup
 from pvi_hpc.forward.setup import SimulationSetup
@@ -105,7 +106,7 @@ def test_a_survey_of_our_own_keeps_its_noise_and_wavelet_unless_told_otherwise(t
     survey = prepared(make_run(), simulate)
     survey.shots[0].noise_sd[3] = np.inf
     write_survey(survey, tmp_path / "s.h5")
-    own = {"survey__format": "hdf5", "survey__synthetic": None}
+    own: dict[str, Any] = {"survey__format": "hdf5", "survey__synthetic": None}
     own |= {"survey__files": [str(tmp_path / "*.h5")]}
     read = prepared(make_run(survey__wavelet=None, **own), never)
     np.testing.assert_array_equal(read.wavelet.samples, survey.wavelet.samples)

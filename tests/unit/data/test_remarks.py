@@ -9,7 +9,7 @@ from pvi_hpc.checks.run import check_run
 from pvi_hpc.data.remarks import Remark, as_attributes, from_attributes
 from pvi_hpc.data.survey import Wavelet
 from pvi_hpc.data.survey_file import read_survey, write_survey
-from pvi_hpc.data.traces import import_traces
+from pvi_hpc.data.trace_files.traces import import_traces
 from pvi_hpc.errors import SurveyError
 
 

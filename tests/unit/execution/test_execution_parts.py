@@ -4,6 +4,7 @@ import json
 import os
 import resource
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,7 +191,7 @@ def test_groups_that_are_complete_are_added_early_without_changing_a_bit():
             add_complete_groups(client, sample, "k")
         return join_chunks(client, sample, "k"), client.keys
 
-    groups = [add_up(*gradients[i : i + 8]) for i in (0, 8, 16)]
+    groups: list[Any] = [add_up(*gradients[i : i + 8]) for i in (0, 8, 16)]
     expected = (groups[0] + groups[1]) + groups[2]
     for order in (range(20), range(19, -1, -1), rng.permutation(20)):
         total, keys = joined(order)

@@ -183,9 +183,9 @@ def test_leftovers_are_cancelled_also_where_the_ledger_cannot_be_written(tmp_pat
     executor = SlurmExecutor(
         ExecutionSettings(executor="slurm"), Workplace(tmp_path, Ledger(Path("/dev/full")))
     )
-    executor.queue = Queue()
+    queue = executor.queue = Queue()
     assert executor.cancel_leftovers() == 1
-    assert executor.queue.cancelled == ("0",)
+    assert queue.cancelled == ("0",)
 
 
 def test_a_queue_that_does_not_answer_is_no_news(make_fleet):
@@ -275,9 +275,9 @@ def test_leftovers_are_asked_for_again_where_the_queue_is_silent(tmp_path):
     executor = SlurmExecutor(
         ExecutionSettings(executor="slurm", cluster=cluster), Workplace(tmp_path, Ledger())
     )
-    executor.queue = Queue()
+    queue = executor.queue = Queue()
     executor._cancel_leftovers_patiently()
-    assert executor.queue.asked == 3
+    assert queue.asked == 3
     executor.queue, executor.patience_s = Queue(), 0.0
     with pytest.raises(QueueSilentError, match="Unable to contact"):
         executor._cancel_leftovers_patiently()

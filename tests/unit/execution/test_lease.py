@@ -27,11 +27,10 @@ with Lease(Path(sys.argv[1])):
 @pytest.fixture
 def holder(tmp_path):
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "lease.json")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline()
-    yield process
-    process.kill()
-    process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline()
+        yield process
+        process.kill()
 
 
 def test_a_second_controller_is_refused_with_host_pid_and_remedy(tmp_path, holder):

@@ -1,5 +1,7 @@
 """Options and names of families, and what they refuse."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -48,7 +50,7 @@ def test_a_stencil_larger_than_the_grid_is_refused():
 
 
 def test_the_default_stencil_fits_the_grid():
-    flat = load_family(FamilySettings(kind="structured"), np.ones((1, 4, 9), bool))
+    flat: Any = load_family(FamilySettings(kind="structured"), np.ones((1, 4, 9), bool))
     assert flat.stencil.size == (1, 3, 5)
 
 

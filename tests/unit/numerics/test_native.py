@@ -7,7 +7,7 @@ import pytest
 from pvi_hpc.errors import SolverError
 from pvi_hpc.numerics import native
 
-LIBRARY = "libpvi_acoustic.so"
+LIBRARY = "libpvi_acoustic_f32_o8.so"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,6 +132,16 @@ def test_a_start_that_the_prior_allows_is_kept_and_a_rough_one_smoothed(pair):
     torch.testing.assert_close(theta[1:], prior.start(smooth))
 
 
+def test_the_direction_of_a_block_is_that_in_which_its_mean_grows_fastest(pair):
+    prior, _ = pair
+    block = torch.zeros(48, dtype=torch.float64)
+    block[[0, 1, 4, 5]] = 1
+    correlation = prior.correlation.correlate(torch.eye(48, dtype=torch.float64)).T
+    torch.testing.assert_close(prior.direction(block), correlation.T @ block)
+    along = correlation @ prior.direction(block)
+    assert along[[0, 1, 4, 5]].min() > along[[20, 30, 47]].max()
+
+
 def test_lengths_and_smoothness_of_each_axis_are_its_own():
     prior = prior_of(settings(length_m=(1e-3, 80.0, 80.0), smoothness=(2.5, 0.5, 1.5)))
     factor = prior.correlation.correlate(torch.eye(48, dtype=torch.float64)).numpy()
@@ -205,12 +216,13 @@ def test_a_run_of_another_kind_takes_over_what_both_have():
         "runs": [{"name": "alike"}, {"name": "alone", "prior": {"kind": "uniform"}}],
     }
     project = parse_project(tree)
-    assert project.run("alike").prior.length_m == 200
+    alike: Any = project.run("alike").prior
+    assert alike.length_m == 200
     assert project.run("alone").prior == UniformSettings(kind="uniform", **TABLES)
 
 
 def test_the_example_of_the_documentation_is_valid():
-    text = (Path(__file__).parents[3] / "docs" / "priors.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "theory" / "priors.md").read_text()
     (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     chosen = PriorSettings.model_validate(yaml.safe_load(example)["prior"])
     assert isinstance(chosen, MaternSettings)

@@ -4,9 +4,8 @@ import pytest
 from pydantic import PositiveFloat, ValidationError
 
 from pvi_hpc.grid import Grid
+from pvi_hpc.plugins import choice as module
 from pvi_hpc.priors import PriorSettings
-from pvi_hpc.priors import settings as module
-from pvi_hpc.priors.settings import keys_of_kind
 from pvi_hpc.priors.uniform import UniformSettings
 
 UNIFORM = {"kind": "uniform", "depth_m": [0], "lower_m_s": [1500], "upper_m_s": [3000]}
@@ -64,8 +63,10 @@ def test_another_kind_takes_over_the_keys_it_has_but_no_default():
     full = PriorSettings.model_validate(
         {"kind": "constant", "speed_m_s": 2000, "fixed_above_m": 60}
     )
-    assert keys_of_kind(full.model_dump(), "uniform") == {
+    assert PriorSettings.keys_of_kind(full.model_dump(), "uniform") == {
         "kind": "constant",
         "fixed_above_m": 60,
     }
-    assert keys_of_kind({**UNIFORM, "fixed_above_m": None}, "constant") == {"kind": "uniform"}
+    assert PriorSettings.keys_of_kind({**UNIFORM, "fixed_above_m": None}, "constant") == {
+        "kind": "uniform"
+    }

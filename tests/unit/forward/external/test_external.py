@@ -1,5 +1,8 @@
 """Functions and programs as forward problems: the same answers, and every fault refused."""
 
+import re
+import sys
+
 import numpy as np
 import pytest
 from external_example import (
@@ -80,6 +83,12 @@ def wrong_sign(model):
     return log_likelihood(model)[0], SCALE * (model - 2500.0)
 def breaks(model):
     raise ValueError("the mesh has a hole")
+def bad_adjoint(model):
+    def pull(derivative):
+        raise ZeroDivisionError("the step is zero")
+    return model.ravel()[:5], pull
+def array_adjoint(model):
+    return model.ravel()[:5], model
 def nan(model):
     return np.nan, model
 def flat(model):
@@ -212,3 +221,72 @@ def test_another_program_is_another_problem(program, tmp_path):
     problem = forward_problem(external_run(tmp_path, **command(copied)))
     assert problem.geometry().attributes != before.attributes
     assert str(copied) in problem.inputs()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("bad_adjoint", "derivative of .* raised ZeroDivisionError: the step is zero"),
+        ("array_adjoint", "must return a function as the second of its pair"),
+    ],
+)
+def test_an_adjoint_that_fails_says_why(module, tmp_path, name, message):
+    run = module(name, returns="data", noise_sd=1.0)
+    np.save(tmp_path / "observed.npy", np.ones(5))
+    with pytest.raises(SolverError, match=message):
+        result_of(run, tmp_path)
+    problem = forward_problem(run)
+    (finding,) = problem.measure(problem.geometry())
+    assert finding.level == "error" and "the first simulation failed" in finding.message
+
+
+def test_a_program_that_changes_while_a_run_goes_on_is_refused(program, tmp_path):
+    copied = tmp_path / "straight_rays"
+    copied.write_bytes(program.read_bytes())
+    copied.chmod(0o755)
+    run = external_run(tmp_path, **command(copied))
+    assert np.isfinite(result_of(run, tmp_path).misfit)
+    problem = forward_problem(run)
+    setup = problem.setup(SurveyFile(tmp_path / "survey.h5"), "")
+    with copied.open("ab") as file:
+        file.write(b"changed")
+    with pytest.raises(SolverError, match=r"straight_rays' has changed since the survey"):
+        plugin_of(setup.kind).solver(setup, tmp_path / "own", None)
+
+
+def test_keys_that_change_no_result_may_change_in_a_begun_run(program, tmp_path):
+    a = external_run(tmp_path, **command(program))
+    b = external_run(tmp_path, **command(program), time_limit_s=5, seconds=9, max_error=None)
+    c = external_run(tmp_path, **command(program), files=[str(EXAMPLES / "straight_rays.c")])
+    assert a.fingerprint() == b.fingerprint() != c.fingerprint()
+
+
+def test_a_program_of_a_virtual_environment_stays_in_it(tmp_path):
+    words = [sys.executable, "{folder}"]
+    run = external_run(tmp_path, kind="command", command=words)
+    assert sys.executable in forward_problem(run).inputs()
+
+
+@pytest.mark.parametrize(
+    ("data", "noise", "message"),
+    [
+        ([1.0, np.inf], 1.0, r"'forward.data' must be finite, or NaN .*got inf for datum 2"),
+        ([1.0, 2.0], [1.0, 0.0], "'forward.noise_sd' must be positive, got 0.0 for datum 2"),
+    ],
+)
+def test_data_and_noise_that_cannot_be_are_refused(tmp_path, data, noise, message):
+    noise_sd = noise
+    if isinstance(noise, list):
+        np.save(tmp_path / "noise.npy", noise)
+        noise_sd = str(tmp_path / "noise.npy")
+    run = external_run(tmp_path, **function(), noise_sd=noise_sd)
+    np.save(tmp_path / "observed.npy", data)
+    (found,) = findings(run)
+    assert re.search(message, found)
+
+
+def test_a_file_that_is_not_there_and_a_task_that_lasts_too_long_are_found(tmp_path):
+    (message,) = findings(external_run(tmp_path, **function(), files=["no-such-file"]))
+    assert "'no-such-file' is part of the forward problem" in message
+    (message,) = findings(external_run(tmp_path, **function(), seconds=1e4))
+    assert message.startswith("execution.timeout_s: must exceed the 2e+04 s that a task takes")

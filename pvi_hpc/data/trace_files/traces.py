@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.data.remarks import Remark, as_attributes
-from pvi_hpc.data.segy import read_segy
-from pvi_hpc.data.su import read_su
 from pvi_hpc.data.survey import Component, Shot, Survey, Wavelet
-from pvi_hpc.data.trace_codes import receiver_traces
-from pvi_hpc.data.trace_headers import (
+from pvi_hpc.data.trace_files.segy import read_segy
+from pvi_hpc.data.trace_files.su import read_su
+from pvi_hpc.data.trace_files.trace_codes import receiver_traces
+from pvi_hpc.data.trace_files.trace_headers import (
     Traces,
     check_headers,
     header_remarks,

@@ -7,7 +7,7 @@ import pytest
 from trace_files import noise, segy
 
 from pvi_hpc.data.survey import Wavelet
-from pvi_hpc.data.traces import import_traces
+from pvi_hpc.data.trace_files.traces import import_traces
 from pvi_hpc.errors import SurveyError
 
 X = noise(3)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from trace_files import noise, su, trace_header
 
-from pvi_hpc.data.su import read_su
 from pvi_hpc.data.survey import Wavelet
-from pvi_hpc.data.traces import import_traces
+from pvi_hpc.data.trace_files.su import read_su
+from pvi_hpc.data.trace_files.traces import import_traces
 from pvi_hpc.errors import SurveyError
 
 CORPUS = (
-    Path(os.environ.get("PVI_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
+    Path(os.environ.get("PVI_DATA", Path(__file__).parents[4].parent / "shared" / "data"))
     / "segy_corpus"
 )
 

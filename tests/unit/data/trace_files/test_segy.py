@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import segyio
 
-from pvi_hpc.data.segy import write_segy
 from pvi_hpc.data.survey import Shot, Survey, Wavelet
-from pvi_hpc.data.traces import import_traces, with_noise_window
+from pvi_hpc.data.trace_files.segy import write_segy
+from pvi_hpc.data.trace_files.traces import import_traces, with_noise_window
 from pvi_hpc.errors import SurveyError
 
 WAVELET = Wavelet(np.array([0.0, 1.0]), 0.004)
-DATA = Path(os.environ.get("PVI_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
+DATA = Path(os.environ.get("PVI_DATA", Path(__file__).parents[4].parent / "shared" / "data"))
 
 
 def make_survey(ids=(1, 2), n_receivers=(3, 4), n_samples=20, dt=0.004):

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.data.remarks import Remark
-from pvi_hpc.data.trace_headers import FIELDS, Traces, unsigned_interval
-from pvi_hpc.data.trace_records import (
+from pvi_hpc.data.trace_files.trace_headers import FIELDS, Traces, unsigned_interval
+from pvi_hpc.data.trace_files.trace_records import (
     HEADER_BYTES,
     Order,
     RecordFile,

@@ -9,12 +9,12 @@ import segyio
 from numpy.typing import NDArray
 
 from pvi_hpc.data.remarks import Remark
-from pvi_hpc.data.sample_formats import FORMATS
-from pvi_hpc.data.segy_layout import SegyLayout, read_layout
 from pvi_hpc.data.survey import Survey
-from pvi_hpc.data.trace_codes import DEAD
-from pvi_hpc.data.trace_headers import FIELDS, Traces, unsigned_interval
-from pvi_hpc.data.trace_records import Records, read_records
+from pvi_hpc.data.trace_files.sample_formats import FORMATS
+from pvi_hpc.data.trace_files.segy_layout import SegyLayout, read_layout
+from pvi_hpc.data.trace_files.trace_codes import DEAD
+from pvi_hpc.data.trace_files.trace_headers import FIELDS, Traces, unsigned_interval
+from pvi_hpc.data.trace_files.trace_records import Records, read_records
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.store.atomic import atomic_path
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from trace_files import segy
 
-from pvi_hpc.data.sample_formats import decode
-from pvi_hpc.data.segy import read_segy
 from pvi_hpc.data.survey import Wavelet
-from pvi_hpc.data.traces import import_traces
+from pvi_hpc.data.trace_files.sample_formats import decode
+from pvi_hpc.data.trace_files.segy import read_segy
+from pvi_hpc.data.trace_files.traces import import_traces
 from pvi_hpc.errors import SurveyError
 
 CORPUS = (
-    Path(os.environ.get("PVI_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
+    Path(os.environ.get("PVI_DATA", Path(__file__).parents[4].parent / "shared" / "data"))
     / "segy_corpus"
 )
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.data.remarks import Remark
 from pvi_hpc.data.survey import Component
-from pvi_hpc.data.trace_headers import Traces
+from pvi_hpc.data.trace_files.trace_headers import Traces
 from pvi_hpc.errors import SurveyError
 
 __all__ = ["DEAD", "describe_code", "receiver_traces"]

@@ -8,9 +8,9 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from pvi_hpc.data.remarks import Kind, Remark
-from pvi_hpc.data.sample_formats import FORMATS
-from pvi_hpc.data.trace_headers import unsigned_interval
-from pvi_hpc.data.trace_records import Order, RecordFile
+from pvi_hpc.data.trace_files.sample_formats import FORMATS
+from pvi_hpc.data.trace_files.trace_headers import unsigned_interval
+from pvi_hpc.data.trace_files.trace_records import Order, RecordFile
 from pvi_hpc.errors import SurveyError
 
 __all__ = ["SegyLayout", "read_layout"]

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.data.sample_formats import FORMATS, decode
+from pvi_hpc.data.trace_files.sample_formats import FORMATS, decode
 
 __all__ = ["HEADER_BYTES", "RecordFile", "Records", "header_type", "read_records"]
 

@@ -7,7 +7,7 @@ from trace_files import noise, segy, su
 
 from pvi_hpc.data.prepare import survey_geometry
 from pvi_hpc.data.survey import Wavelet
-from pvi_hpc.data.traces import import_traces
+from pvi_hpc.data.trace_files.traces import import_traces
 from pvi_hpc.errors import SurveyError
 
 

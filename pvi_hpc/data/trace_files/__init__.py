@@ -1,0 +1,1 @@
+"""Files of traces: SEG-Y of revisions 0 to 2, and SU."""

@@ -221,7 +221,7 @@ def test_radial_inverses_hold_however_strong_the_layer(seed, reach, gain):
     [
         ("banana", "affine_coupling", 6),
         ("ring", "spline_coupling", 4),
-        ("three_modes", "spline_coupling", 4),
+        pytest.param("three_modes", "spline_coupling", 4, marks=pytest.mark.long),
     ],
 )
 def test_flows_reach_densities_that_no_gaussian_fits(shape, kind, layers):

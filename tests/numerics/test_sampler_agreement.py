@@ -9,7 +9,7 @@ FAR = 4.5
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("log_prob", [correlated, skewed])
+@pytest.mark.parametrize("log_prob", [pytest.param(correlated, marks=pytest.mark.long), skewed])
 def test_ssvgd_and_hmc_agree_within_monte_carlo_error(log_prob):
     ssvgd = by_ssvgd(log_prob, 2, replicas=6, iterations=1600)
     hmc = by_hmc(log_prob, 2, replicas=12, draws=2000)

@@ -17,6 +17,11 @@ SNAKEFILE = HERE.parents[1] / "Snakefile"
 LIMIT_S = 3000
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, lest one process runs them while the others have ended."""
+    items.sort(key=lambda item: HERE not in item.path.parents)
+
+
 class Project:
     """A folder with a configuration in it, and `pvi` to run there."""
 

@@ -242,14 +242,8 @@ def test_a_failure_is_retried_and_counted(simulator, fault, expected, tmp_path, 
 def test_exhausted_retries_end_the_batch_with_a_clear_message(simulator, fault, tmp_path):
     fault("segfault@0", always=True)
     running = simulator(retries=1)
-<<<<<<< HEAD
-    with pytest.raises(
-        SimulationError, match=r"(?s)sample \d failed 2 times.*crash.*(11|Segmentation fault)"
-    ):
-=======
     message = r"(?s)sample \d failed 2 times.*crash.*(11|Segmentation fault)"
     with pytest.raises(SimulationError, match=message):
->>>>>>> ci-habits
         running.misfit_and_gradient(MODELS, SHOTS)
     assert events(tmp_path)[-1]["failed"] >= 4
 

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from external_example import SHAPE, SPACING, command, compiled, function, observed, true_model
+from tiny_project import Project
 
 #: One run, which nothing disturbs, is what the others are compared with.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("external")]
@@ -73,8 +74,6 @@ def assert_same_bits(project, expected):
 @pytest.fixture(scope="module")
 def undisturbed(program, tmp_path_factory):
     """The parameters of the run that nothing disturbs, and its project."""
-    from conftest import Project
-
     made = external_project(Project(tmp_path_factory.mktemp("undisturbed")), command(program))
     made.pvi("check", "tiny.yaml")
     made.pvi("run", "tiny.yaml")

@@ -14,7 +14,7 @@ from tiny_project import Project
 #: One run, which nothing disturbs, is what the others are compared with.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("external")]
 
-LAST = "000006.h5"
+LAST = "000024.h5"
 NOISE_S = 0.001
 
 #: Fails once at the call that PVI_TEST_CALL names, then does what the program does.
@@ -44,7 +44,7 @@ def settings(folder, forward):
         "grid": {"shape": list(SHAPE), "spacing_m": SPACING},
         "survey": None,
         "forward": {"data": str(observed(folder)), "noise_sd": NOISE_S, **forward},
-        "start": {"sd": 0.2, "map_iterations": 2},
+        "start": {"sd": 0.1, "map_iterations": 20, "map_step": 0.2},
         "inference": {"iterations": 4, "samples": 2, "family": family},
         "execution": {"workers": 2, "shots_per_task": 1, "timeout_s": 60, "retries": 3},
         "runs": [{"name": "psvi"}],
@@ -83,10 +83,10 @@ def undisturbed(program, tmp_path_factory):
 def test_a_program_is_inverted_with_psvi_to_its_report(undisturbed):
     project, _ = undisturbed
     summary = json.loads((project.results / "psvi" / "summary.json").read_text())
-    # All models: (2 + 4 x 2) for the posterior, start, mean and 2 draws for the check.
-    assert summary["simulations"]["done"] == 10 + 4
+    # All models: (20 + 4 x 2) for the posterior, start, mean and 2 draws for the check.
+    assert summary["simulations"]["done"] == 28 + 4
     assert summary["chi_squared"]["draws"] < 0.5 * summary["chi_squared"]["start"]
-    page = (project.results / "report" / "psvi" / "index.html").read_text()
+    page = (project.results / "report" / "psvi.html").read_text()
     assert "Shot gather" not in page and "Geometry" not in page
     assert "Posterior draws" in page
     with h5py.File(project.results / "psvi" / "posterior.h5") as file:
@@ -176,5 +176,5 @@ def test_a_log_likelihood_without_data_runs_to_its_report(project):
     made.pvi("run", "tiny.yaml")
     summary = json.loads((made.results / "psvi" / "summary.json").read_text())
     assert "chi_squared" not in summary and np.isfinite(summary["elbo"])
-    page = (made.results / "report" / "psvi" / "index.html").read_text()
+    page = (made.results / "report" / "psvi.html").read_text()
     assert "chi-squared" not in page

@@ -61,7 +61,7 @@ sanitize: setup
 
 format: setup
 	ruff check --fix . && ruff format . && snakefmt Snakefile workflow
-	clang-format -i solvers/*/*.[ch]
+	clang-format -i solvers/*/*.[ch] docs/examples/*.c
 
 bench-variational: setup
 	python benchmarks/variational.py

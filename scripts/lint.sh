@@ -15,7 +15,7 @@ for folder in tests/*/ benchmarks scripts docs/examples; do
   check mypy --config-file tests/mypy.ini "$folder"
 done
 check lint-imports --no-cache
-check clang-format --dry-run --Werror solvers/*/*.[ch]
+check clang-format --dry-run --Werror solvers/*/*.[ch] docs/examples/*.c
 check snakefmt --check Snakefile workflow
 scratch=$(mktemp -d)
 check snakemake --lint --directory "$scratch" --configfile config/demo.yaml

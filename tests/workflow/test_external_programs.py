@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("external")]
 LAST = "000024.h5"
 NOISE_S = 0.001
 
-#: Fails once at the call that PVI_TEST_CALL names, then does what the program does.
+#: Fails once, at its first call, then does what the program does.
 DISTURBED = """#!/bin/sh
-if mkdir "{flags}/{fault}" 2> /dev/null; then
+if mkdir "{flags}/done-{fault}" 2> /dev/null; then
   case {fault} in
     crash) kill -SEGV $$ ;;
     hang) sleep 1000 ;;

@@ -132,7 +132,8 @@ class Run(_Shared):
 
     def lasting_settings(self) -> dict[str, Any]:
         """Return the settings that must not change while the run goes on."""
-        tree = self.model_dump(mode="json", exclude={"execution", "posterior"})
+        tree = self.lasting()
+        del tree["execution"], tree["posterior"]
         for key in self.forward.operational:
             *sections, name = key.split(".")
             node = tree["forward"]

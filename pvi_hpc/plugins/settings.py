@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
@@ -14,6 +14,21 @@ class Settings(BaseModel):
     """Reject unknown keys, NaN and infinity; forbid mutation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    #: Keys that came after runs of this section had been begun. At its default such a key says
+    #: what those runs did, so that it is no part of the identity of a run.
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    def lasting(self) -> dict[str, Any]:
+        """Return the settings as JSON values, without the keys of `later` at their default."""
+        tree = self.model_dump(mode="json")
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if name in self.later and value == field.get_default(call_default_factory=True):
+                del tree[name]
+            elif isinstance(value, Settings):
+                tree[name] = value.lasting()
+        return tree
 
 
 def _expand(path: str) -> str:

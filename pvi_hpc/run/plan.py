@@ -81,7 +81,8 @@ def refuse_changed_runs(project: Project) -> None:
 def survey_settings(project: Project) -> str:
     """Return, as JSON, the settings that the survey file depends on."""
     run = project.shared_run
-    tree = run.model_dump(mode="json", include={"grid", "survey", "forward"})
+    settings = run.lasting()
+    tree = {name: settings[name] for name in ("grid", "survey", "forward")}
     if run.forward.kind != ACOUSTIC:  # claims of acoustic surveys have always held all keys
         tree["forward"] = run.lasting_settings()["forward"]
     tree = with_solver(tree)

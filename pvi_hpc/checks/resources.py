@@ -64,7 +64,8 @@ def _simulations(run: Run, n_shots: int) -> int:
     method = method_of(run)
     batch = min(run.inference.shots_per_sample or n_shots, n_shots)
     models = [method.evaluations(i) for i in range(method.n_iterations)]
-    return sum(m.minibatch * batch + m.whole * n_shots for m in models)
+    stratum = min(run.start.map_shots or n_shots, n_shots)
+    return sum(m.minibatch * batch + m.whole * n_shots + m.strata * stratum for m in models)
 
 
 def check_shots(run: Run, survey: Survey) -> Iterator[Finding]:

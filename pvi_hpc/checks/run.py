@@ -14,7 +14,7 @@ from pvi_hpc.checks.survey import check_data, check_positions
 from pvi_hpc.config.project import Project, Run
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.errors import ConfigError, Finding, PviError, error, ok
-from pvi_hpc.forward.problem import ForwardProblem
+from pvi_hpc.forward.problem import ForwardProblem, NoiseGradients
 from pvi_hpc.problem.forward import forward_problem, survey_geometry
 
 __all__ = ["Finding", "check_report", "check_run", "refuse", "render"]
@@ -50,6 +50,7 @@ def check_run(run: Run, survey: Survey | None = None) -> list[Finding]:
             return findings
     if problem.has_positions:
         findings += check_positions(run, survey)
+    findings += check_noise_gradients(run, problem)
     of_problem = list(problem.check(survey))
     findings += of_problem
     if any(f.level == "error" and f.setting == "grid.shape" for f in of_problem):
@@ -75,6 +76,20 @@ def check_report(project: Project, survey: Survey | None = None) -> list[Finding
     except PviError:
         return findings  # `check_run` reports it
     return [*findings, *check_shot(project, survey)]
+
+
+def check_noise_gradients(run: Run, problem: ForwardProblem) -> Iterator[Finding]:
+    """Check that a start from gradients of noise can have them."""
+    hessian = run.start.hessian
+    if hessian is None or hessian.kind != "noise" or not run.inference.use_data:
+        return
+    if not isinstance(problem, NoiseGradients) or not problem.has_noise_gradients:
+        yield error(
+            "start.hessian.kind",
+            "must be 'differences' where a simulation cannot pull any change of its data back "
+            f"to the model, as with these settings of 'forward.kind: {run.forward.kind}', got "
+            "'noise'; or return data and their gradient.",
+        )
 
 
 def render(findings: Sequence[Finding]) -> list[str]:

@@ -23,7 +23,7 @@ from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.forward.problem import Want
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.forward.simulator import BatchResult
+from pvi_hpc.forward.simulator import BatchResult, NoiseResult
 
 __all__ = ["DaskSimulator"]
 
@@ -136,6 +136,25 @@ class DaskSimulator:
                 gradients[sample.i] = np.nan
         return BatchResult(np.array([s.misfit for s in samples]), gradients, count)
 
+    def noise_gradients(
+        self, models: Models, shots: Sequence[int], keys: Sequence[int]
+    ) -> NoiseResult:
+        """Return the gradients of noise of one shot for each model; see `NoiseSimulator`.
+
+        Raises
+        ------
+        SimulationError
+            If a task failed more often than `execution.retries` allows; none may be missing.
+        """
+        gradients = np.zeros((len(shots), len(keys), *self.setup.grid.shape))
+
+        def keep(sample: Sample) -> None:
+            gradients[sample.i], sample.answer = sample.answer, None
+
+        each = [(shot,) for shot in shots]
+        _, count = self._run(models, each, "noise", keep, tuple(int(key) for key in keys))
+        return NoiseResult(gradients, count)
+
     def misfits(self, models: Models, shots: Shots) -> NDArray[np.float64]:
         """Return the misfit of each model, summed over its shots, `(n_models,)`."""
         samples, _ = self._run(models, shots, "misfit")
@@ -152,12 +171,16 @@ class DaskSimulator:
         shots: Shots,
         want: Want,
         received: Callable[[Sample], None] | None = None,
+        keys: tuple[int, ...] = (),
     ) -> tuple[list[Sample], SimulationCount]:
         if self._pool is None:
             raise SimulationError("The simulator is not running: use it in a 'with' block.")
         size = self.execution.shots_per_task
-        samples = make_samples(self._checked(models), shots, size, want, self._fingerprint)
-        policy = Policy(self.execution.retries, min_samples=self.execution.min_samples)
+        samples = make_samples(
+            self._checked(models), shots, size, want, self._fingerprint, keys
+        )
+        least = None if want == "noise" else self.execution.min_samples
+        policy = Policy(self.execution.retries, min_samples=least)
         dispatcher = Dispatcher(self._client, self._pool, self.ledger, policy, want)
         try:
             return dispatcher.run(samples, received), dispatcher.count

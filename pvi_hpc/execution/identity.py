@@ -19,11 +19,15 @@ def model_hash(model: NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-def task_identity(model: str, shots: Sequence[int], fingerprint: str, want: str) -> str:
+def task_identity(
+    model: str, shots: Sequence[int], fingerprint: str, want: str, keys: Sequence[int] = ()
+) -> str:
     """Return the identity of a task.
 
     Both sides compute it, each from what it has: the controller from what it asked for, the
-    gang from the model it loaded, the shots it ran and the settings it was started with.
+    gang from the model it loaded, the shots and the keys of noise that it ran, and the settings
+    it was started with.
     """
-    text = json.dumps([model, [int(shot) for shot in shots], fingerprint, want])
+    noise = [[int(key) for key in keys]] if keys else []
+    text = json.dumps([model, [int(shot) for shot in shots], fingerprint, want, *noise])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -117,6 +117,11 @@ class Coupled(Protocol):
         """Neighbours that a cell is coupled to."""
         ...
 
+    @property
+    def reach(self) -> tuple[int, int, int]:
+        """Box of the couplings of a precision that `informed` reads, `(kz, ky, kx)`."""
+        ...
+
 
 @runtime_checkable
 class StreamedDescent(Protocol):

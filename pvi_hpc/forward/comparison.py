@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from pvi_hpc.data.survey import Shot
 from pvi_hpc.errors import NonFiniteError, SurveyError
+from pvi_hpc.numerics.random import keyed_rng
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "noise_of"]
 
 Array = NDArray[Any]
 
@@ -46,3 +47,16 @@ def compare(simulated: Array, shot: Shot) -> Comparison:
     if not np.isfinite(misfit):
         raise NonFiniteError(f"The misfit of shot {shot.id} is not finite.")
     return Comparison(misfit, scaled * inv_sd)
+
+
+def noise_of(shot: Shot, n_samples: int, key: int, index: int) -> NDArray[np.float64]:
+    """Return random signs divided by the noise sd, `(n_receivers, n_samples)`.
+
+    They are those of `(key, index)`, `index` the place of the shot in its survey, whatever the
+    order of the shots. Their covariance is the inverse of that of the noise in the data; it is
+    zero where a trace is left out.
+    """
+    used = np.isfinite(shot.noise_sd)
+    inv_sd = np.where(used, 1 / shot.noise_sd, 0.0)[:, None]
+    signs = keyed_rng(key, "noise gradient", index).integers(0, 2, (len(used), n_samples))
+    return np.asarray((2.0 * signs - 1.0) * inv_sd, dtype=np.float64)

@@ -8,7 +8,7 @@ MPI ranks of the workers make a `Solver` from the `SimulationSetup` that it hand
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from pvi_hpc.data.prepare import Simulate
 from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile
-from pvi_hpc.errors import Finding
+from pvi_hpc.errors import Finding, SolverError
 from pvi_hpc.forward.settings import ForwardSettings
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
@@ -29,25 +29,30 @@ if TYPE_CHECKING:  # MPI starts when it is imported; only ranks want it.
 __all__ = [
     "Domain",
     "ForwardProblem",
+    "NoiseGradients",
+    "NoiseSolver",
     "ShotResult",
     "SimulationCost",
     "Solver",
     "Want",
+    "answer_of",
     "load_problem",
     "plugin_of",
 ]
 
 Array = NDArray[Any]
 
-#: Result of a simulation: misfit and gradient, misfit alone, or the simulated data.
-Want = Literal["gradient", "misfit", "traces"]
+#: Result of a simulation: misfit and gradient, misfit alone, the simulated data, or the
+#: gradients of random noise in the data of one shot.
+Want = Literal["gradient", "misfit", "traces", "noise"]
 
 
 @dataclass(frozen=True)
 class ShotResult:
     """Result of a chunk of shots.
 
-    `gradient` is on rank 0 only, and only if it was asked for; `traces` are
+    `gradient` is on rank 0 only, and only if it was asked for: `(nz, ny, nx)`, or one such for
+    each key of noise, `(n_keys, nz, ny, nx)`; `traces` are
     `(n_receivers, n_samples)` float32, one array a shot, if they were asked for.
     """
 
@@ -87,6 +92,21 @@ class Solver(Protocol):
 
     def close(self) -> None:
         """Release all memory and end all processes."""
+
+
+@runtime_checkable
+class NoiseSolver(Solver, Protocol):
+    """Capability of a solver that can pull any change of its data back to the model."""
+
+    def noise_gradients(self, shot: int, keys: Sequence[int]) -> ShotResult:
+        """Return `J^T w` for each key, `(n_keys, nz, ny, nx)` float64, as gradient.
+
+        `J` is the derivative of the data of `shot` by the model, and `w` random signs, divided
+        by the noise sd, that belong to the key and the shot. The covariance of `J^T w` is then
+        `J^T W J`, the Gauss-Newton Hessian of the shot's misfit (Tang 2009, Geophysics 74(6)).
+        Errors as `simulate`.
+        """
+        ...
 
 
 class Domain(Protocol):
@@ -232,6 +252,34 @@ class ForwardProblem(Protocol):
     def setup(self, survey: SurveyFile, digest: str) -> SimulationSetup:
         """Return all that ranks need to know; `digest` is the hash of the survey's file."""
         ...
+
+
+@runtime_checkable
+class NoiseGradients(ForwardProblem, Protocol):
+    """Capability of a forward problem whose solvers may be a `NoiseSolver`."""
+
+    @property
+    def has_noise_gradients(self) -> bool:
+        """True where they are one."""
+        ...
+
+
+def answer_of(
+    solver: Solver, shots: Sequence[int], want: Want, keys: Sequence[int]
+) -> ShotResult:
+    """Return what a solver is asked for; `keys` of noise are for one shot.
+
+    Raises
+    ------
+    SolverError
+        As `Solver.simulate`; or if the solver has no gradients of noise.
+    """
+    if want != "noise":
+        return solver.simulate(shots, want)
+    if not isinstance(solver, NoiseSolver):
+        raise SolverError(f"{type(solver).__name__} has no gradients of noise.")
+    (shot,) = shots
+    return solver.noise_gradients(shot, keys)
 
 
 def plugin_of(kind: str) -> type[ForwardProblem]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.cost import SimulationCount
 
-__all__ = ["BatchResult", "Simulator"]
+__all__ = ["BatchResult", "NoiseResult", "NoiseSimulator", "Simulator"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,14 @@ class BatchResult:
     count: SimulationCount = field(default_factory=SimulationCount)
 
 
+@dataclass(frozen=True)
+class NoiseResult:
+    """Gradients of noise `(n_models, n_keys, nz, ny, nx)` float64 [s/m], and their cost."""
+
+    gradients: NDArray[np.float64]
+    count: SimulationCount = field(default_factory=SimulationCount)
+
+
 class Simulator(Protocol):
     """Turns a batch of models into misfits and gradients."""
 
@@ -42,5 +50,23 @@ class Simulator(Protocol):
         """Simulate `models`, each `(nz, ny, nx)` [m/s], taken one by one.
 
         `shots[i]` are the indices into the survey's shots that model `i` is compared with.
+        """
+        ...
+
+
+@runtime_checkable
+class NoiseSimulator(Simulator, Protocol):
+    """Capability of a simulator whose solvers have gradients of noise."""
+
+    def noise_gradients(
+        self,
+        models: Iterable[NDArray[np.float32]],
+        shots: Sequence[int],
+        keys: Sequence[int],
+    ) -> NoiseResult:
+        """Return `J^T w` of one shot for each model, for every key of random signs `w`.
+
+        See `pvi_hpc.forward.problem.NoiseSolver`. Counts one simulation for each model,
+        whatever the number of keys.
         """
         ...

@@ -12,6 +12,7 @@ from pvi_hpc.families.family import Family
 from pvi_hpc.inference.method import Evaluations
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.hessian_start import probes_of
+from pvi_hpc.inference.starts.noise_start import check_noise, noise_evaluations
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.plugins import NoOptions, Settings
@@ -76,10 +77,19 @@ class ConfiguredMethod(ABC):
 
     def evaluations(self, iteration: int) -> Evaluations:
         """Return the models of an iteration: of the start, or `settings.samples`."""
-        if iteration < self.start.map_iterations and self.start.map_optimiser != "lbfgs":
-            return Evaluations(minibatch=1)
+        start = self.start
+        if iteration < start.map_iterations and start.map_optimiser != "lbfgs":
+            return (
+                Evaluations(minibatch=1) if start.map_shots is None else Evaluations(strata=1)
+            )
+        if start.map_iterations <= iteration < start.iterations:
+            assert start.hessian is not None  # there is no other start after the MAP phase
+            if start.hessian.kind == "noise":
+                return noise_evaluations(
+                    self.family, start.hessian, iteration - start.map_iterations
+                )
         # L-BFGS and the differences of gradients take all shots.
-        if iteration < self.start.iterations:
+        if iteration < start.iterations:
             return Evaluations(whole=1)
         return Evaluations(minibatch=self.settings.samples)
 
@@ -101,7 +111,10 @@ class ConfiguredMethod(ABC):
                 f"information, got '{self.settings.family.kind}'; choose 'adam'."
             )
         if self.start.hessian is not None:
-            probes_of(self.family, self.start.hessian, self.seed)  # refuses impossible ones
+            if self.start.hessian.kind == "noise":
+                check_noise(self.family, self.start.hessian)
+            else:
+                probes_of(self.family, self.start.hessian, self.seed)  # refuses impossible ones
 
     def refuse(self, setting: str, given: object, why: str) -> None:
         """Raise ConfigError if a `setting` that the method has no use for is `given`."""

@@ -20,11 +20,13 @@ class Evaluations:
     """Number of models whose density an iteration evaluates.
 
     `minibatch` of them are compared with `inference.shots_per_sample` shots, where the settings
-    ask for fewer than all; `whole` with all shots whatever the settings.
+    ask for fewer than all; `whole` with all shots whatever the settings; `strata` with
+    `start.map_shots`.
     """
 
     minibatch: int = 0
     whole: int = 0
+    strata: int = 0
 
 
 class Method(Protocol):

@@ -20,8 +20,35 @@ __all__ = [
 
 
 class HessianSettings(Settings):
-    """The start from the curvature at its mean: differences of gradients."""
+    """The start from the curvature at its mean: differences of gradients, or those of noise."""
 
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"kind", "sweeps", "draws", "smooth_cells", "shrink"}
+    )
+
+    kind: Literal["differences", "noise"] = Field(
+        "differences",
+        description="Origin of the curvature; noise: gradients of random noise in the data of "
+        "each shot, one simulation each, which show every coupling at once.",
+    )
+    sweeps: PositiveInt = Field(
+        2,
+        description="With noise: number of sweeps over all shots; the first at the mean, "
+        "others at draws of the mean field that is known by then.",
+    )
+    draws: PositiveInt = Field(
+        1, description="With noise: number of gradients for each stored simulation."
+    )
+    smooth_cells: Annotated[float, Field(ge=0)] = Field(
+        1.5,
+        description="With noise: sd of the average of products over neighbours, in cells; 0: "
+        "none.",
+    )
+    shrink: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = Field(
+        "auto",
+        description="With noise: share of the couplings that is believed; auto: that of the "
+        "largest ELBO.",
+    )
     probes: PositiveInt | None = Field(
         None,
         description="Number of random directions, one gradient each, for the sds; null: 8. "
@@ -41,8 +68,15 @@ class HessianSettings(Settings):
     )
 
     @property
+    def iterations(self) -> int:
+        """Number of iterations of the whole start from the curvature."""
+        if self.kind == "noise":
+            return self.sweeps + (self.shrink == "auto")
+        return 1 + self.products
+
+    @property
     def products(self) -> int:
-        """Number of gradients besides that at the mean."""
+        """Number of gradients besides that at the mean, with differences."""
         if self.stencil is None:
             return self.probes or 8
         kz, ky, kx = self.stencil
@@ -157,6 +191,8 @@ class InferenceSettings(Settings):
 class StartSettings(Settings):
     """The start of the variational distribution."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"map_shots", "map_final", "map_average"})
+
     sd: PositiveFloat = Field(0.3, description="Sd of every cell, in units of the prior's sd.")
     map_iterations: Annotated[int, Field(ge=0)] = Field(
         0, description="Iterations of deterministic FWI before the variational ones."
@@ -167,6 +203,19 @@ class StartSettings(Settings):
     map_step: PositiveFloat | None = Field(
         None, description="Step of adam; null: that of `inference.optimiser`."
     )
+    map_shots: PositiveInt | None = Field(
+        None,
+        description="Number of shots of a step of adam, dealt out of one random permutation "
+        "after another; null: `inference.shots_per_sample`, drawn anew for each step.",
+    )
+    map_final: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="Last step of adam relative to the first; null: that of "
+        "`inference.optimiser`.",
+    )
+    map_average: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share of the steps of adam, at the end, whose mean is the result."
+    )
     hessian: HessianSettings | None = Field(
         None, description="Sds from the curvature; null: every cell starts with `sd`."
     )
@@ -174,5 +223,5 @@ class StartSettings(Settings):
     @property
     def iterations(self) -> int:
         """Iterations before the variational ones."""
-        probing = 0 if self.hessian is None else 1 + self.hessian.products
+        probing = 0 if self.hessian is None else self.hessian.iterations
         return self.map_iterations + probing

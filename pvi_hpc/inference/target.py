@@ -2,14 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.cost import SimulationCount
 
-__all__ = ["NoTarget", "Target", "TargetValue", "surviving"]
+__all__ = [
+    "NoTarget",
+    "NoiseRows",
+    "NoiseTarget",
+    "ShotTarget",
+    "Target",
+    "TargetValue",
+    "surviving",
+]
 
 Shots = tuple[int, ...]
 
@@ -47,6 +57,49 @@ class Target(Protocol):
 
     def value(self, theta: Tensor, batches: Sequence[Shots] | None = None) -> TargetValue:
         """Evaluate at `theta` `(S, n)`, with a batch each or all shots."""
+        ...
+
+
+@runtime_checkable
+class ShotTarget(Target, Protocol):
+    """Capability of a target whose likelihood is a sum over shots."""
+
+    @property
+    def n_shots(self) -> int:
+        """Number of shots."""
+        ...
+
+    def stratum(self, step: int, shots: int) -> Shots:
+        """Return the shots of a step that takes `shots` of them, all in turn.
+
+        Steps 0, 1, ... deal out one random permutation of the shots after another; what is
+        left of a permutation, fewer than `shots`, is not used.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class NoiseRows:
+    """Gradients of noise by `theta`, `(S, n)` float64, and what they cost."""
+
+    rows: Tensor
+    count: SimulationCount
+
+
+@runtime_checkable
+class NoiseTarget(ShotTarget, Protocol):
+    """Capability of a target that gives random vectors with the covariance of its curvature."""
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Grid `(nz, ny, nx)` of the unknown cells."""
+        ...
+
+    def noise_rows(self, theta: Tensor, shots: Shots, keys: Sequence[int]) -> NoiseRows:
+        """Return `g` for each row of `theta` `(S, n)`, its shot, and each key, `(S K, n)`.
+
+        `E[g g^T]` is the Gauss-Newton Hessian of the misfit of that shot at that `theta`.
+        """
         ...
 
 

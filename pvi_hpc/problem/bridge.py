@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.forward.simulator import BatchResult, Simulator
+from pvi_hpc.forward.simulator import BatchResult, NoiseSimulator, Simulator
 
 __all__ = ["Bridge"]
 
@@ -44,6 +44,26 @@ class Bridge:
         self.count = result.count
         misfits: Tensor = _Misfit.apply(result, *taken)  # type: ignore[no-untyped-call]
         return misfits
+
+    def noise(
+        self, models: Sequence[Tensor], shots: Sequence[int], keys: Sequence[int]
+    ) -> Tensor:
+        """Return gradients of noise `(S, K, nz, ny, nx)` [s/m], of one shot for each model.
+
+        Raises
+        ------
+        ConfigError
+            If the simulator gives none.
+        """
+        if not isinstance(self.simulator, NoiseSimulator):
+            raise ConfigError(
+                "'start.hessian.kind: noise' needs a simulator with gradients of noise, got "
+                f"{type(self.simulator).__name__}; choose 'differences'."
+            )
+        arrays = (self.array(model) for model in models)
+        result = self.simulator.noise_gradients(arrays, shots, keys)
+        self.count = result.count
+        return torch.from_numpy(result.gradients)
 
     def array(self, model: Tensor) -> NDArray[Any]:
         """Return a model as the simulator gets it: float32."""

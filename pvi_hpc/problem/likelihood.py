@@ -40,6 +40,21 @@ class Fit:
 class Likelihood(Protocol):
     """The density of the data given models."""
 
+    @property
+    def n_shots(self) -> int:
+        """Number of shots; 0 without data."""
+        ...
+
+    def stratum(self, step: int, shots: int) -> Shots:
+        """Return the shots of a step; as `ShotTarget`."""
+        ...
+
+    def noise(
+        self, models: Sequence[Tensor], shots: Shots, keys: Sequence[int]
+    ) -> tuple[Tensor, SimulationCount]:
+        """Return gradients of noise `(S, K, nz, ny, nx)`, one shot a model, and their cost."""
+        ...
+
     def batch(self, iteration: int, sample: int) -> Shots:
         """Return the shots that a sample of an iteration is compared with."""
         ...
@@ -90,17 +105,46 @@ class GaussianLikelihood:
         chosen = rng.choice(self.n_shots, self.shots_per_sample, replace=False)
         return tuple(int(i) for i in np.sort(chosen))
 
+    def stratum(self, step: int, shots: int) -> Shots:
+        """Return the shots of a step, dealt out of permutations; as `ShotTarget`."""
+        size = min(shots, self.n_shots)
+        epoch, place = divmod(step, self.n_shots // size)
+        order = keyed_rng(self.seed, "epoch of shots", epoch).permutation(self.n_shots)
+        return tuple(int(i) for i in np.sort(order[place * size : (place + 1) * size]))
+
     def fit(self, models: Iterable[Tensor], batches: Sequence[Shots | None]) -> Fit:
         """Compare models `(nz, ny, nx)` [m/s] with a batch each; None: with all shots."""
-        shots = [tuple(range(self.n_shots)) if b is None else b for b in batches]
+        shots = [self._all if b is None else b for b in batches]
         scale = torch.tensor([self.n_shots / len(b) for b in shots], dtype=torch.float64)
         misfit = scale * self.bridge.misfit(models, shots)
         chi_squared = 2 * misfit.detach() / (self.n_data or torch.nan)
         return Fit(-misfit, chi_squared, self.bridge.count)
 
+    def noise(
+        self, models: Sequence[Tensor], shots: Shots, keys: Sequence[int]
+    ) -> tuple[Tensor, SimulationCount]:
+        """Return gradients of noise `(S, K, nz, ny, nx)`, one shot a model, and their cost."""
+        return self.bridge.noise(models, shots, keys), self.bridge.count
+
+    @property
+    def _all(self) -> Shots:
+        return tuple(range(self.n_shots))
+
 
 class NoData:
     """A likelihood that knows nothing: the posterior is the prior."""
+
+    n_shots = 0
+
+    def stratum(self, step: int, shots: int) -> Shots:
+        """Return no shot."""
+        return ()
+
+    def noise(
+        self, models: Sequence[Tensor], shots: Shots, keys: Sequence[int]
+    ) -> tuple[Tensor, SimulationCount]:
+        """Return no gradient: there is no shot."""
+        return torch.zeros(0, len(keys)), SimulationCount()
 
     def batch(self, iteration: int, sample: int) -> Shots:
         """Return no shot."""

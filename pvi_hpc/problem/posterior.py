@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from pvi_hpc.inference.target import Shots, TargetValue
+from pvi_hpc.inference.target import NoiseRows, Shots, TargetValue
 from pvi_hpc.numerics.standard_normal import log_density
 from pvi_hpc.problem.likelihood import Likelihood
 from pvi_hpc.problem.model_map import ModelMap
@@ -26,6 +29,20 @@ class Posterior:
         """Return the shots that the `n` samples of an iteration are compared with."""
         return [self.likelihood.batch(iteration, i) for i in range(n)]
 
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Grid `(nz, ny, nx)` of the unknown cells."""
+        return self.map.active
+
+    @property
+    def n_shots(self) -> int:
+        """Number of shots; 0 without data."""
+        return self.likelihood.n_shots
+
+    def stratum(self, step: int, shots: int) -> Shots:
+        """Return the shots of a step; as `ShotTarget`."""
+        return self.likelihood.stratum(step, shots)
+
     def value(self, theta: Tensor, batches: Sequence[Shots] | None = None) -> TargetValue:
         """Evaluate at `theta` `(S, n)`, with a batch each or all shots."""
         rows = theta.detach().double()
@@ -39,3 +56,14 @@ class Posterior:
         return TargetValue(
             fit.log_likelihood.detach(), log_density(rows), gradient, fit.chi_squared, fit.count
         )
+
+    def noise_rows(self, theta: Tensor, shots: Shots, keys: Sequence[int]) -> NoiseRows:
+        """Return gradients of noise by `theta`, `(S K, n)`; as `NoiseTarget`."""
+        leaves = [row.detach().double().requires_grad_() for row in theta]
+        models = [self.map.models(leaf[None])[0] for leaf in leaves]
+        gradients, count = self.likelihood.noise(models, shots, keys)
+        rows = []
+        for leaf, model, its in zip(leaves, models, gradients, strict=True):
+            for by_model in its:
+                rows += torch.autograd.grad(model, leaf, by_model, retain_graph=True)
+        return NoiseRows(torch.stack(rows), count)

@@ -146,6 +146,22 @@ def test_traces_gradients_on_two_ranks_and_empty_lists_of_shots(simulator, expec
         running.misfit_and_gradient(MODELS[0], [[0]])
 
 
+def test_gradients_of_noise_are_those_of_one_process_also_after_a_crash(
+    simulator, fault, tmp_path
+):
+    shots, keys = (5, 0, 3), (11, 2**52)
+    solver = make_solver(make_setup(tmp_path), tmp_path)
+    expected = []
+    for model, shot in zip(MODELS, shots, strict=True):
+        solver.set_model(model)
+        expected.append(solver.noise_gradients(shot, keys).gradient)
+    fault("segfault@1")
+    found = simulator(workers=2).noise_gradients(MODELS, shots, keys)
+    np.testing.assert_array_equal(found.gradients, np.stack(expected))
+    assert (found.count.done, found.count.failed) == (3, 1)
+    assert not np.array_equal(found.gradients[0, 0], found.gradients[0, 1])
+
+
 SLOW = pytest.mark.slow
 
 

@@ -12,6 +12,7 @@ from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.settings import HessianSettings, InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.lbfgs import ascent
 from pvi_hpc.inference.target import TargetValue
+from pvi_hpc.problem.likelihood import GaussianLikelihood
 
 N = 60
 
@@ -128,3 +129,43 @@ def test_every_gradient_of_the_start_is_counted():
     _, infos = begin(method)
     assert sum(info.count.done for info in infos) == start.iterations == 4 + 1 + 3
     assert method.n_iterations == 8 + 5
+
+
+class Shots(Quartic):
+    """A target of nine shots that notes which are asked for."""
+
+    n_shots = 9
+
+    def __init__(self):
+        self.asked = []
+
+    def stratum(self, step, shots):
+        return GaussianLikelihood(None, 9, 1, seed=3).stratum(step, shots)
+
+    def value(self, theta, batches=None):
+        self.asked += batches or []
+        return super().value(theta)
+
+
+def test_shots_of_the_map_phase_are_dealt_out_of_permutations():
+    target = Shots()
+    begin(method_on(target, StartSettings(map_iterations=40, map_shots=2, map_step=0.1)))
+    assert all(len(set(shots)) == 2 for shots in target.asked)
+    for epoch in range(10):
+        four = [shot for pair in target.asked[4 * epoch : 4 * epoch + 4] for shot in pair]
+        assert len(set(four)) == 8
+    assert {shot for shots in target.asked for shot in shots} == set(range(9))
+    assert len(set(target.asked)) > 20
+
+
+def test_the_result_of_the_map_phase_is_the_mean_of_its_last_steps():
+    settings = {"map_iterations": 10, "map_step": 0.1}
+    plain = method_on(Quartic(), StartSettings(**settings))
+    state, points = plain.init(torch.zeros(N, dtype=torch.float64), 0.3), []
+    for _ in range(10):
+        state, _ = plain.step(state)
+        points.append(state.parameters["mu"].clone())
+    averaged, _ = begin(method_on(Quartic(), StartSettings(**settings, map_average=0.3)))
+    expected = torch.stack(points[-3:]).mean(dim=0)
+    torch.testing.assert_close(averaged.parameters["mu"], expected)
+    assert "map_average" not in averaged.memory

@@ -93,6 +93,7 @@ def make_samples(
     size: int,
     want: Want,
     fingerprint: str,
+    keys: tuple[int, ...] = (),
 ) -> Iterator[Sample]:
     """Split a batch into tasks of at most `size` shots of one sample.
 
@@ -116,6 +117,6 @@ def make_samples(
         chunks: list[Chunk] = []
         for start in range(0, len(indices), size):
             part = tuple(int(index) for index in indices[start : start + size])
-            identity = task_identity(name, part, fingerprint, want)
-            chunks.append(Chunk(ChunkTask(i, len(chunks), part, want, identity)))
+            identity = task_identity(name, part, fingerprint, want, keys)
+            chunks.append(Chunk(ChunkTask(i, len(chunks), part, want, identity, keys)))
         yield Sample(i, Model(name, velocity), chunks)

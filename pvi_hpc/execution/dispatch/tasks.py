@@ -35,13 +35,17 @@ class Model:
 
 @dataclass(frozen=True)
 class ChunkTask:
-    """Some shots of one sample; `identity` is what the result must carry."""
+    """Some shots of one sample; `identity` is what the result must carry.
+
+    `keys` are those of noise, where its gradients are wanted.
+    """
 
     sample: int
     chunk: int
     shots: tuple[int, ...]
     want: Want
     identity: str
+    keys: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,9 @@ def run_chunk(model: Model, task: ChunkTask) -> ChunkResult | Failure:
     gang, start = worker_gang(), time.monotonic()
     worker = str(get_worker().address)
     try:
-        answer = gang.simulate(model.name, model.velocity, task.shots, task.want, task.identity)
+        answer = gang.simulate(
+            model.name, model.velocity, task.shots, task.want, task.identity, task.keys
+        )
     except GangError as error:
         seconds = time.monotonic() - start
         return Failure(

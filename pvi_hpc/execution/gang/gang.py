@@ -34,8 +34,11 @@ class Gang:
         shots: Sequence[int],
         want: Want,
         identity: str,
+        keys: Sequence[int] = (),
     ) -> Answer:
         """Simulate `shots` with the model whose hash is `name`; refuse any other `identity`.
+
+        `keys` are those of noise, where its gradients are wanted.
 
         Raises
         ------
@@ -48,9 +51,14 @@ class Gang:
             try:
                 running = self._ready()
                 running.put_model(name, model)
-                request = {"model": name, "shots": list(map(int, shots)), "want": want}
+                request = {
+                    "model": name,
+                    "shots": list(map(int, shots)),
+                    "want": want,
+                    "keys": list(map(int, keys)),
+                }
                 answer = running.ask(request, self.settings.timeout_s)
-                return running.read(answer, len(shots), want, identity)
+                return running.read(answer, len(shots), want, identity, len(keys))
             except GangError as error:
                 if error.kind in ("crash", "hang", "wrong_result", "start"):
                     self._discard()

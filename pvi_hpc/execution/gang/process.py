@@ -136,7 +136,9 @@ class GangProcess:
             raise self._crash() from error
         return self._receive(deadline)
 
-    def read(self, answer: Message, n_shots: int, want: Want, identity: str) -> Answer:
+    def read(
+        self, answer: Message, n_shots: int, want: Want, identity: str, n_keys: int = 0
+    ) -> Answer:
         """Fetch the arrays of an answer; they are used once."""
         if answer["identity"] != identity:
             raise self._failure(
@@ -144,13 +146,15 @@ class GangProcess:
                 f"The result is of task {answer['identity']}, expected {identity}.",
             )
         gradient, traces = None, []
-        if want == "gradient":
+        if want in ("gradient", "noise"):
             gradient = self._take("gradient.npy")
-            if gradient.shape != self.setup.grid.shape or gradient.dtype != np.float64:
+            several = (n_keys,) if want == "noise" else ()
+            shape = (*several, *self.setup.grid.shape)
+            if gradient.shape != shape or gradient.dtype != np.float64:
                 raise self._failure(
                     "wrong_result",
                     f"The gradient has shape {gradient.shape} and type {gradient.dtype}, "
-                    f"expected {self.setup.grid.shape} and float64.",
+                    f"expected {shape} and float64.",
                 )
         if want == "traces":
             traces = [self._take(f"traces-{i}.npy") for i in range(n_shots)]

@@ -21,7 +21,7 @@ from pvi_hpc.execution.gang.channel import Channel, Message
 from pvi_hpc.execution.gang.processes import leave_to_controller, watch_owner
 from pvi_hpc.execution.gang.scratch import SEGMENTS
 from pvi_hpc.execution.identity import model_hash, task_identity
-from pvi_hpc.forward.problem import ShotResult, Solver, plugin_of
+from pvi_hpc.forward.problem import ShotResult, Solver, answer_of, plugin_of
 from pvi_hpc.forward.setup import SimulationSetup
 
 __all__ = ["SolverFactory", "main"]
@@ -88,11 +88,12 @@ class Gang:
         """Do what the worker asks; errors of any rank become an answer, not an exception."""
         start = time.perf_counter()
         kind, message, result = "", "", ShotResult()
+        wanted = request["shots"], request["want"], request["keys"]
         try:
             kind = "bad_model"
             self._use(request["model"])
             kind = "solver_error"
-            result = self.solver.simulate(request["shots"], request["want"])
+            result = answer_of(self.solver, *wanted)
         except PviError as error:
             if kind != "bad_model":
                 kind = getattr(error, "failure", kind)
@@ -106,9 +107,8 @@ class Gang:
         except OSError as error:  # No room: the next gang takes another folder.
             message = f"The answer does not fit into '{self.folder}': {error}."
             return {"error": "start", "message": message}
-        identity = task_identity(
-            self.model, request["shots"], self.fingerprint, request["want"]
-        )
+        shots, want, keys = wanted
+        identity = task_identity(self.model, shots, self.fingerprint, want, keys)
         return {**answer, "identity": identity, "seconds": time.perf_counter() - start}
 
     def _use(self, name: str) -> None:

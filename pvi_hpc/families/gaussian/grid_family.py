@@ -56,6 +56,15 @@ class GridFamily(GaussianFamily):
         return "couplings"
 
     @property
+    def reach(self) -> tuple[int, int, int]:
+        """Box of the couplings of a precision that `informed` reads, `(kz, ky, kx)`.
+
+        It holds the differences of all pairs of cells within one stencil of the same cell.
+        """
+        kz, ky, kx = self.stencil.size
+        return 2 * kz - 1, 2 * ky - 1, 2 * kx - 1
+
+    @property
     def couplings(self) -> Stencil:
         """Neighbours that a cell is coupled to."""
         return self.stencil

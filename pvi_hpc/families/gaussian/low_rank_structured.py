@@ -54,6 +54,14 @@ class LowRankStructured(LowRank):
         """Neighbours that a cell is coupled to."""
         return self.inner.stencil
 
+    @property
+    def reach(self) -> tuple[int, int, int]:
+        """Box of the couplings that `informed` reads: all of them up to 1024 cells."""
+        if self.n > JOINT_CELLS:
+            return self.inner.reach
+        nz, ny, nx = self.inner.stencil.active.shape
+        return 2 * nz - 1, 2 * ny - 1, 2 * nx - 1
+
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the joint optimum for `N(mean, precision^{-1})` of up to 1024 cells.
 

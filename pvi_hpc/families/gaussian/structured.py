@@ -22,6 +22,12 @@ class Structured(GridFamily):
     `theta = mu + exp(log_sd) * eps + sum_k shift_k(c_k * eps)`.
     """
 
+    @property
+    def reach(self) -> tuple[int, int, int]:
+        """Box of the couplings of a precision that `informed` reads: only later planes."""
+        kz, ky, kx = self.stencil.size
+        return kz, 2 * ky - 1, 2 * kx - 1
+
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the optimum for `N(mean, precision^{-1})`, column by column."""
         diagonal, coefficients = column_optimum(self.stencil, precision)

@@ -44,6 +44,7 @@ class AcousticProblem:
     Options: ClassVar[type[AcousticSettings]] = AcousticSettings
     has_data = True
     has_positions = True
+    has_noise_gradients = True
 
     def __init__(self, options: AcousticSettings, domain: Domain) -> None:
         if domain.survey is None:

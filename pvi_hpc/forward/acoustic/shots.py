@@ -6,12 +6,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.data.survey import Component
+from pvi_hpc.data.survey import Component, Shot
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.data.wavelets import for_solver
 from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.forward.acoustic.setup import AcousticSetup
-from pvi_hpc.forward.comparison import compare
+from pvi_hpc.forward.comparison import compare, noise_of
 from pvi_hpc.forward.problem import ShotResult, Want
 
 __all__ = ["ShotSolver", "WaveSolver"]
@@ -83,15 +83,7 @@ class ShotSolver:
         n_samples, every = self.survey.n_samples, self.setup.steps_per_sample
         for index in shots:
             shot = self.survey.shot(index)
-            simulated = self.waves.forward(
-                self.setup.grid.relative(shot.source),
-                self.wavelet,
-                self.setup.grid.relative(shot.receivers),
-                store=want == "gradient",
-                component=self.survey.component,
-            )
-            if not np.isfinite(simulated).all():
-                raise NonFiniteError(f"The simulated traces of shot {shot.id} are not finite.")
+            simulated = self._forward(shot, store=want == "gradient")
             sampled = simulated[:, ::every][:, :n_samples]
             if want == "traces":
                 traces.append(np.ascontiguousarray(sampled, dtype=np.float32))
@@ -99,11 +91,43 @@ class ShotSolver:
             compared = compare(sampled, shot)
             misfit += compared.misfit
             if want == "gradient":
-                adjoint_source = np.zeros(simulated.shape)
-                adjoint_source[:, ::every][:, :n_samples] = compared.derivative
-                part = self.waves.gradient(adjoint_source)
+                part = self._pulled(compared.derivative, simulated.shape)
                 gradient = part if gradient is None or part is None else gradient + part
         # After the loop: only rank 0 has gradients, and no rank may leave the others alone.
         if gradient is not None and not np.isfinite(gradient).all():
             raise NonFiniteError(f"The gradient of shots {list(shots)} is not finite.")
         return ShotResult(misfit, gradient, tuple(traces))
+
+    def noise_gradients(self, shot: int, keys: Sequence[int]) -> ShotResult:
+        """Return the gradients of noise in one shot; as `NoiseSolver`.
+
+        One forward run is stored for all of them; each costs an adjoint run.
+        """
+        its = self.survey.shot(shot)
+        simulated = self._forward(its, store=True)
+        noises = (noise_of(its, self.survey.n_samples, key, shot) for key in keys)
+        parts = [self._pulled(noise, simulated.shape) for noise in noises]
+        found = [part for part in parts if part is not None]
+        gradients = np.stack(found) if found else None
+        if gradients is not None and not np.isfinite(gradients).all():
+            raise NonFiniteError(f"A gradient of noise in shot {its.id} is not finite.")
+        return ShotResult(gradient=gradients)
+
+    def _forward(self, shot: Shot, *, store: bool) -> Array:
+        """Return the traces `(n_rec, nt)` at every time step."""
+        simulated = self.waves.forward(
+            self.setup.grid.relative(shot.source),
+            self.wavelet,
+            self.setup.grid.relative(shot.receivers),
+            store=store,
+            component=self.survey.component,
+        )
+        if not np.isfinite(simulated).all():
+            raise NonFiniteError(f"The simulated traces of shot {shot.id} are not finite.")
+        return simulated
+
+    def _pulled(self, by_data: Array, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+        """Return a derivative by the data, pulled back to the model, on rank 0."""
+        adjoint_source = np.zeros(shape)
+        adjoint_source[:, :: self.setup.steps_per_sample][:, : self.survey.n_samples] = by_data
+        return self.waves.gradient(adjoint_source)

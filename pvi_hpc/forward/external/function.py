@@ -163,7 +163,8 @@ class _Calls:
 
         def pull(cotangent: Any) -> Array:
             seed = torch.as_tensor(cotangent, dtype=value.dtype).reshape(value.shape)
-            pulled = torch.autograd.grad(value, leaf, seed, allow_unused=True)[0]
+            options = {"allow_unused": True, "retain_graph": True}
+            pulled = torch.autograd.grad(value, leaf, seed, **options)[0]
             return np.zeros(model.shape) if pulled is None else pulled.numpy()
 
         plain = value.detach().numpy()

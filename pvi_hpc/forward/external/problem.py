@@ -87,6 +87,11 @@ class ExternalProblem(ABC):
         """True where simulations give data."""
         return bool(self.options.returns == "data")
 
+    @property
+    def has_noise_gradients(self) -> bool:
+        """True where a derivative by the data can be pulled back to the model."""
+        return self.has_data and self.options.gradient != "differences"
+
     def inputs(self) -> list[str]:
         """Return data files and sources."""
         settings: ExternalSettings = self.options

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pvi_hpc.data.survey import Shot, Survey
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import NonFiniteError, SolverError
-from pvi_hpc.forward.comparison import compare
+from pvi_hpc.forward.comparison import compare, noise_of
 from pvi_hpc.forward.problem import ShotResult, Want
 
 __all__ = ["BadResultError", "ExternalSolver", "Result", "Simulation"]
@@ -122,6 +122,21 @@ class ExternalSolver:
             if part is not None:
                 gradient = part if gradient is None else gradient + part
         return ShotResult(misfit, gradient, tuple(traces))
+
+    def noise_gradients(self, shot: int, keys: Sequence[int]) -> ShotResult:
+        """Return the gradients of noise in one shot; as `NoiseSolver`.
+
+        One simulation serves all of them; `SolverError` where simulations cannot pull a
+        derivative by the data back to the model.
+        """
+        its = _shot(self.survey, shot)
+        if self.difference is not None or not its.data.size:
+            raise SolverError("Gradients of noise need the gradient of data, in a function.")
+        result = self.simulation.run(self.model, shot, gradient=True)
+        self._data(result, its)
+        noises = (noise_of(its, 1, key, shot)[:, 0] for key in keys)
+        pulled = [self._gradient(result.gradient(noise), its) for noise in noises]
+        return ShotResult(gradient=np.stack(pulled))
 
     def _differentiate(
         self, index: int, shot: Shot, *, gradient: bool

@@ -32,7 +32,8 @@ from pvi_hpc.inference.optimisers.update import Update
 from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.inference.starts.hessian_start import HessianStart
 from pvi_hpc.inference.starts.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
-from pvi_hpc.inference.starts.map_search import MapSearch
+from pvi_hpc.inference.starts.map_search import MAP_AVERAGE, MapSearch
+from pvi_hpc.inference.starts.noise_start import NoiseStart
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.stopping import fresh_trace, has_converged
 from pvi_hpc.inference.target import TargetValue, surviving
@@ -73,6 +74,8 @@ class VariationalInference(ConfiguredMethod):
         elif self.start.map_iterations:
             for name in ("first", "second"):  # of Adam, where the optimiser is another
                 memory.setdefault(name, {LOCATION: torch.zeros_like(parameters[LOCATION])})
+            if self.start.map_average:
+                memory[MAP_AVERAGE] = {LOCATION: torch.zeros_like(parameters[LOCATION])}
         if self.settings.stop is not None:
             memory["elbo"] = {"trace": fresh_trace(self.settings.stop)}
         return State(0, parameters, memory)
@@ -130,17 +133,20 @@ class VariationalInference(ConfiguredMethod):
         mean, sd = mean_and_sd(self.family, self.fitted(state), DRAWS)
         return mean.double(), sd.double()
 
-    def _start(self, iteration: int) -> MapSearch | LbfgsSearch | HessianStart:
+    def _start(self, iteration: int) -> MapSearch | LbfgsSearch | HessianStart | NoiseStart:
         """Return what an iteration before the variational ones does."""
         start, n = self.start, self.start.map_iterations
         if iteration >= n:
             assert start.hessian is not None  # there is no other start after the MAP phase
-            return HessianStart(self.family, self.target, start.hessian, n, self.seed)
+            kind = NoiseStart if start.hessian.kind == "noise" else HessianStart
+            return kind(self.family, self.target, start.hessian, n, self.seed)
         step = start.map_step or self.settings.optimiser.step or DEFAULT_STEP
         if start.map_optimiser == "lbfgs":
             return LbfgsSearch(self.target, step, n)
-        settings = self._optimiser.model_copy(update={"kind": "adam", "step": step})
-        return MapSearch(self.target, settings, n)
+        final = start.map_final or self._optimiser.final
+        own = {"kind": "adam", "step": step, "final": final, "average": start.map_average}
+        settings = self._optimiser.model_copy(update=own)
+        return MapSearch(self.target, settings, n, start.map_shots)
 
     @cached_property
     def _optimiser(self) -> OptimiserSettings:

@@ -1,6 +1,7 @@
 """Functions and programs as forward problems: the same answers, and every fault refused."""
 
 import re
+import shutil
 import sys
 
 import numpy as np
@@ -19,8 +20,10 @@ from external_example import (
 from pvi_hpc.checks.run import check_run
 from pvi_hpc.data.survey_file import SurveyFile, file_hash, write_survey
 from pvi_hpc.errors import ConfigError, NonFiniteError, SolverError
-from pvi_hpc.forward.problem import plugin_of
+from pvi_hpc.forward.comparison import noise_of
+from pvi_hpc.forward.problem import answer_of, plugin_of
 from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.inference.settings import HessianSettings
 from pvi_hpc.problem.forward import forward_problem
 
 
@@ -54,6 +57,35 @@ def test_function_and_program_give_the_same_misfit_and_gradient(program, tmp_pat
     scale = np.abs(by_function.gradient).max()
     np.testing.assert_allclose(by_program.gradient, by_function.gradient, atol=1e-12 * scale)
     assert not list((tmp_path / "own").iterdir())
+
+
+def test_gradients_of_noise_of_function_and_program_agree(program, tmp_path):
+    from straight_rays import travel_times
+
+    found = []
+    for forward in (function(), command(program)):
+        solver = solver_of(external_run(tmp_path, **forward), tmp_path)
+        solver.set_model(true_model())
+        found.append(solver.noise_gradients(0, (5, 6)).gradient)
+        shutil.rmtree(tmp_path / "own")
+    scale = np.abs(found[0]).max()
+    assert scale > 0
+    np.testing.assert_allclose(found[0], found[1], atol=1e-12 * scale)
+    survey = SurveyFile(tmp_path / "survey.h5").shot(0)
+    _, pull = travel_times(true_model(), 50.0)
+    np.testing.assert_allclose(found[0][1], pull(noise_of(survey, 1, 6, 0)[:, 0]), rtol=1e-9)
+
+
+def test_a_misfit_alone_has_no_gradients_of_noise(tmp_path):
+    forward = {**function(), "gradient": "differences"}
+    run = external_run(tmp_path, **forward)
+    asked = run.start.model_copy(update={"hessian": HessianSettings(kind="noise")})
+    findings = check_run(run.model_copy(update={"start": asked}))
+    assert "start.hessian.kind" in [f.setting for f in findings if f.level == "error"]
+    solver = solver_of(run, tmp_path)
+    solver.set_model(true_model())
+    with pytest.raises(SolverError, match="need the gradient of data"):
+        answer_of(solver, [0], "noise", [1])
 
 
 def test_the_misfit_is_that_of_the_data_without_the_missing_one(tmp_path):

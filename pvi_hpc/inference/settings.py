@@ -191,14 +191,18 @@ class InferenceSettings(Settings):
 class StartSettings(Settings):
     """The start of the variational distribution."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"map_shots", "map_final", "map_average"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"map_shots", "map_final", "map_average", "map_gain"}
+    )
 
     sd: PositiveFloat = Field(0.3, description="Sd of every cell, in units of the prior's sd.")
     map_iterations: Annotated[int, Field(ge=0)] = Field(
         0, description="Iterations of deterministic FWI before the variational ones."
     )
     map_optimiser: Literal["adam", "lbfgs"] = Field(
-        "adam", description="Optimiser of the deterministic FWI; lbfgs uses all shots."
+        "adam",
+        description="Optimiser of the deterministic FWI; lbfgs has a line search and uses all "
+        "shots.",
     )
     map_step: PositiveFloat | None = Field(
         None, description="Step of adam; null: that of `inference.optimiser`."
@@ -215,6 +219,11 @@ class StartSettings(Settings):
     )
     map_average: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Share of the steps of adam, at the end, whose mean is the result."
+    )
+    map_gain: PositiveFloat | None = Field(
+        None,
+        description="Gain of a quasi-Newton step [nats] below which lbfgs has arrived and the "
+        "rest of the iterations is skipped; null: never.",
     )
     hessian: HessianSettings | None = Field(
         None, description="Sds from the curvature; null: every cell starts with `sd`."

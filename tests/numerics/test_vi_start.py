@@ -169,3 +169,15 @@ def test_the_result_of_the_map_phase_is_the_mean_of_its_last_steps():
     expected = torch.stack(points[-3:]).mean(dim=0)
     torch.testing.assert_close(averaged.parameters["mu"], expected)
     assert "map_average" not in averaged.memory
+
+
+def test_lbfgs_stops_where_a_step_promises_less_than_asked():
+    target = ill_conditioned()
+    start = StartSettings(
+        map_iterations=500, map_optimiser="lbfgs", map_step=0.1, map_gain=0.01
+    )
+    state, infos = begin(method_on(target, start))
+    assert len(infos) < 200
+    assert state.iteration == 500
+    assert "lbfgs" not in state.memory
+    assert energy(state, target) < 0.05

@@ -142,7 +142,7 @@ class VariationalInference(ConfiguredMethod):
             return kind(self.family, self.target, start.hessian, n, self.seed)
         step = start.map_step or self.settings.optimiser.step or DEFAULT_STEP
         if start.map_optimiser == "lbfgs":
-            return LbfgsSearch(self.target, step, n)
+            return LbfgsSearch(self.target, step, n, start.map_gain)
         final = start.map_final or self._optimiser.final
         own = {"kind": "adam", "step": step, "final": final, "average": start.map_average}
         settings = self._optimiser.model_copy(update=own)

@@ -1,8 +1,8 @@
 """The deterministic start by limited-memory BFGS (Nocedal & Wright 2006, algorithm 7.4).
 
-One gradient of all shots an iteration, no line search: a point that is worse than the one
-before is taken back, and half the step is tried next. Converges in far fewer gradients than
-Adam where there is no noise.
+One gradient of all shots an iteration. Steps fulfil the strong Wolfe conditions, which keep the
+approximate Hessian positive definite; where a search finds no such step, the best point that
+it saw is taken, and directions begin anew from the gradient.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ from torch import Tensor
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.history import Info
+from pvi_hpc.inference.starts.line_search import LineSearch
 from pvi_hpc.inference.starts.map_search import start_info
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
@@ -28,67 +29,96 @@ Array = NDArray[np.float64]
 MEMORY: Final = 8
 #: Name in a state's memory.
 LBFGS: Final = "lbfgs"
-#: Loss of log density, relative to its size, that counts as rounding of a new point.
-SLACK: Final = 1e-12
+#: Most evaluations of a search along one direction.
+LONGEST: Final = 8
+#: Names of points: that which directions begin at, and the best along the direction.
+POINT, BEST = "point", "best"
 
 
 def fresh_pairs(mu: Tensor) -> Parameters:
     """Return the memory before the first iteration, for a mean `(n,)`; all float64."""
     line = torch.zeros(len(mu), dtype=torch.float64)
     pairs = torch.zeros(MEMORY, len(mu), dtype=torch.float64)
+    names = (POINT, "gradient", "direction", BEST, "best_gradient")
+    numbers = LineSearch.along(0.0, 0.0, 1.0).numbers()
     return {
-        "point": line,
-        "gradient": line.clone(),
-        "direction": line.clone(),
+        **{name: line.clone() for name in names},
         "steps": pairs,
         "changes": pairs.clone(),
-        "log_density": torch.tensor(-torch.inf, dtype=torch.float64),
-        "scale": torch.tensor(1.0, dtype=torch.float64),
+        "begun": torch.tensor(0.0, dtype=torch.float64),
+        **{name: torch.tensor(x, dtype=torch.float64) for name, x in numbers.items()},
     }
 
 
 @dataclass(frozen=True)
 class LbfgsSearch:
-    """Moves the location `mu` of a state in `iterations` evaluations of the target.
+    """Moves the location `mu` of a state by evaluations of the target up to `last`.
 
-    `length` bounds the largest entry of the first step, before any curvature is known.
+    `length` bounds the largest entry of the first step, before any curvature is known. Where a
+    quasi-Newton step promises to gain less than `gain` nats, `mu` has arrived: the iterations
+    up to `last` are skipped.
     """
 
     target: Target
     length: float
-    iterations: int
+    last: int
+    gain: float | None = None
 
     def step(self, state: State) -> tuple[State, Info]:
         """Do one iteration; as `Method.step`. The last one leaves the best point in `mu`."""
         i, mu, memory = state.iteration, state.parameters[LOCATION], state.memory[LBFGS]
         value = self.target.value(mu[None].clone())
         check_values(value, i)
-        found = float(value.log_likelihood + value.log_prior)
-        best = float(memory["log_density"])
-        if found >= best - SLACK * abs(best):
-            self._accept(memory, mu.double(), value.gradient[0], found)
-        else:
-            memory["scale"].mul_(0.5)
-        scale = float(memory["scale"])
-        last = i + 1 >= self.iterations
-        point = memory["point"] if last else memory["point"] + memory["direction"] * scale
-        mu.copy_(point)
-        return replace(state, iteration=i + 1), start_info("map", i, value, scale)
+        loss = -float(value.log_likelihood + value.log_prior)
+        arrived = self._told(memory, mu.double(), value.gradient[0], loss)
+        search = _search(memory)
+        over = arrived or i + 1 >= self.last
+        trial = memory[POINT] + memory["direction"] * search.trial
+        mu.copy_(memory[BEST] if over else trial)
+        if over:
+            state = replace(state, memory={k: v for k, v in state.memory.items() if k != LBFGS})
+        state = replace(state, iteration=self.last if over else i + 1)
+        return state, start_info("map", i, value, search.trial)
 
-    def _accept(self, memory: Parameters, mu: Tensor, gradient: Tensor, found: float) -> None:
-        step, change = mu - memory["point"], memory["gradient"] - gradient
-        first = bool(memory["log_density"].isinf())
-        # Only a positive product keeps the approximation positive definite.
-        if not first and _dot(step.numpy(), change.numpy()) > 0:
-            for name, newest in (("steps", step), ("changes", change)):
-                memory[name].copy_(torch.cat([memory[name][1:], newest[None]]))
-        memory["point"].copy_(mu)
-        memory["gradient"].copy_(gradient)
-        memory["log_density"].fill_(found)
-        memory["scale"].fill_(1.0)
+    def _told(self, memory: Parameters, mu: Tensor, gradient: Tensor, loss: float) -> bool:
+        """Take an evaluation into the memory; return whether there is nothing left to gain."""
+        if not memory["begun"]:
+            memory["begun"].fill_(1)
+            _copy(memory, {BEST: mu, "best_gradient": gradient})
+            return self._turn(memory, loss)
+        slope = -_dot(gradient.numpy(), memory["direction"].numpy())
+        before = _search(memory)
+        search = before.told(loss, slope)
+        if search.low != before.low:
+            _copy(memory, {BEST: mu, "best_gradient": gradient})
+        if search.done or search.count >= LONGEST:
+            return self._turn(memory, search.low.value, found=search.low.step > 0)
+        _store(memory, search)
+        return False
+
+    def _turn(self, memory: Parameters, loss: float, *, found: bool = True) -> bool:
+        """Begin a search from the best point, along a new direction."""
+        if found:
+            step = memory[BEST] - memory[POINT]
+            change = memory["gradient"] - memory["best_gradient"]
+            # Only a positive product keeps the approximation positive definite.
+            if memory["direction"].any() and _dot(step.numpy(), change.numpy()) > 0:
+                for name, newest in (("steps", step), ("changes", change)):
+                    memory[name].copy_(torch.cat([memory[name][1:], newest[None]]))
+        elif not memory["changes"].any():
+            return True  # not even the gradient leads further
+        else:
+            memory["steps"].zero_()
+            memory["changes"].zero_()
+        _copy(memory, {POINT: memory[BEST], "gradient": memory["best_gradient"]})
+        gradient = memory["gradient"].numpy()
         steps, changes = memory["steps"].numpy(), memory["changes"].numpy()
-        direction = ascent(gradient.numpy(), steps, changes, self.length)
+        direction = ascent(gradient, steps, changes, self.length)
         memory["direction"].copy_(torch.from_numpy(direction))
+        promise = _dot(gradient, direction)
+        _store(memory, LineSearch.along(loss, -promise, 1.0))
+        known = bool(memory["changes"].any())
+        return promise == 0 or (known and self.gain is not None and 0.5 * promise < self.gain)
 
 
 def ascent(gradient: Array, steps: Array, changes: Array, length: float) -> Array:
@@ -110,6 +140,21 @@ def ascent(gradient: Array, steps: Array, changes: Array, length: float) -> Arra
     for k in known:
         q += steps[k] * (weights[k] - _dot(changes[k], q) / _dot(steps[k], changes[k]))
     return q
+
+
+def _search(memory: Parameters) -> LineSearch:
+    numbers = LineSearch.along(0.0, 0.0, 1.0).numbers()
+    return LineSearch.of_numbers({name: float(memory[name]) for name in numbers})
+
+
+def _store(memory: Parameters, search: LineSearch) -> None:
+    for name, number in search.numbers().items():
+        memory[name].fill_(number)
+
+
+def _copy(memory: Parameters, values: Parameters) -> None:
+    for name, value in values.items():
+        memory[name].copy_(value)
 
 
 def _dot(a: Array, b: Array) -> float:

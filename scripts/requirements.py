@@ -1,6 +1,6 @@
 """Print what pyproject.toml asks for: build tools, dependencies and the given extras.
 
-    python scripts/requirements.py EXTRA,EXTRA [--without PACKAGE]
+python scripts/requirements.py EXTRA,EXTRA [--without PACKAGE]
 """
 
 import re

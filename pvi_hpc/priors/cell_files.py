@@ -89,7 +89,9 @@ def _read(source: ArrayFile, setting: str) -> Any:
     except (OSError, ValueError, KeyError, RuntimeError, EOFError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"'{setting}': '{path}' cannot be read ({error}); repair it.") from error
+        raise ConfigError(
+            f"'{setting}': '{path}' cannot be read ({error}); repair it."
+        ) from error
 
 
 def _npy(path: Path, source: ArrayFile, setting: str) -> Array:

@@ -18,7 +18,9 @@ class PriorSettings(KindSettings):
     #: Keys that came later, left out where nobody set them: begun runs know nothing of them.
     later: ClassVar[frozenset[str]] = frozenset()
 
-    kind: str = Field(description="uniform, normal, smoothed, matern, whittle_matern, or an entry point of priors.")
+    kind: str = Field(
+        description="uniform, normal, matern, whittle_matern, smoothed, or another prior."
+    )
     fixed_above_m: float | None = Field(
         None, description="Cells above this depth keep the starting model (a water layer)."
     )

@@ -44,7 +44,9 @@ class Uniform(ByDepthPrior):
     @classmethod
     def from_options(cls, options: UniformSettings, cells: Cells) -> Self:
         """Return the prior of the active cells, tables linear between nodes."""
-        lower, upper = (options.cell_values(f"{name}_m_s", cells) for name in ("lower", "upper"))
+        lower, upper = (
+            options.cell_values(f"{name}_m_s", cells) for name in ("lower", "upper")
+        )
         return cls(lower, upper)
 
     @property

@@ -67,7 +67,7 @@ def near_field(correlation: Correlation, field: Tensor, largest: float) -> Tenso
 
     Conjugate gradients for :math:`\min |L \xi - z|` from zero [1]_: early steps follow what the
     correlation makes probable, and the size of :math:`\xi` grows with every step. The search
-    ends at `START_ERROR`, or at the last step whose `xi` is not too large.
+    ends at `START_ERROR`, or where `xi` would become too large.
 
     References
     ----------
@@ -83,10 +83,11 @@ def near_field(correlation: Correlation, field: Tensor, largest: float) -> Tenso
             break
         moved = _one(correlation.correlate, direction)
         step = size / _square(moved)
-        wanted = xi + step * direction
-        if np.abs(wanted).max() > largest:
+        room = _room(xi, direction, largest)
+        if step >= room:
+            xi = xi + room * direction
             break
-        xi, residual = wanted, residual - step * moved
+        xi, residual = xi + step * direction, residual - step * moved
         gradient = _one(correlation.correlate_back, residual)
         before, size = size, _square(gradient)
         direction = gradient + size / before * direction
@@ -96,6 +97,13 @@ def near_field(correlation: Correlation, field: Tensor, largest: float) -> Tenso
 def _one(product: Callable[[Tensor], Tensor], vector: Array) -> Array:
     found: Array = product(torch.from_numpy(vector)[None])[0].numpy()
     return found
+
+
+def _room(xi: Array, direction: Array, largest: float) -> float:
+    """Return the longest step that leaves every element within `largest`."""
+    moving = direction != 0
+    ahead = np.where(direction > 0, largest - xi, largest + xi)[moving]
+    return float((ahead / np.abs(direction[moving])).min(initial=np.inf))
 
 
 def _square(x: Array) -> float:

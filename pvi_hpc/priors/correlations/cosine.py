@@ -78,9 +78,7 @@ class CosineCorrelation:
     def precision(self, field: Tensor) -> Tensor:
         """Return `C^{-1} field`."""
         gain = self._root**2
-        return by_rows(
-            lambda v: _filter(v / self.scale, gain) / self.scale, field, self.shape
-        )
+        return by_rows(lambda v: _filter(v / self.scale, gain) / self.scale, field, self.shape)
 
 
 def along_axes(field: Array, matrices: Sequence[Array]) -> Array:

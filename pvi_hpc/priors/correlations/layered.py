@@ -74,15 +74,11 @@ class LayeredCorrelation:
 
     def correlate_back(self, gradient: Tensor) -> Tensor:
         """Return `L^T gradient`: from derivatives by the field to derivatives by `xi`."""
-        return by_rows(
-            lambda v: self._waves(self.scale * v, self._solve), gradient, self.shape
-        )
+        return by_rows(lambda v: self._waves(self.scale * v, self._solve), gradient, self.shape)
 
     def whiten(self, field: Tensor) -> Tensor:
         """Return `L^{-1} field`."""
-        return by_rows(
-            lambda v: self._waves(v / self.scale, self._multiply), field, self.shape
-        )
+        return by_rows(lambda v: self._waves(v / self.scale, self._multiply), field, self.shape)
 
     def precision(self, field: Tensor) -> Tensor:
         """Return `C^{-1} field`."""

@@ -7,7 +7,7 @@ VENV=${PVI_VENV:-$PWD/.venv}
 stamp="$VENV/.pvi-bootstrap"
 # An environment keeps the extras it was made with: never a second MPI beside the site's.
 EXTRAS=${PVI_EXTRAS:-$(sed -n 2p "$stamp" 2> /dev/null || true)}
-EXTRAS=${EXTRAS:-mpi,cluster,dev,docs}
+EXTRAS=${EXTRAS:-mpi,cluster,dev,docs,petsc}
 
 find_python() {
   local candidate
@@ -28,7 +28,7 @@ export VIRTUAL_ENV="$VENV" PATH="$VENV/bin:$PATH"
 unset PYTHONPATH PYTHONHOME
 
 # One hash of what the environment is made from: nothing changed, nothing to do.
-wanted=$(cat pyproject.toml scripts/bootstrap.sh CMakeLists.txt solvers/*/* | sha256sum)
+wanted=$(cat pyproject.toml scripts/bootstrap.sh scripts/petsc.sh CMakeLists.txt solvers/*/* | sha256sum)
 wanted=$(printf '%s\n%s' "$wanted" "$EXTRAS")
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
   exit 0
@@ -50,12 +50,17 @@ install() {
   if command -v uv > /dev/null && uv pip install -q "$@"; then return; fi
   $pip_install "$@"
 }
-python scripts/requirements.py "$EXTRAS" > "$VENV/requirements.txt"
+# PETSc has no wheels: it is built below, never by pip with whatever it finds.
+python scripts/requirements.py "$EXTRAS" --without petsc4py > "$VENV/requirements.txt"
 install -r "$VENV/requirements.txt"
 
 echo "bootstrap: building the solver"
 # A container leaves the source tree behind: it gets the wheel (PVI_WHEEL=1).
 if [ -n "${PVI_WHEEL:-}" ]; then tree=(.); else tree=(-e .); fi
 install --no-build-isolation --no-deps "${tree[@]}"
+if [[ ",$EXTRAS," == *,petsc,* ]] && ! scripts/petsc.sh; then
+  echo "bootstrap: no PETSc; all but some correlated priors works without it, and tests that" \
+    "need it are skipped. To try again: scripts/petsc.sh"
+fi
 echo "$wanted" > "$stamp"
 echo "bootstrap: done in $SECONDS s"

@@ -1,5 +1,9 @@
-"""Print what pyproject.toml asks for: build tools, dependencies and the given extras."""
+"""Print what pyproject.toml asks for: build tools, dependencies and the given extras.
 
+python scripts/requirements.py EXTRA,EXTRA [--without PACKAGE]
+"""
+
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -10,4 +14,5 @@ for extra in sys.argv[1].split(","):
     requirements += tree["project"]["optional-dependencies"][extra]
 # Found on most machines; the wheels serve where they are not.
 requirements += ["cmake>=3.20", "ninja>=1.10"]
-print("\n".join(requirements))
+left_out = sys.argv[3] if "--without" in sys.argv else None
+print("\n".join(line for line in requirements if re.split(r"[<>=]", line)[0] != left_out))

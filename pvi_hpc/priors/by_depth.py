@@ -1,59 +1,101 @@
-"""Priors of independent cells by depth: tables of bounds, linear between nodes."""
+"""Priors of independent cells whose laws come from tables by depth or from files by cell."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Annotated, Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from pvi_hpc.errors import Finding, warning
 from pvi_hpc.grid import Cells
 from pvi_hpc.plugins import Depths, Values
+from pvi_hpc.priors.cell_files import ArrayFile, read_array
 from pvi_hpc.priors.prior import IndependentPrior
 from pvi_hpc.priors.settings import PriorSettings
 
-__all__ = ["ByDepthPrior", "ByDepthSettings"]
+__all__ = ["ByDepthPrior", "Table", "TableSettings"]
 
 Array = NDArray[np.float64]
 
 
-class ByDepthSettings(PriorSettings):
-    """Bounds by depth; every velocity stays inside `lower_m_s` and `upper_m_s`."""
+def _branch(value: Any) -> str:
+    return "[file]" if isinstance(value, (dict, ArrayFile)) else "[values]"
 
-    depth_m: Depths = Field(description="Nodes of the tables below [m].")
-    lower_m_s: Values = Field(description="Lowest velocity at every node [m/s].")
-    upper_m_s: Values = Field(description="Highest velocity at every node [m/s].")
 
-    def at(self, depth: Array, table: Values) -> Array:
-        """Return a table at `depth` `(n,)` [m]: linear between nodes, constant beyond."""
-        values: Array = np.interp(depth, self.depth_m, table)
-        return values
+#: Values by depth, one for every node of `depth_m`, or by cell from a file.
+Table: TypeAlias = Annotated[
+    Annotated[Values, Tag("[values]")] | Annotated[ArrayFile, Tag("[file]")],
+    Discriminator(_branch),
+]
+
+
+class TableSettings(PriorSettings):
+    """Laws of cells by depth, from tables, or by cell, from files."""
+
+    depth_m: Depths = Field((0.0,), description="Nodes of the tables below [m].")
+
+    @property
+    def tables(self) -> dict[str, Values]:
+        """The tables by depth that are given, by name."""
+        given = {name: getattr(self, name, None) for name in self._names()}
+        return {name: table for name, table in given.items() if isinstance(table, tuple)}
+
+    def cell_values(self, name: str, cells: Cells) -> Array:
+        """Return a table in the active cells `(n,)`.
+
+        It is linear between the nodes and constant beyond.
+
+        Raises
+        ------
+        ConfigError
+            If it comes from a file that does not fit the grid.
+        """
+        table: Values | ArrayFile = getattr(self, name)
+        if isinstance(table, ArrayFile):
+            return read_array(table, cells.grid.shape, f"prior.{name}")[cells.active]
+        return np.asarray(np.interp(cells.depth, self.depth_m, table))
+
+    def extreme(self, name: str, largest: bool, cells: Cells) -> float:
+        """Return the smallest or the largest value of a table.
+
+        Nodes beyond the grid count, too: a part of the grid then has the bounds of the whole.
+        """
+        table: Values | ArrayFile = getattr(self, name)
+        if isinstance(table, ArrayFile):
+            values = read_array(table, cells.grid.shape, f"prior.{name}")
+            return float(values.max() if largest else values.min())
+        return max(table) if largest else min(table)
+
+    @classmethod
+    def _names(cls) -> Iterable[str]:
+        """Return the names of all that may be tables."""
+        return [name for name in cls.model_fields if name.endswith("_m_s")]
 
     @model_validator(mode="after")
     def _tables(self) -> Self:
-        self._check_length("lower_m_s", "upper_m_s")
-        for z, a, b in zip(self.depth_m, self.lower_m_s, self.upper_m_s, strict=True):
-            if a >= b:
+        tables = self.tables
+        for name, table in tables.items():
+            if len(table) != len(self.depth_m):
                 raise ValueError(
-                    f"'lower_m_s' must be below 'upper_m_s', got {a} >= {b} at {z} m"
+                    f"'{name}' must have {len(self.depth_m)} values like 'depth_m', "
+                    f"got {len(table)}"
                 )
+        if {"lower_m_s", "upper_m_s"} <= tables.keys():
+            rows = self.depth_m, tables["lower_m_s"], tables["upper_m_s"]
+            for z, a, b in zip(*rows, strict=True):
+                if a >= b:
+                    raise ValueError(
+                        f"'lower_m_s' must be below 'upper_m_s', got {a} >= {b} at {z} m"
+                    )
         if any(b <= a for a, b in zip(self.depth_m, self.depth_m[1:], strict=False)):
             raise ValueError(f"'depth_m' must increase, got {self.depth_m}")
         return self
 
-    def _check_length(self, *names: str) -> None:
-        for name in names:
-            if len(getattr(self, name)) != len(self.depth_m):
-                raise ValueError(
-                    f"'{name}' must have {len(self.depth_m)} values like 'depth_m', "
-                    f"got {len(getattr(self, name))}"
-                )
-
 
 class ByDepthPrior(IndependentPrior):
-    """Independent cells whose law is given by depth, with the bounds of `ByDepthSettings`."""
+    """Independent cells whose law is that of `TableSettings`."""
 
     @classmethod
     @abstractmethod
@@ -61,15 +103,13 @@ class ByDepthPrior(IndependentPrior):
         """Return the prior of the active cells."""
 
     @classmethod
-    def bounds(cls, options: ByDepthSettings, cells: Cells) -> tuple[float, float]:
-        """Return the lowest and the highest velocity of the tables [m/s].
-
-        Nodes beyond the grid count, too: a part of the grid then has the bounds of the whole.
-        """
-        return min(options.lower_m_s), max(options.upper_m_s)
+    def bounds(cls, options: Any, cells: Cells) -> tuple[float, float]:
+        """Return the lowest and the highest velocity that any cell may have [m/s]."""
+        low = options.extreme("lower_m_s", largest=False, cells=cells)
+        return low, options.extreme("upper_m_s", largest=True, cells=cells)
 
     @classmethod
-    def check(cls, options: ByDepthSettings, cells: Cells) -> Iterable[Finding]:
+    def check(cls, options: TableSettings, cells: Cells) -> Iterable[Finding]:
         """Check that the tables cover the depths of the grid."""
         nodes, top, bottom = options.depth_m, cells.grid.origin[0], cells.grid.upper[0]
         if len(nodes) > 1 and (nodes[0] > top or nodes[-1] < bottom):

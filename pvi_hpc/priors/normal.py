@@ -1,43 +1,108 @@
 """Velocities near a mean by depth, cut off at two bounds."""
 
 from functools import cached_property
-from typing import ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from scipy.special import log_ndtr, ndtri_exp
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Cells
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
-from pvi_hpc.plugins import Values
-from pvi_hpc.priors.by_depth import ByDepthPrior, ByDepthSettings
+from pvi_hpc.priors.by_depth import ByDepthPrior, Table, TableSettings
+from pvi_hpc.priors.cell_files import ArrayFile
+from pvi_hpc.priors.prior import THETA_MAX
 from pvi_hpc.priors.settings import PriorSettings
 
-__all__ = ["Normal", "NormalSettings"]
+__all__ = ["Normal", "NormalSettings", "Rows"]
 
 Array = NDArray[np.float64]
 
 
-class NormalSettings(ByDepthSettings):
-    """Independent cells near a mean, cut off at the bounds."""
+def _branch(value: Any) -> str:
+    return "[file]" if isinstance(value, (dict, ArrayFile)) else "[rows]"
+
+
+#: Rows of a matrix.
+Rows: TypeAlias = tuple[tuple[float, ...], ...]
+#: A square matrix: its rows, or a file.
+Matrix: TypeAlias = Annotated[
+    Annotated[Rows, Tag("[rows]")] | Annotated[ArrayFile, Tag("[file]")],
+    Discriminator(_branch),
+]
+
+
+class NormalSettings(TableSettings):
+    """Independent cells near a mean, cut off at the bounds that are given."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"covariance", "scale_tril", "precision"})
 
     kind: Literal["normal"]
-    mean_m_s: Values = Field(description="Mean at every node before the cut [m/s].")
-    sd_m_s: Values = Field(description="Standard deviation at every node before the cut [m/s].")
+    lower_m_s: Table | None = Field(
+        None, description="Lowest velocity at every node [m/s], or a file; null: no bound."
+    )
+    upper_m_s: Table | None = Field(
+        None, description="Highest velocity at every node [m/s], or a file; null: no bound."
+    )
+    mean_m_s: Table = Field(
+        description="Mean at every node before the cut [m/s], or a file by cell."
+    )
+    sd_m_s: Table | None = Field(
+        None,
+        description="Standard deviation at every node before the cut [m/s], or a file; this or "
+        "one of the three matrices is needed.",
+    )
+    covariance: Matrix | None = Field(
+        None, description="Covariance [m2/s2] of all unknown cells, or of the unknown depths."
+    )
+    scale_tril: Matrix | None = Field(
+        None, description="Lower triangular factor of the covariance [m/s]."
+    )
+    precision: Matrix | None = Field(
+        None, description="Inverse of the covariance [s2/m2]; a sparse one stays sparse."
+    )
+
+    @property
+    def matrix(self) -> tuple[str, Rows | ArrayFile] | None:
+        """The matrix that is given, with its name."""
+        for name in ("covariance", "scale_tril", "precision"):
+            if (value := getattr(self, name)) is not None:
+                return name, value
+        return None
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        names = "sd_m_s", "covariance", "scale_tril", "precision"
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"exactly one of {', '.join(names)} must be given, got "
+                f"{' and '.join(given) or 'none'}"
+            )
+        rows = self.matrix[1] if self.matrix is not None else None
+        if isinstance(rows, tuple) and {len(row) for row in rows} != {len(rows)}:
+            raise ValueError(
+                f"'{given[0]}' must be square, got {len(rows)} rows of "
+                f"{', '.join(str(len(row)) for row in rows[:3])} ... values"
+            )
+        return self
 
     @model_validator(mode="after")
     def _inside(self) -> Self:
-        self._check_length("mean_m_s", "sd_m_s")
-        tables = self.depth_m, self.mean_m_s, self.lower_m_s, self.upper_m_s
-        for z, mean, low, high in zip(*tables, strict=True):
-            if not low < mean < high:
+        tables = self.tables
+        means = tables.get("mean_m_s", ())
+        nothing = (None,) * len(means)
+        rows = tables.get("lower_m_s", nothing), tables.get("upper_m_s", nothing)
+        for z, mean, low, high in zip(self.depth_m, means, *rows, strict=False):
+            if (low is not None and mean <= low) or (high is not None and mean >= high):
+                span = " to ".join("any" if v is None else f"{v:g}" for v in (low, high))
                 raise ValueError(
                     f"'mean_m_s' must lie between 'lower_m_s' and 'upper_m_s', got {mean:g} "
-                    f"m/s at {z:g} m, bounds {low:g} to {high:g}"
+                    f"m/s at {z:g} m, bounds {span}"
                 )
         return self
 
@@ -74,9 +139,32 @@ class Normal(ByDepthPrior):
     @classmethod
     def from_options(cls, options: NormalSettings, cells: Cells) -> Self:
         """Return the prior of the active cells, tables linear between nodes."""
-        depth = cells.depth
-        tables = options.lower_m_s, options.upper_m_s, options.mean_m_s, options.sd_m_s
-        return cls(*(options.at(depth, table) for table in tables))
+        centre, scale = (options.cell_values(f"{name}_m_s", cells) for name in ("mean", "sd"))
+        lower, upper = cls.sides(options, centre, scale, cells)
+        return cls(lower, upper, centre, scale)
+
+    @classmethod
+    def bounds(cls, options: NormalSettings, cells: Cells) -> tuple[float, float]:
+        """Return the lowest and the highest velocity that any cell may have [m/s]."""
+        if options.lower_m_s is not None and options.upper_m_s is not None:
+            return super().bounds(options, cells)
+        law = cls.from_options(options, cells)
+        return float(law.lower.min()), float(law.upper.max())
+
+    @classmethod
+    def sides(
+        cls, options: NormalSettings, centre: Array, scale: Array, cells: Cells
+    ) -> tuple[Array, Array]:
+        """Return the bounds of every cell; a side without one ends `THETA_MAX` sds away.
+
+        What lies beyond has a probability that a float64 cannot add to one.
+        """
+        lower, upper = centre - THETA_MAX * scale, centre + THETA_MAX * scale
+        if options.lower_m_s is not None:
+            lower = options.cell_values("lower_m_s", cells)
+        if options.upper_m_s is not None:
+            upper = options.cell_values("upper_m_s", cells)
+        return lower, upper
 
     @property
     def mean(self) -> Array:

@@ -5,12 +5,13 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 from scipy.special import ndtr, ndtri
 from torch import Tensor
 
 from pvi_hpc.grid import Cells
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
-from pvi_hpc.priors.by_depth import ByDepthPrior, ByDepthSettings
+from pvi_hpc.priors.by_depth import ByDepthPrior, Table, TableSettings
 from pvi_hpc.priors.settings import PriorSettings
 
 __all__ = ["Uniform", "UniformSettings"]
@@ -18,10 +19,16 @@ __all__ = ["Uniform", "UniformSettings"]
 Array = NDArray[np.float64]
 
 
-class UniformSettings(ByDepthSettings):
+class UniformSettings(TableSettings):
     """Independent cells; every velocity between the bounds is equally likely."""
 
     kind: Literal["uniform"]
+    lower_m_s: Table = Field(
+        description="Lowest velocity at every node [m/s], or a file with that of every cell."
+    )
+    upper_m_s: Table = Field(
+        description="Highest velocity at every node [m/s], or a file with that of every cell."
+    )
 
 
 class Uniform(ByDepthPrior):
@@ -37,8 +44,10 @@ class Uniform(ByDepthPrior):
     @classmethod
     def from_options(cls, options: UniformSettings, cells: Cells) -> Self:
         """Return the prior of the active cells, tables linear between nodes."""
-        depth = cells.depth
-        return cls(options.at(depth, options.lower_m_s), options.at(depth, options.upper_m_s))
+        lower, upper = (
+            options.cell_values(f"{name}_m_s", cells) for name in ("lower", "upper")
+        )
+        return cls(lower, upper)
 
     @property
     def mean(self) -> Array:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.priors.separable import SeparableCorrelation, matern_correlation
+from pvi_hpc.priors.correlations.separable import SeparableCorrelation, matern_correlation
 
 SHAPE, SPACING = (4, 3, 5), (20.0, 30.0, 50.0)
 LENGTHS, SMOOTHNESS = (40.0, 100.0, 75.0), (0.5, 1.5, 2.5)

@@ -111,6 +111,10 @@ class SeparableCorrelation:
         """Return `L^{-1} field`."""
         return self._amplitudes(field) / self._sds
 
+    def precision(self, field: Tensor) -> Tensor:
+        """Return `C^{-1} field`."""
+        return self._map(self._amplitudes(field) / self._variances, self._vectors)
+
     def plausible(self, field: Tensor, sd: float) -> Tensor:
         """Return the `xi` that minimises `|xi|^2 + |L xi - field|^2 / sd^2`.
 

@@ -1,0 +1,179 @@
+r"""Correlated cells by the Whittle-Matern operator, whose lengths and dips may vary in space.
+
+A Gaussian copula (`pvi_hpc.priors.copula`) with the correlation of
+:math:`z = D A^{-\alpha/2} \xi`, :math:`A = 1 - \nabla \cdot H \nabla` on the unknown cells, no
+flux through their edges, and :math:`D` such that every cell has unit variance (Lindgren, Rue &
+Lindstroem 2011, Journal of the Royal Statistical Society B 73, section 2). Far from edges and
+with a constant :math:`H = \ell^2 / (2\nu)` that is a Matern field of smoothness
+:math:`\nu = \alpha - d/2` in `d` dimensions.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from pvi_hpc.errors import ConfigError, Finding, ok
+from pvi_hpc.grid import Cells
+from pvi_hpc.numerics.petsc import has_petsc
+from pvi_hpc.priors.coefficients import AngleValues, LengthValues, rotated_tensor
+from pvi_hpc.priors.copula import CopulaPrior
+from pvi_hpc.priors.correlated import (
+    CorrelatedSettings,
+    check_lengths,
+    marginal_kind,
+    marginal_of,
+)
+from pvi_hpc.priors.correlations.correlation import Correlation
+from pvi_hpc.priors.correlations.cosine import CosineCorrelation, second_differences
+from pvi_hpc.priors.correlations.layered import LayeredCorrelation
+from pvi_hpc.priors.correlations.spde import SpdeCorrelation
+from pvi_hpc.priors.settings import PriorSettings
+
+__all__ = ["WhittleMatern", "WhittleMaternSettings"]
+
+Array = NDArray[np.float64]
+
+
+class WhittleMaternSettings(CorrelatedSettings):
+    """Correlated cells whose lengths and dips may vary in space; fixed cells of any shape."""
+
+    kind: Literal["whittle_matern"]
+    length_m: LengthValues | tuple[LengthValues, LengthValues, LengthValues] = Field(
+        description="Correlation length, one or (z, y, x) [m]: a number, a table "
+        "{depth_m, values} or a file with that of every cell."
+    )
+    dip_deg: AngleValues = Field(
+        0.0, description="Dip of layers below the horizontal [degrees], as a length is given."
+    )
+    azimuth_deg: AngleValues = Field(
+        0.0, description="Direction that layers dip to, from x towards y [degrees]."
+    )
+    alpha: Literal[2, 4] = Field(
+        2,
+        description="Power of the operator; in 3D a smoothness of 0.5 (2) or 2.5 (4).",
+    )
+    solver: Literal["auto", "petsc", "cosine"] = Field(
+        "auto",
+        description="cosine: for coefficients that depend on depth only; petsc: for any; "
+        "auto: cosine where it can.",
+    )
+    tolerance: Annotated[float, Field(ge=1e-14, le=1e-4)] = Field(
+        1e-10, description="Relative residual of PETSc's solves."
+    )
+
+    @property
+    def lengths(self) -> tuple[LengthValues, LengthValues, LengthValues]:
+        """Lengths along z, y and x."""
+        length = self.length_m
+        return length if isinstance(length, tuple) else (length, length, length)
+
+    @property
+    def by_depth(self) -> bool:
+        """True where nothing but depth changes the coefficients, and nothing dips."""
+        numbers = all(isinstance(v, float) or v.by_depth for v in self.lengths)
+        return numbers and self.dip_deg == 0
+
+    @model_validator(mode="after")
+    def _solver_fits(self) -> Self:
+        if self.solver == "cosine" and not self.by_depth:
+            raise ValueError(
+                "'solver: cosine' needs lengths that are numbers or tables by depth and "
+                "'dip_deg: 0'; choose 'solver: auto'"
+            )
+        return self
+
+
+class WhittleMatern(CopulaPrior[Correlation]):
+    """Cells with the distributions of `marginal` and the correlation of the operator."""
+
+    Options: ClassVar[type[PriorSettings]] = WhittleMaternSettings
+
+    @classmethod
+    def from_options(cls, options: WhittleMaternSettings, cells: Cells) -> Self:
+        """Return the prior of the active cells.
+
+        Raises
+        ------
+        ConfigError
+            If a file does not fit the grid, the solver the cells, or PETSc is missing.
+        """
+        return cls(marginal_of(options, cells), _correlation(options, cells))
+
+    @classmethod
+    def bounds(cls, options: WhittleMaternSettings, cells: Cells) -> tuple[float, float]:
+        """Return the lowest and the highest velocity that any cell may have [m/s]."""
+        return marginal_kind(options).bounds(options.of_cells, cells)
+
+    @classmethod
+    def check(cls, options: WhittleMaternSettings, cells: Cells) -> Iterable[Finding]:
+        """Say which solver serves, and which lengths fit the grid badly."""
+        yield from marginal_kind(options).check(options.of_cells, cells)
+        middle = [_typical(options, axis, cells) for axis in range(3)]
+        yield from check_lengths((middle[0], middle[1], middle[2]), cells)
+        cosine = _by_cosine(options, cells)
+        if cosine or has_petsc():
+            way = "cosine transforms" if cosine else "PETSc"
+            yield ok("prior.solver", f"the operator is solved by {way}.")
+
+
+def _by_cosine(options: WhittleMaternSettings, cells: Cells) -> bool:
+    if options.solver == "cosine" and cells.box is None:
+        raise ConfigError(
+            "'prior.solver: cosine' needs unknown cells that fill a box of the grid; choose "
+            "'solver: auto', which takes PETSc for others."
+        )
+    return options.solver != "petsc" and options.by_depth and cells.box is not None
+
+
+def _typical(options: WhittleMaternSettings, axis: int, cells: Cells) -> float:
+    value = options.lengths[axis]
+    if isinstance(value, float):
+        return value
+    return float(np.median(value.at(cells, f"prior.length_m[{'zyx'[axis]}]")[cells.active]))
+
+
+def _correlation(options: WhittleMaternSettings, cells: Cells) -> Correlation:
+    box, spacing, alpha = _hull(cells), cells.grid.spacing, options.alpha
+    active = cells.active[box]
+    # Of an axis with one cell nothing flows along it.
+    dimensions = sum(n > 1 for n in active.shape)
+    nu = alpha - 0.5 * dimensions
+    names = [f"prior.length_m[{axis}]" for axis in "zyx"]
+    lengths = [_values(v, cells, s)[box] for v, s in zip(options.lengths, names, strict=True)]
+    if not _by_cosine(options, cells):
+        angles = [
+            _values(v, cells, f"prior.{name}")[box]
+            for name, v in (("dip_deg", options.dip_deg), ("azimuth_deg", options.azimuth_deg))
+        ]
+        tensor = rotated_tensor(lengths, angles[0], angles[1]) / (2 * nu)
+        h = np.asarray(spacing)
+        tensor /= (h[:, None] * h)[..., None, None, None]
+        return SpdeCorrelation(tensor, active, alpha, options.tolerance)
+    diffusion = np.stack(
+        [v[:, 0, 0] ** 2 / (2 * nu * h * h) for v, h in zip(lengths, spacing, strict=True)]
+    )
+    if (diffusion != diffusion[:, :1]).any():
+        return LayeredCorrelation(active.shape, diffusion, alpha)
+    along = [
+        d * second_differences(n) for d, n in zip(diffusion[:, 0], active.shape, strict=True)
+    ]
+    spectrum = 1 + along[0][:, None, None] + along[1][:, None] + along[2]
+    return CosineCorrelation(spectrum**alpha)
+
+
+def _values(value: Any, cells: Cells, setting: str) -> Array:
+    if isinstance(value, float):
+        return np.full(cells.grid.shape, value)
+    found: Array = value.at(cells, setting)
+    return found
+
+
+def _hull(cells: Cells) -> tuple[slice, slice, slice]:
+    """Return the smallest box of the grid that holds the active cells."""
+    others = (1, 2), (0, 2), (0, 1)
+    held = [np.flatnonzero(cells.active.any(axis=axes)) for axes in others]
+    z, y, x = (slice(int(k[0]), int(k[-1]) + 1) for k in held)
+    return z, y, x

@@ -16,7 +16,6 @@ from pvi_hpc.families.capabilities import Gaussian
 from pvi_hpc.families.family import LOCATION
 from pvi_hpc.inference.method import FitsFamily, Method
 from pvi_hpc.inference.state import State
-from pvi_hpc.numerics.standard_normal import log_density
 from pvi_hpc.problem.problem import Problem
 
 __all__ = ["block_k_hats", "is_gaussian"]
@@ -44,7 +43,7 @@ def block_k_hats(
 
     def log_p(theta: torch.Tensor) -> torch.Tensor:
         found = torch.from_numpy(log_likelihood(problem.models(theta)))
-        return found + log_density(theta)
+        return found + problem.model_map.coordinates.log_prior(theta)
 
     def log_q(theta: torch.Tensor) -> torch.Tensor:
         return family.log_prob(parameters, theta)
@@ -55,7 +54,7 @@ def block_k_hats(
         inside[box] = True
         block = torch.from_numpy(inside[active].astype(np.float64))
         if block.any():
-            direction = problem.model_map.prior.direction(block)
+            direction = problem.model_map.coordinates.direction(block)
             k_hat = k_hat_along(log_p, log_q, mean, direction[None], draws=settings.draws)
             found[name] = k_hat.k
     return found

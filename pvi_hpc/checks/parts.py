@@ -24,7 +24,8 @@ def check_model_map(run: Run) -> Iterator[Finding]:
     from pvi_hpc.problem.starting_model import starting_model
 
     try:
-        model_map = ModelMap.build(run.cells, run.prior, starting_model(run))
+        start, coordinates = starting_model(run), run.inference.coordinates
+        model_map = ModelMap.build(run.cells, run.prior, start, coordinates)
     except PviError as fault:
         yield error("start.model", str(fault))
         return

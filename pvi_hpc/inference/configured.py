@@ -82,12 +82,10 @@ class ConfiguredMethod(ABC):
             return (
                 Evaluations(minibatch=1) if start.map_shots is None else Evaluations(strata=1)
             )
-        if start.map_iterations <= iteration < start.iterations:
+        if start.to_map <= iteration < start.iterations:
             assert start.hessian is not None  # there is no other start after the MAP phase
             if start.hessian.kind == "noise":
-                return noise_evaluations(
-                    self.family, start.hessian, iteration - start.map_iterations
-                )
+                return noise_evaluations(self.family, start.hessian, iteration - start.to_map)
         # L-BFGS and the differences of gradients take all shots.
         if iteration < start.iterations:
             return Evaluations(whole=1)

@@ -1,6 +1,6 @@
 """Settings of the start and of the variational inference."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -9,6 +9,7 @@ from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.plugins import PluginSettings, Settings
 
 __all__ = [
+    "CoordinateName",
     "EstimatorSettings",
     "HessianSettings",
     "InferenceSettings",
@@ -17,6 +18,10 @@ __all__ = [
     "StartSettings",
     "StopSettings",
 ]
+
+
+#: Coordinates of the unknowns.
+CoordinateName: TypeAlias = Literal["whitened", "field"]
 
 
 class HessianSettings(Settings):
@@ -153,6 +158,14 @@ class StopSettings(Settings):
 class InferenceSettings(Settings):
     """Variational inference: method, family, estimator, optimiser and length."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"coordinates"})
+
+    coordinates: CoordinateName = Field(
+        "whitened",
+        description="Coordinates of the unknowns; whitened: independent under the prior; "
+        "field: one standard normal unknown a cell, for priors of correlated cells.",
+    )
+
     method: MethodSettings = MethodSettings()
     family: FamilySettings = FamilySettings()
     iterations: PositiveInt
@@ -192,7 +205,7 @@ class StartSettings(Settings):
     """The start of the variational distribution."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"map_shots", "map_final", "map_average", "map_gain"}
+        {"map_shots", "map_final", "map_average", "map_gain", "polish"}
     )
 
     sd: PositiveFloat = Field(0.3, description="Sd of every cell, in units of the prior's sd.")
@@ -220,6 +233,9 @@ class StartSettings(Settings):
     map_average: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="Share of the steps of adam, at the end, whose mean is the result."
     )
+    polish: Annotated[int, Field(ge=0)] = Field(
+        0, description="Iterations of lbfgs, with all shots, after those of adam."
+    )
     map_gain: PositiveFloat | None = Field(
         None,
         description="Gain of a quasi-Newton step [nats] below which lbfgs has arrived and the "
@@ -230,7 +246,21 @@ class StartSettings(Settings):
     )
 
     @property
+    def to_map(self) -> int:
+        """Iterations that move the mean alone."""
+        return self.map_iterations + self.polish
+
+    @property
     def iterations(self) -> int:
         """Iterations before the variational ones."""
         probing = 0 if self.hessian is None else self.hessian.iterations
-        return self.map_iterations + probing
+        return self.to_map + probing
+
+    @model_validator(mode="after")
+    def _one_lbfgs(self) -> Self:
+        if self.polish and self.map_optimiser == "lbfgs":
+            raise ValueError(
+                "'polish' must be 0 with 'map_optimiser: lbfgs', which it would only go on "
+                f"with, got {self.polish}; give 'map_iterations' as many more"
+            )
+        return self

@@ -95,6 +95,15 @@ class NoiseTarget(ShotTarget, Protocol):
         """Grid `(nz, ny, nx)` of the unknown cells."""
         ...
 
+    @property
+    def whitened(self) -> bool:
+        """True where the prior of `theta` is `N(0, I)`."""
+        ...
+
+    def prior_precision(self, theta: Tensor) -> Tensor:
+        """Return the prior's precision times `theta` `(S, n)`; `theta` itself if whitened."""
+        ...
+
     def noise_rows(self, theta: Tensor, shots: Shots, keys: Sequence[int]) -> NoiseRows:
         """Return `g` for each row of `theta` `(S, n)`, its shot, and each key, `(S K, n)`.
 

@@ -31,8 +31,17 @@ class GaussianPrecision(Protocol):
         """Return `z` of velocities `(S, n)` [m/s], the inverse."""
         ...
 
+    @property
+    def field_log_det(self) -> float:
+        """Natural logarithm of the determinant of `L`."""
+        ...
+
     def whiten_field(self, field: Tensor) -> Tensor:
         """Return `theta = L^{-1} z`."""
+        ...
+
+    def covariance_product(self, field: Tensor) -> Tensor:
+        """Return `C z`."""
         ...
 
     def precision_product(self, field: Tensor) -> Tensor:

@@ -132,6 +132,15 @@ class CopulaPrior(Generic[C]):
         """Return `theta = L^{-1} z`."""
         return self.correlation.whiten(field)
 
+    @property
+    def field_log_det(self) -> float:
+        """Natural logarithm of the determinant of `L`."""
+        return self.correlation.log_det
+
+    def covariance_product(self, field: Tensor) -> Tensor:
+        """Return `C z`."""
+        return self.correlation.correlate(self.correlation.correlate_back(field))
+
     def precision_product(self, field: Tensor) -> Tensor:
         """Return `C^{-1} z`."""
         return self.correlation.precision(field)

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Cells
+from pvi_hpc.inference.settings import CoordinateName
 from pvi_hpc.priors.load import load_prior
 from pvi_hpc.priors.prior import Prior
 from pvi_hpc.priors.settings import PriorSettings
+from pvi_hpc.problem.coordinates import Coordinates, load_coordinates
 
 __all__ = ["ModelMap"]
 
@@ -34,20 +36,30 @@ class ModelMap:
         Grid and unknown cells; the others keep the starting model.
     start
         Starting model `(nz, ny, nx)` [m/s].
+    coordinates
+        Coordinates in which `theta` is.
     """
 
     prior: Prior
     cells: Cells
     start: Array
+    coordinates: Coordinates
 
     @classmethod
-    def build(cls, cells: Cells, settings: PriorSettings, start: NDArray[Any]) -> "ModelMap":
+    def build(
+        cls,
+        cells: Cells,
+        settings: PriorSettings,
+        start: NDArray[Any],
+        coordinates: CoordinateName = "whitened",
+    ) -> "ModelMap":
         """Return the map of a configuration and a starting model `(nz, ny, nx)` [m/s].
 
         Raises
         ------
         ConfigError
-            If the start has another shape or leaves the prior's bounds, or no cell is active.
+            If the start has another shape or leaves the prior's bounds, no cell is active, or
+            the prior has not these coordinates.
         """
         grid = cells.grid
         if start.shape != grid.shape or not np.isfinite(start).all():
@@ -62,7 +74,8 @@ class ModelMap:
             )
         prior = load_prior(settings, cells)
         _check_bounds(prior, cells.depth, start[cells.active])
-        return cls(prior, cells, np.asarray(start, dtype=np.float64))
+        its = load_coordinates(prior, coordinates)
+        return cls(prior, cells, np.asarray(start, dtype=np.float64), its)
 
     @property
     def n(self) -> int:
@@ -76,18 +89,18 @@ class ModelMap:
 
     def models(self, theta: Tensor) -> Tensor:
         """Return models `(S, nz, ny, nx)` [m/s] of `theta` `(S, n)`, differentiable."""
-        values = self.prior.from_normal(theta)
+        values = self.coordinates.velocities(theta)
         full = torch.from_numpy(self.start).expand(len(theta), *self.active.shape)
         where = torch.from_numpy(self.active).expand_as(full)
         return full.masked_scatter(where, values)
 
     def unknowns(self, models: Tensor) -> Tensor:
         """Return `theta` `(S, n)` of models `(S, nz, ny, nx)` [m/s]."""
-        return self.prior.to_normal(models[:, torch.from_numpy(self.active)])
+        return self.coordinates.unknowns(models[:, torch.from_numpy(self.active)])
 
     def start_theta(self) -> Tensor:
         """Return `theta` `(n,)` of the starting model, or near it where the prior wants it."""
-        return self.prior.start(torch.from_numpy(self.start[self.active])[None])[0]
+        return self.coordinates.start(torch.from_numpy(self.start[self.active])[None])[0]
 
     def start_model(self) -> Array:
         """Return the model `(nz, ny, nx)` [m/s] that an inversion really starts from."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.inference.target import NoiseRows, Shots, TargetValue
-from pvi_hpc.numerics.standard_normal import log_density
+from pvi_hpc.problem.coordinates import Whitened
 from pvi_hpc.problem.likelihood import Likelihood
 from pvi_hpc.problem.model_map import ModelMap
 
@@ -16,10 +16,10 @@ __all__ = ["Posterior"]
 
 
 class Posterior:
-    """The posterior of `theta` under a prior that makes `theta ~ N(0, I)`.
+    """The posterior of `theta` under a prior that makes `theta` normal.
 
-    The log prior is `log p(m(theta)) + log |dm/dtheta| = log N(theta; 0, I)`, exactly, so
-    that its gradient is `-theta` however far in a tail.
+    In whitened coordinates the log prior is `log p(m(theta)) + log |dm/dtheta| = log N(theta;
+    0, I)`, exactly, so that its gradient is `-theta` however far in a tail.
     """
 
     def __init__(self, model_map: ModelMap, likelihood: Likelihood) -> None:
@@ -46,7 +46,10 @@ class Posterior:
     def value(self, theta: Tensor, batches: Sequence[Shots] | None = None) -> TargetValue:
         """Evaluate at `theta` `(S, n)`, with a batch each or all shots."""
         rows = theta.detach().double()
-        gradient = -rows  # Of the prior; backward adds that of the data, in place.
+        coordinates = self.map.coordinates
+        gradient = -coordinates.precision(
+            rows
+        )  # Of the prior; backward adds that of the data, in place.
         leaves = [row.detach().requires_grad_() for row in rows]
         for leaf, its in zip(leaves, gradient, strict=True):
             leaf.grad = its
@@ -54,8 +57,21 @@ class Posterior:
         fit = self.likelihood.fit(models, batches or [None] * len(leaves))
         fit.log_likelihood.sum().backward()  # type: ignore[no-untyped-call]
         return TargetValue(
-            fit.log_likelihood.detach(), log_density(rows), gradient, fit.chi_squared, fit.count
+            fit.log_likelihood.detach(),
+            coordinates.log_prior(rows),
+            gradient,
+            fit.chi_squared,
+            fit.count,
         )
+
+    @property
+    def whitened(self) -> bool:
+        """True where the prior of `theta` is `N(0, I)`."""
+        return isinstance(self.map.coordinates, Whitened)
+
+    def prior_precision(self, theta: Tensor) -> Tensor:
+        """Return the prior's precision times `theta` `(S, n)`."""
+        return self.map.coordinates.precision(theta)
 
     def noise_rows(self, theta: Tensor, shots: Shots, keys: Sequence[int]) -> NoiseRows:
         """Return gradients of noise by `theta`, `(S K, n)`; as `NoiseTarget`."""

@@ -43,7 +43,9 @@ class Problem:
         """
         torch.set_num_threads(run.execution.controller_threads)
         cells = run.cells
-        model_map = ModelMap.build(cells, run.prior, starting_model(run))
+        model_map = ModelMap.build(
+            cells, run.prior, starting_model(run), run.inference.coordinates
+        )
         family = load_family(run.inference.family, cells.active)
         file = SurveyFile(survey)
         traces = sum(int(np.isfinite(shot.noise_sd).sum()) for shot in file.geometry().shots)

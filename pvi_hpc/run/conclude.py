@@ -25,7 +25,6 @@ from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.elbo import ElboEstimate
-from pvi_hpc.numerics.standard_normal import log_density
 from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.report.pages import write_site
@@ -144,7 +143,7 @@ def _final_elbo(
     log_q = problem.method(None).log_prob(progress.state, draws.theta)
     if log_q is None:
         return {}
-    log_joint = log_density(draws.theta).numpy()
+    log_joint = problem.model_map.coordinates.log_prior(draws.theta).numpy()
     if problem.run.inference.use_data:
         misfits = predictive.misfits
         log_joint = log_joint - 0.5 * misfits.draws @ misfits.n_data

@@ -141,8 +141,8 @@ class RunResults:
     def log_prob(self, models: ArrayLike) -> NDArray[np.float64]:
         """Return the posterior's log density `(S,)` at models `(S, nz, ny, nx)` [m/s].
 
-        It is the density of the unknowns `theta` that the models belong to, in which the prior
-        is `N(0, I)`.
+        It is the density of the unknowns `theta` that the models belong to, in the coordinates
+        of the run.
 
         Raises
         ------

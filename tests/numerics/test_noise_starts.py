@@ -16,7 +16,8 @@ from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.inference.method import Evaluations, load_method
 from pvi_hpc.inference.settings import HessianSettings, InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.noise_start import SHARES
-from pvi_hpc.inference.starts.noise_sums import Rows, StencilSums, later
+from pvi_hpc.inference.starts.noise_sums import Rows, StencilSums
+from pvi_hpc.inference.starts.prior_entries import at_offset
 from pvi_hpc.inference.target import NoiseRows, NoiseTarget, TargetValue
 from pvi_hpc.numerics.random import keyed_rng
 
@@ -37,9 +38,14 @@ class LinearShots:
     n_shots: int = SHOTS
     curved: bool = False
 
+    whitened = True
+
     @property
     def active(self):
         return ACTIVE
+
+    def prior_precision(self, theta):
+        return theta
 
     @property
     def precision(self):
@@ -162,7 +168,7 @@ def test_a_share_of_the_couplings_leaves_the_diagonal():
 @pytest.mark.parametrize("offset", [(0, 0, 1), (1, -1, 2), (2, 2, -2), (3, 0, 0), (4, 0, 0)])
 def test_later_cells_are_those_at_the_offset(offset):
     values = np.random.default_rng(1).standard_normal((4, 3, 5))
-    found = later(values, offset)
+    found = at_offset(values, offset)
     for cell in np.ndindex(values.shape):
         there = np.add(cell, offset)
         inside = (there >= 0).all() and (there < values.shape).all()

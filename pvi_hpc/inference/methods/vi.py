@@ -59,7 +59,7 @@ class VariationalInference(ConfiguredMethod):
 
     def phase(self, iteration: int) -> str:
         """Return "map", "hessian" or "vi"."""
-        if iteration < self.start.map_iterations:
+        if iteration < self.start.to_map:
             return "map"
         return "hessian" if iteration < self.start.iterations else "vi"
 
@@ -69,9 +69,10 @@ class VariationalInference(ConfiguredMethod):
         memory = fresh_memory(self._optimiser, parameters)
         if self._optimiser.average:
             memory[AVERAGE] = {k: torch.zeros_like(v) for k, v in parameters.items()}
-        if self.start.map_iterations and self.start.map_optimiser == "lbfgs":
+        by_lbfgs = self.start.map_optimiser == "lbfgs"
+        if self.start.polish or (self.start.map_iterations and by_lbfgs):
             memory[LBFGS] = fresh_pairs(mean)
-        elif self.start.map_iterations:
+        if self.start.map_iterations and not by_lbfgs:
             for name in ("first", "second"):  # of Adam, where the optimiser is another
                 memory.setdefault(name, {LOCATION: torch.zeros_like(parameters[LOCATION])})
             if self.start.map_average:
@@ -136,13 +137,13 @@ class VariationalInference(ConfiguredMethod):
     def _start(self, iteration: int) -> MapSearch | LbfgsSearch | HessianStart | NoiseStart:
         """Return what an iteration before the variational ones does."""
         start, n = self.start, self.start.map_iterations
-        if iteration >= n:
+        if iteration >= start.to_map:
             assert start.hessian is not None  # there is no other start after the MAP phase
             kind = NoiseStart if start.hessian.kind == "noise" else HessianStart
-            return kind(self.family, self.target, start.hessian, n, self.seed)
+            return kind(self.family, self.target, start.hessian, start.to_map, self.seed)
         step = start.map_step or self.settings.optimiser.step or DEFAULT_STEP
-        if start.map_optimiser == "lbfgs":
-            return LbfgsSearch(self.target, step, n, start.map_gain)
+        if iteration >= n or start.map_optimiser == "lbfgs":
+            return LbfgsSearch(self.target, step, start.to_map, start.map_gain)
         final = start.map_final or self._optimiser.final
         own = {"kind": "adam", "step": step, "final": final, "average": start.map_average}
         settings = self._optimiser.model_copy(update=own)

@@ -67,8 +67,15 @@ class NoiseStart:
     @cached_property
     def sums(self) -> NoiseSums:
         """Sums that the family reads."""
-        active = self.target.active if isinstance(self.target, NoiseTarget) else None
-        return sums_of(self.family, active, self.settings.smooth_cells)
+        target, smooth = self.target, self.settings.smooth_cells
+        if not isinstance(target, NoiseTarget):
+            raise ConfigError(
+                "'start.hessian.kind' must be 'differences' for a log density without noise in "
+                f"data, got 'noise' for {type(target).__name__}."
+            )
+        if target.whitened:
+            return sums_of(self.family, target.active, smooth)
+        return sums_of(self.family, target.active, smooth, target.prior_precision)
 
     def step(self, state: State) -> tuple[State, Info]:
         """Do one iteration, a sweep or the choice of the share; as `Method.step`."""
@@ -78,14 +85,10 @@ class NoiseStart:
         return self._choose(state)
 
     def _sweep(self, state: State, sweep: int) -> tuple[State, Info]:
-        target, mu = self.target, state.parameters[LOCATION].double()
-        if not isinstance(target, NoiseTarget):
-            raise ConfigError(
-                "'start.hessian.kind' must be 'differences' for a log density without noise in "
-                f"data, got 'noise' for {type(target).__name__}."
-            )
         memory = dict(state.memory)
         sums = memory.pop(HESSIAN) if sweep else self.sums.fresh()
+        target, mu = self.target, state.parameters[LOCATION].double()
+        assert isinstance(target, NoiseTarget)  # `sums` has asked for it
         sd = root_of_diagonal(self._precision(sums, sweep)) if sweep else torch.zeros_like(mu)
         draws, count = self.settings.draws, SimulationCount()
         keys = [key(self.seed, sweep, draw) for draw in range(draws)]

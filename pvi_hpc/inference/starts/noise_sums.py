@@ -1,13 +1,15 @@
 """The precision that gradients of noise tell: sums of their products, smoothed and shrunk.
 
-Under the prior `N(0, I)` the precision is `P = I + sum_s E[g_s g_s^T]`, `g_s` a gradient of
-noise in shot `s` (Tang 2009, Geophysics 74(6)). A few gradients estimate its diagonal and
-couplings with the noise of few; averages over neighbours, of what is scaled to the same size
-first, have much less of it, and stay positive semi-definite.
+With `Q` the prior's precision, `I` in whitened coordinates, that of the posterior is `P = Q +
+sum_s E[g_s g_s^T]`, `g_s` a gradient of noise in shot `s` (Tang 2009, Geophysics 74(6)). A few
+gradients estimate its diagonal and couplings with the noise of few; averages over neighbours,
+of what is scaled to the same size first, have much less of it, and stay positive semi-definite.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from functools import cached_property
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -24,15 +26,24 @@ from pvi_hpc.families.gaussian.precision import (
     StencilPrecision,
 )
 from pvi_hpc.families.gaussian.stencil import Stencil
+from pvi_hpc.inference.starts.prior_entries import at_offset, prior_entries
 from pvi_hpc.numerics.reproducible import combine, sqrt, sum_samples
 
-__all__ = ["Diagonal", "NoiseSums", "Rows", "StencilSums", "sums_of"]
+__all__ = ["NoiseSums", "Rows", "StencilSums", "sums_of"]
 
 Array = NDArray[np.float64]
-Offset = tuple[int, ...]
 
 #: Radius of an average over neighbours, in its standard deviations.
 TRUNCATE: Final = 3.0
+
+
+#: Takes rows `(S, n)` and returns the prior's precision times each.
+Product: TypeAlias = Callable[[Tensor], Tensor]
+
+
+def identity(x: Tensor) -> Tensor:
+    """Return `x`: the precision of `N(0, I)` times it."""
+    return x
 
 
 class NoiseSums(Protocol):
@@ -47,40 +58,20 @@ class NoiseSums(Protocol):
         ...
 
     def precision(self, sums: Parameters, weight: float, share: float) -> Precision:
-        """Return `D + share (P - D)`, `D` the diagonal of `P = I + weight * sums`."""
+        """Return `P = Q + D + share (H - D)`, `D` the diagonal of `H = weight * sums`."""
         ...
-
-
-@dataclass(frozen=True)
-class Diagonal:
-    """The diagonal alone, without a grid to smooth it on."""
-
-    n: int
-
-    def fresh(self) -> Parameters:
-        """Return the sums before the first gradient."""
-        return {"diagonal": torch.zeros(self.n, dtype=torch.float64)}
-
-    def add(self, sums: Parameters, rows: Tensor) -> Parameters:
-        """Return the sums of squares."""
-        return {"diagonal": sums["diagonal"] + sum_samples(rows * rows)}
-
-    def precision(self, sums: Parameters, weight: float, share: float) -> Precision:
-        """Return the diagonal, as a precision without couplings; `share` changes nothing."""
-        alone = Stencil(np.ones((1, 1, self.n), bool), (1, 1, 1))
-        couplings = torch.zeros(alone.shape, dtype=torch.float64)
-        return StencilPrecision(alone, 1 + weight * sums["diagonal"], couplings)
 
 
 @dataclass(frozen=True)
 class Rows:
     """The gradients themselves, for families that read products or every entry.
 
-    `whole` asks for a matrix `(n, n)` in place of products.
+    `whole` asks for a matrix `(n, n)` in place of products; `prior` gives products with `Q`.
     """
 
     n: int
     whole: bool
+    prior: Product = identity
 
     def fresh(self) -> Parameters:
         """Return no gradient."""
@@ -94,26 +85,30 @@ class Rows:
         """Return the matrix, or products with it."""
         rows = sums["rows"] * weight**0.5
         own = sum_samples(rows * rows)
-        diagonal = 1 + own
-        apart = 1 + (1 - share) * own
+        columns, rest = rows.T.contiguous(), (1 - share) * own
         if self.whole:
-            matrix = share * combine(rows.T.contiguous(), rows) + torch.diag(apart)
-            return DensePrecision(matrix, np.ones((1, 1, self.n), bool))
-        columns = rows.T.contiguous()
-        return OperatorPrecision(
-            diagonal, lambda x: apart * x + share * combine(combine(x, columns), rows)
-        )
+            matrix = share * combine(columns, rows) + torch.diag(rest)
+            prior = self.prior(torch.eye(self.n, dtype=torch.float64))
+            return DensePrecision(matrix + prior, np.ones((1, 1, self.n), bool))
+
+        def product(x: Tensor) -> Tensor:
+            return self.prior(x) + rest * x + share * combine(combine(x, columns), rows)
+
+        # A field has no diagonal at hand; its families read products alone.
+        return OperatorPrecision(1 + own, product)
 
 
 @dataclass(frozen=True)
 class StencilSums:
     """Diagonal and couplings on a `stencil`, averaged over neighbours.
 
-    `smooth` is the standard deviation of the Gaussian average, in cells.
+    `smooth` is the standard deviation of the Gaussian average, in cells; `prior` gives products
+    with `Q`.
     """
 
     stencil: Stencil
     smooth: float
+    prior: Product = identity
 
     def fresh(self) -> Parameters:
         """Return the sums before the first gradient."""
@@ -133,9 +128,18 @@ class StencilSums:
         diagonal, couplings = sums["diagonal"], sums["couplings"]
         if self.smooth > 0:
             diagonal, couplings = self._smoothed(diagonal, couplings)
+        on_diagonal, beside = self._prior_entries
         return StencilPrecision(
-            self.stencil, 1 + weight * diagonal, (weight * share) * couplings
+            self.stencil, on_diagonal + weight * diagonal, beside + (weight * share) * couplings
         )
+
+    @cached_property
+    def _prior_entries(self) -> tuple[Tensor, Tensor]:
+        if self.prior is identity:
+            n = int(self.stencil.active.sum())
+            beside = torch.zeros(self.stencil.shape, dtype=torch.float64)
+            return torch.ones(n, dtype=torch.float64), beside
+        return prior_entries(self.stencil, self.prior)
 
     def _smoothed(self, diagonal: Tensor, couplings: Tensor) -> tuple[Tensor, Tensor]:
         """Average over neighbours what is divided by its size, and multiply by that again.
@@ -155,8 +159,8 @@ class StencilSums:
         on_diagonal = self._average(raw * scale * scale) * back * back
         smooth = np.empty(couplings.shape)
         for k, offset in enumerate(self.stencil.offsets):
-            scaled = couplings[k].numpy() * scale * later(scale, offset)
-            smooth[k] = self._average(scaled) * back * later(back, offset)
+            scaled = couplings[k].numpy() * scale * at_offset(scale, offset)
+            smooth[k] = self._average(scaled) * back * at_offset(back, offset)
         found = torch.from_numpy(np.ascontiguousarray(on_diagonal))
         return self.stencil.gather(found[None])[0], torch.from_numpy(smooth)
 
@@ -166,32 +170,16 @@ class StencilSums:
         return found
 
 
-def later(values: Array, offset: Offset) -> Array:
-    """Return at each cell the value at `offset` from it, zero where that leaves the grid."""
-    out = np.zeros_like(values)
-    here = tuple(slice(max(0, -o), max(0, n - max(0, o))) for o, n in _axes(offset, values))
-    there = tuple(slice(max(0, o), max(0, n + min(0, o))) for o, n in _axes(offset, values))
-    out[here] = values[there]
-    return out
-
-
-def _axes(offset: Offset, values: Array) -> list[tuple[int, int]]:
-    return list(zip(offset, values.shape, strict=True))
-
-
-def sums_of(family: Family, active: NDArray[np.bool_] | None, smooth: float) -> NoiseSums:
-    """Return the sums that a family reads when it starts.
-
-    `active` is the grid of its cells, if the family does not know it; None: cells in a line.
-    """
+def sums_of(
+    family: Family, active: NDArray[np.bool_], smooth: float, prior: Product = identity
+) -> NoiseSums:
+    """Return the sums that a family reads when it starts, on the grid of `active` cells."""
     if isinstance(family, Coupled):
-        return StencilSums(Stencil(family.couplings.active, family.reach), smooth)
+        return StencilSums(Stencil(family.couplings.active, family.reach), smooth, prior)
     reads = family.reads if isinstance(family, InformedStart) else "diagonal"
     if reads in ("matrix", "products"):
-        return Rows(family.n, whole=reads == "matrix")
-    if active is None:
-        return Diagonal(family.n)
-    return StencilSums(Stencil(active, (1, 1, 1)), smooth)
+        return Rows(family.n, reads == "matrix", prior)
+    return StencilSums(Stencil(active, (1, 1, 1)), smooth, prior)
 
 
 def root_of_diagonal(precision: Precision) -> Tensor:

@@ -1,9 +1,9 @@
-"""Seventeen small posteriors and what is known of them: moments of reference draws, or exact."""
+"""Seventeen small posteriors and what is known of them: moments, exact or of other draws."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 import posteriordb_densities as densities
@@ -77,9 +77,10 @@ def _of_database(source: Source) -> list[Case]:
     hs, iq = _array(kid, "mom_hs"), _array(kid, "mom_iq")
     height, male = _array(earn, "height"), _array(earn, "male")
     ages = [_array(nes, "age_discrete") == k for k in (2, 3, 4)]
-    voters = [_array(nes, k) for k in ("real_ideo", "race_adj")], [
-        _array(nes, k) for k in ("educ1", "gender", "income")
-    ]
+    voters = (
+        [_array(nes, k) for k in ("real_ideo", "race_adj")],
+        [_array(nes, k) for k in ("educ1", "gender", "income")],
+    )
     weights = [f"beta[{k + 1}]" for k in range(9)]
     gp = read("gp_pois_regr-gp_pois_regr")
 

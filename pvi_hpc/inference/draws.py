@@ -10,8 +10,9 @@ from torch import Tensor
 
 from pvi_hpc.inference.settings import EstimatorSettings
 from pvi_hpc.numerics.random import keyed_rng, standard_normal
+from pvi_hpc.numerics.reproducible import inner_products, one_thread
 
-__all__ = ["Draws"]
+__all__ = ["Draws", "matched_pairs"]
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,21 @@ class Draws:
             np.clip(points, 2.0**-31, 1 - 2.0**-31)
         )
         return normal
+
+
+def matched_pairs(n: int, samples: int, seed: int, *key: int) -> Tensor:
+    """Return `eps` `(S, n)`, pairs eps and -eps, with mean zero and, if they can, covariance I.
+
+    They can where there are as many pairs as unknowns: then means of quadratic functions over
+    them are exact, whatever the random numbers.
+    """
+    half = samples // 2
+    eps = torch.empty(half, n, dtype=torch.float64)
+    for i, row in enumerate(eps):
+        keyed_rng(seed, "fixed", *key, i).standard_normal(out=row.numpy())
+    if half >= n:
+        columns = eps.T.contiguous()
+        with one_thread():
+            root = torch.linalg.cholesky(inner_products(columns, columns) / half)
+            eps = torch.linalg.solve_triangular(root, columns, upper=False).T.contiguous()
+    return torch.cat([eps, -eps])

@@ -47,7 +47,7 @@ def run(result: Fit, curvature: Curvature | None, file: Path | None, progress: P
                 _save(result, file)
                 saved = time.monotonic()
         cost = int(history.arrays["done"].sum())
-        verdict = judge(method, state, target, cost)
+        verdict = judge(method, state, target, cost, result.seed)
         result = replace(result, verdict=verdict, evaluations=before + target.evaluations)
     except BaseException as error:
         if file is not None:

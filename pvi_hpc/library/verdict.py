@@ -188,7 +188,7 @@ def _with_coverage(
             "be far from its optimum. Leave out 'optimiser' and 'samples', which chooses "
             f"'fixed_draws' up to {DENSE} unknowns, or give as many 'samples' as unknowns.",
         )
-    if faults:
+    if faults and not reasons:  # of a fit that has not converged they say nothing
         said = "; ".join(faults)
         reasons = (*reasons, f"The family does not cover the posterior ({said}). {RICHER}.")
     return replace(

@@ -82,7 +82,10 @@ def measure(case: Case, seed: int, settings: dict[str, Any]) -> Outcome:
         got, spread = compared.mean(axis=0), compared.std(axis=0)
     ratio = spread / sd
     warned = any(issubclass(w.category, pvi_hpc.ConvergenceWarning) for w in caught)
-    elbo = fit.elbo(2000).mean if fit.log_prob(fit.sample(1)) is not None else np.nan
+    try:
+        elbo = fit.elbo(2000).mean
+    except PviError:  # weighted draws have no density
+        elbo = np.nan
     error = float(np.max(np.abs(got - mean) / sd))
     ratios = float(ratio.min()), float(ratio.max())
     return Outcome(error, ratios, warned, gradients, seconds, elbo)

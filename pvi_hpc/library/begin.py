@@ -36,6 +36,8 @@ __all__ = ["Given", "begin"]
 #: The start in a frame: sd 1; beyond `DENSE` unknowns sds are probed, up to 10.
 IN_FRAME: Final = StartSettings(sd=1.0)
 PROBED: Final = IN_FRAME.model_copy(update={"hessian": HessianSettings(max_sd=10.0)})
+#: Methods that are a search themselves, which no other need precede.
+SEARCHES: Final = frozenset({"pathfinder"})
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,9 @@ def begin(given: Given) -> tuple[Fit, Curvature | None]:
     curvature = Curvature.of(family, given.seed, given.precision, given.hvp, density)
     if given.hvp == "autograd":
         check_second_derivatives(density, first)
-    if given.start is None:
+    if given.start is None and inference.method.kind not in SEARCHES:
         return _in_frame(given, inference, family, (plain, first, curvature))
-    start = start_of(given.start)
+    start = IN_FRAME if given.start is None else start_of(given.start)
     if curvature is not None:
         start = start.model_copy(update={"hessian": None})
     target = LogProbTarget(density)

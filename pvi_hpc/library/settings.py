@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, prod
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +35,12 @@ __all__ = [
 DENSE: Final = 100
 #: Defaults of settings that the caller omits; `pvi_hpc.inference.settings` has all settings.
 DEFAULTS: Final[Mapping[str, Any]] = {"iterations": 300, "samples": 2}
+#: Number of samples by method, where it is not that of the defaults.
+SAMPLES: Final[Mapping[str, Callable[[int], int]]] = {
+    "batch_and_match": lambda n: draws_of(n) // 2,
+    "fixed_draws": lambda n: draws_of(n),
+    "pathfinder": lambda n: 4,
+}
 #: Settings that say how `vi` steps: with one of them the method is not chosen here.
 OF_VI: Final = ("samples", "optimiser", "estimator", "stop", "shots_per_sample")
 
@@ -97,7 +103,11 @@ def inference_of(settings: Mapping[str, Any], n: int) -> InferenceSettings:
         else value
         for key, value in settings.items()
     }
-    small = {"family": {"kind": "full_rank"}} if n <= DENSE else {}
+    small: dict[str, Any] = {"family": {"kind": "full_rank"}} if n <= DENSE else {}
+    method = named.get("method")
+    kind = method.get("kind") if isinstance(method, Mapping) else getattr(method, "kind", None)
+    if kind in SAMPLES:
+        small["samples"] = SAMPLES[str(kind)](n)
     try:
         return InferenceSettings.model_validate({**DEFAULTS, **small, **named})
     except ValidationError as error:

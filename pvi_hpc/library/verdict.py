@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from pvi_hpc.diagnostics.pareto import RELIABLE
-from pvi_hpc.inference.method import Method
+from pvi_hpc.inference.method import Method, WeighsDraws
 from pvi_hpc.inference.optimisers.guard import Guard
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
@@ -132,6 +132,8 @@ def judge(
     found = _judge(theta, gradient)
     log_q = method.log_prob(state, theta) if size <= K_HAT_UNKNOWNS else None
     k_hat = None if log_q is None else k_hat_of((density - log_q.double()).numpy())
+    if isinstance(method, WeighsDraws):
+        k_hat = method.k_hat(state)
     wide = along = None
     try:
         wide = cover(method, state, target, theta) if few else None

@@ -3,7 +3,7 @@
 L-BFGS climbs with a line search. Its end need not be where the mass is: a density may grow
 without end into a corner that holds nothing. So Gaussians from the curvature along the path
 compete, as in Pathfinder, with those of Newton's method at its end and at its beginning; the
-largest ELBO wins. Beyond a hundred unknowns only those of the path are asked, for scales.
+largest ELBO wins. Beyond a hundred unknowns only scales are looked for.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ from pvi_hpc.inference.starts.newton import Local, ValueAndGradient, climb, newt
 from pvi_hpc.inference.target import Target
 from pvi_hpc.library.frame import Frame
 from pvi_hpc.library.settings import DENSE
+from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.numerics.reproducible import combine, log, one_thread, row_sums
 
 __all__ = ["Guess", "first_guess", "from_curvature"]
@@ -28,6 +29,14 @@ __all__ = ["Guess", "first_guess", "from_curvature"]
 #: Gaussians along the path that are looked at, and draws of each.
 LOOKS: Final = 30
 DRAWS: Final = 8
+#: Searches of many unknowns, each in the units that the last has found.
+SEARCHES: Final = 2
+#: Gradients that find these units, the length of a difference, and the largest change of one.
+PROBES: Final = 8
+DIFFERENCE: Final = 0.01
+MOST_CHANGE: Final = 1e4
+#: So often a Gaussian is shrunk to a quarter until its draws have a density.
+SHRINKINGS: Final = 30
 
 
 @dataclass(frozen=True)
@@ -49,23 +58,84 @@ def first_guess(target: Target, first: Tensor, seed: int, samples: int) -> Guess
         If the density is not finite at `first`.
     """
     density, n = _function(target), len(first)
-    path = _climbed(density, first)
-    best, best_elbo = None, -np.inf
-    for found in _spread(path):
-        elbo = _elbo(density, found, seed)
-        if elbo > best_elbo:
-            best, best_elbo = found, elbo
     if n > DENSE:
-        last = torch.from_numpy(path[-1].x)
-        return Guess(Frame(last, torch.ones_like(last)) if best is None else _wide(best))
-    one = torch.eye(n, dtype=torch.float64)
+        return _of_many(density, first, seed)
+    path = _climbed(density, first)
+    best = _best(density, path, seed)
     eps = matched_pairs(n, samples, seed, 0)
-    winner, most = Local(torch.from_numpy(path[-1].x), one), -np.inf
+    winner, most = None, -np.inf
     for candidate in _candidates(density, path, best):
         elbo = _elbo_of(density, candidate, eps)
         if elbo > most:
             winner, most = candidate, elbo
-    return _framed(winner)
+    return _framed(winner or _inside(density, path[-1], eps))
+
+
+def _of_many(density: ValueAndGradient, first: Tensor, seed: int) -> Guess:
+    """Return a frame by the path and the diagonal of the curvature, and then by another path.
+
+    The first search is in the caller's units, which may differ so much that it does not arrive.
+    """
+    frame = Frame(first, torch.ones_like(first))
+    for _ in range(SEARCHES):
+        within = _within(density, frame)
+        path = _climbed(within, torch.zeros_like(first))
+        best, last = _best(within, path, seed), torch.from_numpy(path[-1].x)
+        found = Frame(last, torch.ones_like(last)) if best is None else _wide(best)
+        frame = Frame(
+            frame.centre + frame.scale * found.centre,
+            frame.scale * found.scale,
+        )
+        frame = Frame(frame.centre, _probed(density, frame, seed))
+    return Guess(frame)
+
+
+def _within(density: ValueAndGradient, frame: Frame) -> ValueAndGradient:
+    def within(z: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = density(frame.centre + frame.scale * z)
+        return value, gradient * frame.scale
+
+    return within
+
+
+def _probed(density: ValueAndGradient, frame: Frame, seed: int) -> Tensor:
+    """Return `P_jj^{-1/2}` `(n,)` at the centre by sign probes, where it is positive.
+
+    A scale changes by a factor of `MOST_CHANGE` at most, and not where there is no curvature.
+    """
+    within, n = _within(density, frame), len(frame.centre)
+    signs = torch.from_numpy(keyed_rng(seed, "scales").integers(0, 2, (PROBES, n)) * 2.0 - 1.0)
+    total = torch.zeros(n, dtype=torch.float64)
+    for z in signs:
+        value, gradient = within(torch.stack([DIFFERENCE * z, -DIFFERENCE * z]))
+        if not (value.isfinite().all() and gradient.isfinite().all()):
+            return frame.scale
+        total += z * (gradient[1] - gradient[0]) / (2 * DIFFERENCE * PROBES)
+    known = torch.where(total > MOST_CHANGE**-2, total, 1.0).numpy()
+    return frame.scale * torch.from_numpy(known**-0.5).clamp(1 / MOST_CHANGE, MOST_CHANGE)
+
+
+def _best(density: ValueAndGradient, path: list[Point], seed: int) -> PathGaussian | None:
+    """Return the Gaussian of largest ELBO along a path; None where none has a density."""
+    best, most = None, -np.inf
+    for found in _spread(path):
+        elbo = _elbo(density, found, seed)
+        if elbo > most:
+            best, most = found, elbo
+    return best
+
+
+def _inside(density: ValueAndGradient, last: Point, eps: Tensor) -> Local:
+    """Return a Gaussian around the end of the path, so small that its draws have a density."""
+    mean, scale = torch.from_numpy(last.x), 1.0
+    one = torch.eye(len(mean), dtype=torch.float64)
+    found = Local(mean, one)
+    for _ in range(SHRINKINGS):
+        if np.isfinite(_elbo_of(density, found, eps)):
+            break
+        scale *= 0.25
+        found = Local(mean, scale * one)
+    return found
 
 
 def from_curvature(

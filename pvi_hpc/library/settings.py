@@ -35,11 +35,12 @@ __all__ = [
 DENSE: Final = 100
 #: Defaults of settings that the caller omits; `pvi_hpc.inference.settings` has all settings.
 DEFAULTS: Final[Mapping[str, Any]] = {"iterations": 300, "samples": 2}
-#: Number of samples by method, where it is not that of the defaults.
-SAMPLES: Final[Mapping[str, Callable[[int], int]]] = {
-    "batch_and_match": lambda n: draws_of(n) // 2,
-    "fixed_draws": lambda n: draws_of(n),
-    "pathfinder": lambda n: 4,
+#: Settings of a method that differ from the defaults, by the number of unknowns.
+OF_METHOD: Final[Mapping[str, Callable[[int], dict[str, Any]]]] = {
+    "batch_and_match": lambda n: {"samples": draws_of(n) // 2},
+    "fixed_draws": lambda n: {"samples": draws_of(n)},
+    # Any number of paths, not of pairs.
+    "pathfinder": lambda n: {"samples": 4, "estimator": {"draws": "independent"}},
 }
 #: Settings that say how `vi` steps: with one of them the method is not chosen here.
 OF_VI: Final = ("samples", "optimiser", "estimator", "stop", "shots_per_sample")
@@ -106,8 +107,8 @@ def inference_of(settings: Mapping[str, Any], n: int) -> InferenceSettings:
     small: dict[str, Any] = {"family": {"kind": "full_rank"}} if n <= DENSE else {}
     method = named.get("method")
     kind = method.get("kind") if isinstance(method, Mapping) else getattr(method, "kind", None)
-    if kind in SAMPLES:
-        small["samples"] = SAMPLES[str(kind)](n)
+    if kind in OF_METHOD:
+        small |= OF_METHOD[str(kind)](n)
     try:
         return InferenceSettings.model_validate({**DEFAULTS, **small, **named})
     except ValidationError as error:

@@ -11,10 +11,11 @@ from typing import Final, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from torch import Tensor
 
 from pvi_hpc.inference.path_gaussians import Point
+from pvi_hpc.inference.path_search import PathSearch, fresh_search
 from pvi_hpc.numerics.reproducible import combine, one_thread
 
 __all__ = ["Local", "ValueAndGradient", "climb", "newton"]
@@ -59,14 +60,20 @@ class Local:
 
 
 def climb(density: ValueAndGradient, first: Tensor) -> list[Point]:
-    """Return the path of L-BFGS uphill from `first` `(n,)`, where the density is finite."""
+    """Return the path of L-BFGS uphill from `first` `(n,)`, where the density is finite.
+
+    Where SciPy's search has met points without a density, which its interpolation cannot use,
+    one that only shortens its steps goes on from its last point.
+    """
     seen: dict[bytes, Point] = {}
+    met = False
 
     def loss(x: Array) -> tuple[float, Array]:
-        value, gradient = density(torch.from_numpy(x.copy())[None])
-        if not (value.isfinite().all() and gradient.isfinite().all()):
+        nonlocal met
+        point = _point(density, x)
+        if point is None:
+            met = True
             return NOWHERE, np.zeros_like(x)
-        point = Point(x.copy(), float(value[0]), gradient[0].numpy())
         seen[x.tobytes()] = point
         return -point.log_density, -point.gradient
 
@@ -75,14 +82,35 @@ def climb(density: ValueAndGradient, first: Tensor) -> list[Point]:
         return []
     path = [seen[start.tobytes()]]
 
-    def step(intermediate_result: "object") -> None:
-        point = seen.get(intermediate_result.x.tobytes())  # type: ignore[attr-defined]
+    def step(intermediate_result: OptimizeResult) -> None:
+        point = seen.get(intermediate_result.x.tobytes())
         if point is not None:
             path.append(point)
 
     options = {"maxiter": STEPS, "maxcor": PAIRS, "maxls": SEARCH, "ftol": 1e-12, "gtol": 1e-8}
     minimize(loss, start, jac=True, method="L-BFGS-B", callback=step, options=options)
-    return path
+    return path + _shortened(density, path[-1]) if met else path
+
+
+def _shortened(density: ValueAndGradient, last: Point) -> list[Point]:
+    """Return the points that a search by shortened steps adds after the `last`."""
+    search = PathSearch(fresh_search(torch.from_numpy(last.x)[None], STEPS))
+    search.take(0, last.log_density, last.gradient)
+    while search.active:
+        point = _point(density, search.tried(0))
+        if point is None:
+            search.take(0, np.nan, last.gradient)
+        else:
+            search.take(0, point.log_density, point.gradient)
+    return search.path(0)[1:]
+
+
+def _point(density: ValueAndGradient, x: Array) -> Point | None:
+    """Return the density and its gradient at `x` `(n,)`; None where one is not finite."""
+    value, gradient = density(torch.from_numpy(x.copy())[None])
+    if not (value.isfinite().all() and gradient.isfinite().all()):
+        return None
+    return Point(x.copy(), float(value[0]), gradient[0].numpy())
 
 
 def newton(density: ValueAndGradient, start: Local, *, move: bool = True) -> Local | None:

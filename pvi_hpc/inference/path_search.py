@@ -69,6 +69,10 @@ class PathSearch:
         values = self.memory["values"][p, :count].tolist()
         return [Point(*row) for row in zip(points, values, gradients, strict=True)]
 
+    def tried(self, p: int) -> Array:
+        """Return the point `(n,)` that a path tries."""
+        return np.array(self.memory["tried"][p].numpy())
+
     def take(self, p: int, value: float, gradient: Array) -> None:
         """Learn the log density and gradient at the point that path `p` tries."""
         count = int(self.memory["counts"][p])

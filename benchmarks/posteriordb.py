@@ -34,7 +34,7 @@ SCHOOLS: Final = "eight_schools_noncentered"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fit of a posterior came to.
+    """Result of a fit of a posterior.
 
     Parameters
     ----------

@@ -35,11 +35,12 @@ class Draws:
     seed: int
     dtype: torch.dtype = torch.float64
 
-    def normal(self, purpose: str, *index: int) -> Tensor:
-        """Return the independent numbers `(n,)` of a key."""
-        out = torch.empty(1, self.n, dtype=self.dtype)
-        standard_normal(out.numpy(), [(self.seed, purpose, *index)], torch.get_num_threads())
-        return out[0]
+    def normal(self, purpose: str, first: int, count: int) -> Tensor:
+        """Return the independent numbers `(count, n)` of the keys `first`, `first + 1`, ..."""
+        out = torch.empty(count, self.n, dtype=self.dtype)
+        keys = [(self.seed, purpose, i) for i in range(first, first + count)]
+        standard_normal(out.numpy(), keys, torch.get_num_threads())
+        return out
 
     def epsilon(self, iteration: int) -> Tensor:
         """Return `eps` `(S, n)`; of pairs, samples 2 p and 2 p + 1 are opposite."""

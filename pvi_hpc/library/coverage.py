@@ -43,7 +43,7 @@ DRAWS: Final = 50
 
 @dataclass(frozen=True)
 class Coverage:
-    """What draws that are spread out say of a fit.
+    """Findings of draws that are spread out.
 
     Parameters
     ----------

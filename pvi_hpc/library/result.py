@@ -77,7 +77,7 @@ class Fit:
 
     @property
     def coordinates(self) -> Coordinates:
-        """What lies between the unknowns and those of `state`."""
+        """The maps between the unknowns and those of `state`."""
         return Coordinates(self.bounds, self.frame)
 
     @property

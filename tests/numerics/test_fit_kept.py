@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from pvi_hpc.library import run as module
 
 pytestmark = pytest.mark.filterwarnings("ignore::pvi_hpc.library.verdict.ConvergenceWarning")
 
-WAYS = {
+WAYS: dict[str, Any] = {
     "default": {},
     "adam": {"samples": 2, "iterations": 40, "bounds": (-50, 50)},
     "own start": {"samples": 2, "iterations": 30, "start": {"map_iterations": 5}},

@@ -127,8 +127,8 @@ class VariationalInference(ConfiguredMethod):
 
         Draw `i` is the same however many are asked for at once.
         """
-        eps = [self.draws.normal("posterior", first + i) for i in range(n)]
-        return self.family.sample(self.fitted(state), torch.stack(eps)).detach()
+        eps = self.draws.normal("posterior", first, n)
+        return self.family.sample(self.fitted(state), eps).detach()
 
     def log_prob(self, state: State, theta: Tensor) -> Tensor:
         """Return `log q` `(S,)` at any `theta` `(S, n)`."""

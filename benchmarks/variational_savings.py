@@ -26,12 +26,12 @@ from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.inference.methods.vi import VariationalInference
 from pvi_hpc.inference.settings import (
     EstimatorSettings,
+    HessianSettings,
     InferenceSettings,
     OptimiserSettings,
     StartSettings,
 )
 from pvi_hpc.inference.target import Target
-from pvi_hpc.library.settings import inference_of, start_of
 
 __all__ = ["FAMILIES", "Gap", "defaults", "figures", "plain", "savings", "show"]
 
@@ -87,8 +87,15 @@ def plain(step: float) -> tuple[InferenceSettings, StartSettings]:
 
 
 def defaults() -> tuple[InferenceSettings, StartSettings]:
-    """Return the settings of `pvi_hpc.fit` where nothing is said."""
-    return inference_of({}), start_of(None)
+    """Return settings with L-BFGS and the curvature as a start, and Adam."""
+    start = StartSettings(
+        sd=1.0,
+        map_iterations=15,
+        map_optimiser="lbfgs",
+        map_step=0.3,
+        hessian=HessianSettings(max_sd=100.0),
+    )
+    return InferenceSettings(iterations=300, samples=2), start
 
 
 def count(

@@ -28,7 +28,7 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 _MODULES = {
     "ConvergenceWarning": "library.verdict",
     "fit": "library.fit",
-    "load_fit": "library.result",
+    "load_fit": "library.fit_file",
     "make_family": "library.make",
     "make_prior": "library.make",
     "numpy_log_prob": "library.densities",

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from pvi_hpc.inference.settings import EstimatorSettings
 from pvi_hpc.numerics.random import keyed_rng, standard_normal
+from pvi_hpc.numerics.reproducible import inner_products, one_thread
 
-__all__ = ["Draws"]
+__all__ = ["Draws", "matched_pairs"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,12 @@ class Draws:
     seed: int
     dtype: torch.dtype = torch.float64
 
-    def normal(self, purpose: str, *index: int) -> Tensor:
-        """Return the independent numbers `(n,)` of a key."""
-        out = torch.empty(1, self.n, dtype=self.dtype)
-        standard_normal(out.numpy(), [(self.seed, purpose, *index)], torch.get_num_threads())
-        return out[0]
+    def normal(self, purpose: str, first: int, count: int) -> Tensor:
+        """Return the independent numbers `(count, n)` of the keys `first`, `first + 1`, ..."""
+        out = torch.empty(count, self.n, dtype=self.dtype)
+        keys = [(self.seed, purpose, i) for i in range(first, first + count)]
+        standard_normal(out.numpy(), keys, torch.get_num_threads())
+        return out
 
     def epsilon(self, iteration: int) -> Tensor:
         """Return `eps` `(S, n)`; of pairs, samples 2 p and 2 p + 1 are opposite."""
@@ -63,3 +65,21 @@ class Draws:
             np.clip(points, 2.0**-31, 1 - 2.0**-31)
         )
         return normal
+
+
+def matched_pairs(n: int, samples: int, seed: int, *key: int) -> Tensor:
+    """Return `eps` `(S, n)`, pairs eps and -eps, with mean zero and, if they can, covariance I.
+
+    They can where there are as many pairs as unknowns: then means of quadratic functions over
+    them are exact, whatever the random numbers.
+    """
+    half = samples // 2
+    eps = torch.empty(half, n, dtype=torch.float64)
+    for i, row in enumerate(eps):
+        keyed_rng(seed, "fixed", *key, i).standard_normal(out=row.numpy())
+    if half >= n:
+        columns = eps.T.contiguous()
+        with one_thread():
+            root = torch.linalg.cholesky(inner_products(columns, columns) / half)
+            eps = torch.linalg.solve_triangular(root, columns, upper=False).T.contiguous()
+    return torch.cat([eps, -eps])

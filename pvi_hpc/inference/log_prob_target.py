@@ -21,6 +21,8 @@ class LogProbTarget:
 
     def __init__(self, log_prob: LogProb) -> None:
         self.log_prob = log_prob
+        #: Number of samples evaluated so far.
+        self.evaluations = 0
 
     def batches(self, iteration: int, n: int) -> Sequence[tuple[int, ...]]:
         """Return no shots: there are none."""
@@ -42,6 +44,7 @@ class LogProbTarget:
             return self._value(plain.detach().double().requires_grad_())
 
     def _value(self, leaf: Tensor) -> TargetValue:
+        self.evaluations += len(leaf)
         found = self.log_prob(leaf)
         if not isinstance(found, Tensor) or found.shape != leaf.shape[:1]:
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__

@@ -12,7 +12,7 @@ from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.plugins import Settings, load_choice
 
-__all__ = ["Evaluations", "FitsFamily", "Method", "StartsFamily", "load_method"]
+__all__ = ["Evaluations", "FitsFamily", "Method", "StartsFamily", "WeighsDraws", "load_method"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,15 @@ class StartsFamily(Protocol):
 
     def first_member(self, state: State) -> Parameters:
         """Return the parameters of the member that the start sets, sharing memory."""
+        ...
+
+
+@runtime_checkable
+class WeighsDraws(Protocol):
+    """Capability of a method whose draws have importance weights."""
+
+    def k_hat(self, state: State) -> float | None:
+        """Return Pareto k-hat of the weights; None where there are none."""
         ...
 
 

@@ -1,35 +1,30 @@
 """A fitted posterior of any log density: draws, moments, ELBO, verdict, and its file."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.load import load_family
 from pvi_hpc.inference.elbo import ElboEstimate, estimate_elbo
 from pvi_hpc.inference.history import History
-from pvi_hpc.inference.log_prob_target import LogProb, LogProbTarget
 from pvi_hpc.inference.method import Method, load_method
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import NoTarget, Target
 from pvi_hpc.library.densities import Bounds
+from pvi_hpc.library.frame import Coordinates, Frame
 from pvi_hpc.library.settings import grid_of, points_of
 from pvi_hpc.library.verdict import Verdict
-from pvi_hpc.store.atomic import atomic_path
-from pvi_hpc.store.checkpoint_file import read_checkpoint, write_checkpoint
 
-__all__ = ["Fit", "load_fit"]
+__all__ = ["Fit"]
 
 Array = NDArray[np.float64]
 
-FILE_KIND: Final = "pvi_hpc fit"
 #: Draws for the moments of unknowns with bounds, which no family knows.
 MOMENT_DRAWS: Final = 4000
 
@@ -53,6 +48,10 @@ class Fit:
         saved before an error.
     bounds
         Bounds of the unknowns; None: they have none.
+    frame
+        Centre and scales of the unknowns that `state` is of, without bounds; None: 0 and 1.
+    evaluations
+        Densities computed in all, for start and verdict too.
     """
 
     shape: tuple[int, ...]
@@ -64,6 +63,22 @@ class Fit:
     target: Target | None = None
     verdict: Verdict | None = None
     bounds: Bounds | None = None
+    frame: Frame | None = None
+    evaluations: int = 0
+
+    def __repr__(self) -> str:
+        """Say in a line what was fitted, how, and whether it has converged."""
+        shape = " x ".join(map(str, self.shape))
+        how = f"{self.settings.method.kind}, {self.settings.family.kind}"
+        done = {None: "no verdict", True: "converged", False: "not converged"}[self.converged]
+        if self.verdict is not None and self.converged and self.verdict.reasons:
+            done = "converged, but see 'verdict'"
+        return f"<Fit of {shape} unknowns: {how}, {self.state.iteration} iterations, {done}>"
+
+    @property
+    def coordinates(self) -> Coordinates:
+        """The maps between the unknowns and those of `state`."""
+        return Coordinates(self.bounds, self.frame)
 
     @property
     def converged(self) -> bool | None:
@@ -87,9 +102,7 @@ class Fit:
             raise ConfigError(f"'n' and 'first' must not be negative, got {n} and {first}.")
         if n == 0:
             return np.empty((0, *self.shape))
-        theta = self.method.sample(self.state, n, first).double()
-        if self.bounds is not None:
-            theta = self.bounds.inside(theta)
+        theta = self.coordinates.given(self.method.sample(self.state, n, first).double())
         return theta.numpy().reshape(n, *self.shape)
 
     def log_prob(self, theta: ArrayLike) -> Array:
@@ -101,16 +114,13 @@ class Fit:
             If `theta` has another shape or leaves the bounds, or the method has no density.
         """
         points = points_of(theta, self.shape)
-        free = points if self.bounds is None else self.bounds.outside(points)
-        found = self.method.log_prob(self.state, free)
+        found = self.method.log_prob(self.state, self.coordinates.fitted(points))
         if found is None:
             raise ConfigError(
                 f"'method' must have a density, got '{self.settings.method.kind}', which has "
                 "samples only; use 'sample'."
             )
-        if self.bounds is not None:
-            found = found - self.bounds.log_slope(free)
-        return np.asarray(found.numpy())
+        return np.asarray((found - self.coordinates.log_slope(points)).numpy())
 
     @property
     def mean(self) -> Array:
@@ -134,21 +144,17 @@ class Fit:
             raise ConfigError("An ELBO needs the target: give 'log_prob' to 'load_fit'.")
         return estimate_elbo(self.method, self.state, self.target, n)
 
+    def to_arviz(self, n: int = 1000, name: str = "theta") -> Any:
+        """Return `n` draws as `arviz.InferenceData`, one chain of an unknown `name`."""
+        import arviz  # slow to import, and needed by few
+
+        return arviz.from_dict(posterior={name: self.sample(n)[None]})
+
     def save(self, path: str | Path) -> None:
         """Write everything but the target to an HDF5 file, atomically."""
-        tree = {
-            "settings": self.settings.model_dump_json(),
-            "start": self.start.model_dump_json(),
-            "seed": self.seed,
-            "shape": np.array(self.shape),
-            "state": self.state.to_tree(),
-            "history": self.history.to_tree(),
-            "verdict": json.dumps(None if self.verdict is None else asdict(self.verdict)),
-        }
-        if self.bounds is not None:
-            tree |= {"lower": self.bounds.lower.numpy(), "upper": self.bounds.upper.numpy()}
-        with atomic_path(Path(path)) as temporary:
-            write_checkpoint(temporary, tree, FILE_KIND, 0)
+        from pvi_hpc.library.fit_file import save_fit
+
+        save_fit(self, path)
 
     @cached_property
     def _moments(self) -> tuple[Array, Array]:
@@ -156,38 +162,9 @@ class Fit:
             draws = self.sample(MOMENT_DRAWS)
             return draws.mean(axis=0), draws.std(axis=0, ddof=1)
         mean, sd = self.method.moments(self.state)
+        if self.frame is not None:
+            mean, sd = self.frame.centre + self.frame.scale * mean, self.frame.scale * sd
         return mean.numpy().reshape(self.shape), sd.numpy().reshape(self.shape)
-
-
-def load_fit(path: str | Path, log_prob: LogProb | None = None) -> Fit:
-    """Return what `Fit.save` wrote; `log_prob` is needed only for `Fit.elbo`.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, damaged, or not that of a fit.
-    """
-    kind, tree = read_checkpoint(Path(path), 0)
-    if kind != FILE_KIND:
-        raise ConfigError(f"'{path}' must have been written by 'Fit.save', got a '{kind}'.")
-    verdict = json.loads(tree.get("verdict", "null"))  # none in files of older versions
-    limits = None
-    if "lower" in tree:
-        limits = Bounds(torch.from_numpy(tree["lower"]), torch.from_numpy(tree["upper"]))
-    density = log_prob if log_prob is None or limits is None else limits.density(log_prob)
-    return Fit(
-        tuple(int(k) for k in tree["shape"]),
-        InferenceSettings.model_validate_json(tree["settings"]),
-        StartSettings.model_validate_json(tree["start"]),
-        tree["seed"],
-        State.from_tree(tree["state"]),
-        History.from_tree(tree["history"]),
-        None if density is None else LogProbTarget(density),
-        None
-        if verdict is None
-        else Verdict(**{**verdict, "reasons": tuple(verdict["reasons"])}),
-        limits,
-    )
 
 
 def _method(

@@ -2,8 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
-from math import prod
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil, prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.inference.settings import HessianSettings, InferenceSettings, StartSettings
+from pvi_hpc.families.capabilities import ClosedForm, NaturalGradient
+from pvi_hpc.families.family import Family
+from pvi_hpc.inference.settings import InferenceSettings, MethodSettings, StartSettings
 
 __all__ = [
+    "DENSE",
+    "draws_of",
     "grid_of",
     "inference_of",
     "mean_of",
@@ -24,11 +28,22 @@ __all__ = [
     "shape_of",
     "start_of",
     "target_file",
+    "with_method",
 ]
 
+#: Number of unknowns up to which whole matrices are used.
+DENSE: Final = 100
 #: Defaults of settings that the caller omits; `pvi_hpc.inference.settings` has all settings.
 DEFAULTS: Final[Mapping[str, Any]] = {"iterations": 300, "samples": 2}
-START: Final = StartSettings(sd=1.0, map_iterations=15, map_optimiser="lbfgs", map_step=0.3)
+#: Settings of a method that differ from the defaults, by the number of unknowns.
+OF_METHOD: Final[Mapping[str, Callable[[int], dict[str, Any]]]] = {
+    "batch_and_match": lambda n: {"samples": draws_of(n) // 2},
+    "fixed_draws": lambda n: {"samples": draws_of(n)},
+    # Any number of paths, not of pairs.
+    "pathfinder": lambda n: {"samples": 4, "estimator": {"draws": "independent"}},
+}
+#: Settings that say how `vi` steps: with one of them the method is not chosen here.
+OF_VI: Final = ("samples", "optimiser", "estimator", "stop", "shots_per_sample")
 
 
 def shape_of(n: int | Sequence[int]) -> tuple[int, ...]:
@@ -78,30 +93,55 @@ def grid_of(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return np.ones((1,) * (3 - len(shape)) + shape, bool)
 
 
-def inference_of(settings: Mapping[str, Any]) -> InferenceSettings:
-    """Return the settings of the inference; ConfigError where they are wrong."""
+def inference_of(settings: Mapping[str, Any], n: int) -> InferenceSettings:
+    """Return the settings of the inference of `n` unknowns; ConfigError where they are wrong.
+
+    Up to a hundred unknowns the family is `full_rank` where none is named.
+    """
     named = {
         key: {"kind": value}
         if key in ("family", "method") and isinstance(value, str)
         else value
         for key, value in settings.items()
     }
+    small: dict[str, Any] = {"family": {"kind": "full_rank"}} if n <= DENSE else {}
+    method = named.get("method")
+    kind = method.get("kind") if isinstance(method, Mapping) else getattr(method, "kind", None)
+    if kind in OF_METHOD:
+        small |= OF_METHOD[str(kind)](n)
     try:
-        return InferenceSettings.model_validate({**DEFAULTS, **named})
+        return InferenceSettings.model_validate({**DEFAULTS, **small, **named})
     except ValidationError as error:
         raise ConfigError(_faults(error)) from None
 
 
-def start_of(start: StartSettings | Mapping[str, Any] | None) -> StartSettings:
+def with_method(
+    found: InferenceSettings, given: Mapping[str, Any], family: Family
+) -> InferenceSettings:
+    """Return the settings with a method of our choice, where the caller leaves it open.
+
+    That is `fixed_draws`, up to a hundred unknowns, for a family that knows natural gradients,
+    unless a setting that is `given` speaks of the steps of `vi`.
+    """
+    knows = isinstance(family, NaturalGradient) and isinstance(family, ClosedForm)
+    of_vi = found.precision == "single" or any(key in given for key in OF_VI)
+    if family.n > DENSE or "method" in given or of_vi or not knows:
+        return found
+    method = MethodSettings(kind="fixed_draws")
+    return found.model_copy(update={"method": method, "samples": draws_of(family.n)})
+
+
+def draws_of(n: int) -> int:
+    """Return the number of draws that stand for a density of `n` unknowns."""
+    return 2 * max(16, ceil(1.5 * n))
+
+
+def start_of(start: StartSettings | Mapping[str, Any]) -> StartSettings:
     """Return the settings of the start; ConfigError where they are wrong."""
     try:
-        found = START if start is None else StartSettings.model_validate(start)
+        return StartSettings.model_validate(start)
     except ValidationError as error:
         raise ConfigError(_faults(error)) from None
-    if start is not None:
-        return found
-    # Nothing is known about the scale of the unknowns: their sds may come out far above `sd`.
-    return found.model_copy(update={"hessian": HessianSettings(max_sd=100 * found.sd)})
 
 
 def _faults(error: ValidationError) -> str:

@@ -33,6 +33,8 @@ OPTIONS = {
 }
 FAMILIES = sorted(point.name for point in entry_points(group="pvi_hpc.families"))
 METHODS = sorted(point.name for point in entry_points(group="pvi_hpc.methods"))
+#: Families of methods that fit one family only.
+OF_METHOD = {"batch_and_match": "full_rank"}
 
 
 def log_prob(theta):
@@ -72,7 +74,8 @@ def assert_same(tree, other):
 
 @pytest.mark.parametrize(
     ("family", "method"),
-    [(name, "vi") for name in FAMILIES] + [("mean_field", name) for name in METHODS],
+    [(name, "vi") for name in FAMILIES]
+    + [(OF_METHOD.get(name, "mean_field"), name) for name in METHODS],
 )
 def test_threads_and_resumption_change_no_bit(family, method, tmp_path):
     before = torch.get_num_threads()

@@ -17,16 +17,22 @@ from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.inference.method import load_method
 from pvi_hpc.inference.settings import (
     EstimatorSettings,
+    HessianSettings,
     InferenceSettings,
     OptimiserSettings,
     StartSettings,
 )
-from pvi_hpc.library.settings import start_of
 
 PROBLEM = tomography(9, n_sensors=10, length_km=ROUGH_KM)
 PRECISION = DensePrecision(torch.from_numpy(PROBLEM.precision), PROBLEM.active)
-#: What `pvi_hpc.fit` begins with where nothing is said.
-START = start_of(None)
+#: L-BFGS, then sds from the curvature.
+START = StartSettings(
+    sd=1.0,
+    map_iterations=15,
+    map_optimiser="lbfgs",
+    map_step=0.3,
+    hessian=HessianSettings(max_sd=100.0),
+)
 FAMILIES = {
     "mean_field": {},
     "full_rank": {},

@@ -145,7 +145,9 @@ def gaussian(theta):
 def fitted(kind, **settings):
     """Fit for one tiny step from the start, so that the start is what is seen."""
     family = {"kind": kind, "options": KINDS[kind]}
-    settings = {"optimiser": {"step": 1e-9}, "iterations": 1, **settings}
+    # Without a frame, so that parameters are in the units of the matrix.
+    start = {"map_iterations": 15, "map_optimiser": "lbfgs", "map_step": 0.3, "sd": 1.0}
+    settings = {"optimiser": {"step": 1e-9}, "iterations": 1, "start": start, **settings}
     return pvi_hpc.fit(gaussian, (3, 4), family=family, seed=5, **settings)
 
 

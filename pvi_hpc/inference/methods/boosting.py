@@ -168,7 +168,7 @@ class Boosting(ConfiguredMethod):
                 self.mixture.sample(
                     state.parameters,
                     keyed_rng(self.seed, "component", i).random(),
-                    draws.normal("posterior", i),
+                    draws.normal("posterior", i, 1)[0],
                 )
                 for i in range(first, first + n)
             ]

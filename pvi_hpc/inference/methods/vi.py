@@ -11,6 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.families.capabilities import NaturalGradient
 from pvi_hpc.families.family import LOCATION, Draw, Parameters
 from pvi_hpc.families.moments import mean_and_sd
@@ -19,6 +20,7 @@ from pvi_hpc.inference.draws import Draws
 from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.methods.control_variate import stick_landing
+from pvi_hpc.inference.optimisers.guard import Guard, fresh_guard
 from pvi_hpc.inference.optimisers.natural import natural_step
 from pvi_hpc.inference.optimisers.optimiser import (
     AVERAGE,
@@ -67,6 +69,8 @@ class VariationalInference(ConfiguredMethod):
         """Return the first state: independent cells with `mean` `(n,)` and one sd."""
         parameters = self.family.initial(mean.to(DTYPES[self.settings.precision]), sd)
         memory = fresh_memory(self._optimiser, parameters)
+        if self._optimiser.kind == "natural":
+            memory |= fresh_guard(parameters)
         if self._optimiser.average:
             memory[AVERAGE] = {k: torch.zeros_like(v) for k, v in parameters.items()}
         by_lbfgs = self.start.map_optimiser == "lbfgs"
@@ -87,10 +91,22 @@ class VariationalInference(ConfiguredMethod):
         Raises
         ------
         NonFiniteError
-            If a log density or gradient is not finite; `state` is then unchanged.
+            If a log density or gradient is not finite; `state` is then unchanged. Natural
+            gradients go back to where it was finite, at first.
         """
         if state.iteration < self.start.iterations:
             return self._start(state.iteration).step(state)
+        guard = Guard(state.memory)
+        if state.iteration == self.start.iterations:
+            guard.begin(state.parameters)
+        try:
+            return self._move(state, guard)
+        except NonFiniteError:
+            if not guard.recover(state.parameters):
+                raise
+            return self._move(state, guard)
+
+    def _move(self, state: State, guard: Guard) -> tuple[State, Info]:
         iteration, parameters = state.iteration, state.parameters
         eps = self.draws.epsilon(iteration)
         theta = self.family.sample(parameters, eps)
@@ -102,19 +118,21 @@ class VariationalInference(ConfiguredMethod):
         log_q = self.family.log_q(parameters, eps)
         cotangent, weight = self._cotangent(parameters, eps, value)
         i, n = iteration - self.start.iterations, self.settings.iterations
-        step = step_of(self._optimiser, i, n)
+        step = step_of(self._optimiser, i, n) * guard.scale
         update = Update(self.family, self._optimiser, i, step)
         gradient_norm = update.apply(state, Draw(eps, cotangent), 1 - weight)
         numbers = {"gradient_norm": gradient_norm, "score_weight": weight, "step": step}
-        return self._advance(state, _info(iteration, value, log_q, numbers))
+        info = _info(iteration, value, log_q, numbers)
+        guard.watch(state.parameters, (i, n), info.elbo)
+        return self._advance(state, info)
 
     def sample(self, state: State, n: int, first: int = 0) -> Tensor:
         """Return posterior draws `first` to `first + n` of `theta`, `(n, cells)`.
 
         Draw `i` is the same however many are asked for at once.
         """
-        eps = [self.draws.normal("posterior", first + i) for i in range(n)]
-        return self.family.sample(self.fitted(state), torch.stack(eps)).detach()
+        eps = self.draws.normal("posterior", first, n)
+        return self.family.sample(self.fitted(state), eps).detach()
 
     def log_prob(self, state: State, theta: Tensor) -> Tensor:
         """Return `log q` `(S,)` at any `theta` `(S, n)`."""

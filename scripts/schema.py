@@ -97,9 +97,8 @@ def keys_text() -> str:
     for title, node in _sections([("Project", schema), *sorted(definitions.items())]):
         lines += [f"## {title}", "", node.get("description", "").replace("\n", " "), ""]
         if "anyOf" in node:
-            lines += [
-                ", ".join(f"[{k['title']}](#{k['title'].lower()})" for k in node["anyOf"])
-            ]
+            kinds = [_title(kind) for kind in node["anyOf"]]
+            lines += [", ".join(f"[{kind}](#{kind.lower()})" for kind in kinds)]
         else:
             lines += ["| key | what it is | default |", "|---|---|---|", *_rows(node)]
         lines.append("")
@@ -112,7 +111,14 @@ def _sections(nodes: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     """Yield title and schema of each section, one for every kind of what has kinds."""
     for title, node in nodes:
         yield title, node
-        yield from ((kind["title"], kind) for kind in node.get("anyOf", ()))
+        # Kinds that share models of values are among the nodes already.
+        kinds = [kind for kind in node.get("anyOf", ()) if "$ref" not in kind]
+        yield from ((_title(kind), kind) for kind in kinds)
+
+
+def _title(node: dict[str, Any]) -> str:
+    """Return the name of a schema, or of the one that it refers to."""
+    return str(node["title"] if "title" in node else node["$ref"].rsplit("/", 1)[1])
 
 
 def _plugins(group: str, setting: str) -> Iterator[str]:

@@ -1,15 +1,17 @@
 """Do prior and starting model agree with each other and with the grid?"""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.config.project import Run
+from pvi_hpc.config.project import ACOUSTIC, Run
 from pvi_hpc.data.model_file import states_grid
 from pvi_hpc.data.settings import ModelFileSettings
 from pvi_hpc.errors import Finding, PviError, error, ok, warning
-from pvi_hpc.priors.load import load_prior, prior_class
+from pvi_hpc.priors.load import load_prior, prior_bounds, prior_class
+from pvi_hpc.priors.verify import map_faults
 from pvi_hpc.problem.forward import true_model
 from pvi_hpc.problem.starting_model import starting_model
 
@@ -22,7 +24,12 @@ def check_prior(run: Run) -> Iterator[Finding]:
     """Check that the prior can be made, and what it says of itself on this grid."""
     if (fault := _prior_fault(run)) is not None:
         yield error("prior", fault)
-    yield from prior_class(run.prior).check(run.prior, run.cells)
+    elif run.cells.n:
+        for sentence in map_faults(load_prior(run.prior, run.cells)):
+            yield error("prior.kind", sentence)
+        yield from _positive(run)
+    with suppress(PviError):  # reported above
+        yield from prior_class(run.prior).check(run.prior, run.cells)
     bottom, fixed_above = run.grid.grid.upper[0], run.prior.fixed_above_m
     if fixed_above is not None and fixed_above > bottom:
         yield error(
@@ -81,6 +88,16 @@ def check_true_model(run: Run) -> Iterator[Finding]:
     if worst is not None:
         yield warning(
             setting, f"no run can find it, for {worst} ('prior.lower_m_s' and so on)."
+        )
+
+
+def _positive(run: Run) -> Iterator[Finding]:
+    lowest = prior_bounds(run.prior, run.cells)[0]
+    if run.forward.kind == ACOUSTIC and lowest <= 0:
+        yield error(
+            "prior.lower_m_s",
+            f"must be given with 'forward.kind: acoustic', or the prior allows {lowest:g} m/s; "
+            "set the lowest velocity that rocks may have.",
         )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pvi_hpc import __version__
+from pvi_hpc.cli.plot import app as plot
 from pvi_hpc.cli.solver import app as solver
 from pvi_hpc.errors import ConfigError
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     help="3D Bayesian full-waveform inversion: velocity models with error bars.",
 )
 
+app.add_typer(plot, name="plot")
 app.add_typer(solver, name="solver")
 
 Config = Annotated[str, typer.Argument(help="A configuration file, or a project's name.")]

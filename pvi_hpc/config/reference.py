@@ -133,8 +133,8 @@ def type_text(value: dict[str, Any], link: Callable[[str], str] = str, quote: st
     """
     if "$ref" in value:
         return link(value["$ref"].rsplit("/", 1)[1])
-    if "anyOf" in value:
-        return " or ".join(type_text(v, link, quote) for v in value["anyOf"])
+    if branches := value.get("anyOf") or value.get("oneOf"):
+        return " or ".join(type_text(v, link, quote) for v in branches)
     if "enum" in value:
         return " or ".join(f"{quote}{v}{quote}" for v in value["enum"])
     if "const" in value:

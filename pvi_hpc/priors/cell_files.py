@@ -1,7 +1,9 @@
 """Arrays of a prior that come from files: values of cells, and matrices between cells."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import h5py
 import numpy as np
@@ -12,7 +14,7 @@ from scipy.sparse import csr_array, load_npz
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.plugins import PathName, Settings
 
-__all__ = ["ArrayFile", "read_array", "read_matrix"]
+__all__ = ["ArrayFile", "files_of", "read_array", "read_matrix"]
 
 Array = NDArray[np.float64]
 
@@ -24,6 +26,18 @@ class ArrayFile(Settings):
     dataset: str | None = Field(
         None, description="Dataset of an HDF5 file; null: the only one there is."
     )
+
+
+def files_of(value: object) -> list[Path]:
+    """Return the files that settings, or values of them, name."""
+    if isinstance(value, ArrayFile):
+        return [Path(value.file)]
+    parts: Iterable[object] = ()
+    if isinstance(value, Settings):
+        parts = (item for _, item in value)
+    elif isinstance(value, tuple):
+        parts = value
+    return [path for part in parts for path in files_of(part)]
 
 
 def read_array(source: ArrayFile, shape: tuple[int, ...], setting: str) -> Array:
@@ -86,7 +100,7 @@ def _read(source: ArrayFile, setting: str) -> Any:
         )
     try:
         return readers[path.suffix.lower()](path, source, setting)
-    except (OSError, ValueError, KeyError, RuntimeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, EOFError, BadZipFile) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(

@@ -46,6 +46,14 @@ class DepthTable(Settings, Generic[Number]):
         return self
 
 
+class AngleTable(DepthTable[float]):
+    """Angles by depth [degrees]: linear between the nodes, constant beyond."""
+
+
+class LengthTable(DepthTable[PositiveFloat]):
+    """Lengths by depth [m]: linear between the nodes, constant beyond."""
+
+
 class AngleFile(ArrayFile):
     """Angles of all cells, from a file."""
 
@@ -83,13 +91,13 @@ def _branch(value: Any) -> str:
 #: A length [m], or an angle [degrees]: a number, a table by depth or a file by cell.
 LengthValues: TypeAlias = Annotated[
     Annotated[PositiveFloat, Tag("[number]")]
-    | Annotated[DepthTable[PositiveFloat], Tag("[table]")]
+    | Annotated[LengthTable, Tag("[table]")]
     | Annotated[LengthFile, Tag("[file]")],
     Discriminator(_branch),
 ]
 AngleValues: TypeAlias = Annotated[
     Annotated[float, Tag("[number]")]
-    | Annotated[DepthTable[float], Tag("[table]")]
+    | Annotated[AngleTable, Tag("[table]")]
     | Annotated[AngleFile, Tag("[file]")],
     Discriminator(_branch),
 ]

@@ -37,7 +37,7 @@ MATRICES: Final = ("covariance", "scale_tril", "precision")
 
 
 class NormalPrior(CopulaPrior[MatrixCorrelation]):
-    """What `prior.kind: normal` makes: independent cells, or those of a matrix."""
+    """The prior of `prior.kind: normal`: independent cells, or those of a matrix."""
 
     Options: ClassVar[type[PriorSettings]] = NormalSettings
 

@@ -79,9 +79,9 @@ class NormalSettings(TableSettings):
         names = "sd_m_s", "covariance", "scale_tril", "precision"
         given = [name for name in names if getattr(self, name) is not None]
         if len(given) != 1:
+            all_names = ", ".join(f"'prior.{name}'" for name in names)
             raise ValueError(
-                f"exactly one of {', '.join(names)} must be given, got "
-                f"{' and '.join(given) or 'none'}"
+                f"exactly one of {all_names} must be given, got {' and '.join(given) or 'none'}"
             )
         rows = self.matrix[1] if self.matrix is not None else None
         if isinstance(rows, tuple) and {len(row) for row in rows} != {len(rows)}:

@@ -9,6 +9,8 @@ with a constant :math:`H = \ell^2 / (2\nu)` that is a Matern field of smoothness
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -51,9 +53,10 @@ class WhittleMaternSettings(CorrelatedSettings):
     azimuth_deg: AngleValues = Field(
         0.0, description="Direction that layers dip to, from x towards y [degrees]."
     )
-    alpha: Literal[2, 4] = Field(
+    alpha: Literal[2, 3, 4] = Field(
         2,
-        description="Power of the operator; in 3D a smoothness of 0.5 (2) or 2.5 (4).",
+        description="Power of the operator: in 3D a smoothness of 0.5 (2), 1.5 (3) or 2.5 (4); "
+        "3 needs lengths that are numbers, and no dip.",
     )
     solver: Literal["auto", "petsc", "cosine"] = Field(
         "auto",
@@ -78,6 +81,13 @@ class WhittleMaternSettings(CorrelatedSettings):
 
     @model_validator(mode="after")
     def _solver_fits(self) -> Self:
+        numbers = all(isinstance(length, float) for length in self.lengths)
+        if self.alpha == 3 and (self.solver == "petsc" or self.dip_deg != 0 or not numbers):
+            raise ValueError(
+                "'alpha: 3' needs lengths that are numbers, 'dip_deg: 0' and not 'solver: "
+                "petsc', because only cosine transforms have the root of the operator; choose "
+                "2 or 4"
+            )
         if self.solver == "cosine" and not self.by_depth:
             raise ValueError(
                 "'solver: cosine' needs lengths that are numbers or tables by depth and "
@@ -120,10 +130,10 @@ class WhittleMatern(CopulaPrior[Correlation]):
 
 
 def _by_cosine(options: WhittleMaternSettings, cells: Cells) -> bool:
-    if options.solver == "cosine" and cells.box is None:
+    if (options.solver == "cosine" or options.alpha == 3) and cells.box is None:
         raise ConfigError(
-            "'prior.solver: cosine' needs unknown cells that fill a box of the grid; choose "
-            "'solver: auto', which takes PETSc for others."
+            "'prior.solver: cosine' and 'prior.alpha: 3' need unknown cells that fill a box of "
+            "the grid; choose 'solver: auto', which takes PETSc for others, and 'alpha: 2'."
         )
     return options.solver != "petsc" and options.by_depth and cells.box is not None
 
@@ -151,17 +161,39 @@ def _correlation(options: WhittleMaternSettings, cells: Cells) -> Correlation:
         tensor = rotated_tensor(lengths, angles[0], angles[1]) / (2 * nu)
         h = np.asarray(spacing)
         tensor /= (h[:, None] * h)[..., None, None, None]
-        return SpdeCorrelation(tensor, active, alpha, options.tolerance)
+        return _spde(_Content(tensor, active), alpha, options.tolerance)
     diffusion = np.stack(
         [v[:, 0, 0] ** 2 / (2 * nu * h * h) for v, h in zip(lengths, spacing, strict=True)]
     )
-    if (diffusion != diffusion[:, :1]).any():
+    if not all(isinstance(length, float) for length in options.lengths):
         return LayeredCorrelation(active.shape, diffusion, alpha)
     along = [
         d * second_differences(n) for d, n in zip(diffusion[:, 0], active.shape, strict=True)
     ]
     spectrum = 1 + along[0][:, None, None] + along[1][:, None] + along[2]
     return CosineCorrelation(spectrum**alpha)
+
+
+class _Content:
+    """Coefficients of an operator, equal where all their bytes are."""
+
+    def __init__(self, tensor: Array, active: NDArray[np.bool_]) -> None:
+        self.tensor, self.active = tensor, active
+        digest = blake2b(np.ascontiguousarray(tensor).data)
+        digest.update(np.ascontiguousarray(active).data)
+        self._digest = active.shape, digest.digest()
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Content) and self._digest == other._digest
+
+
+@lru_cache(maxsize=2)
+def _spde(content: _Content, alpha: int, tolerance: float) -> SpdeCorrelation:
+    """Return a correlation whose variances, which take long, are computed once."""
+    return SpdeCorrelation(content.tensor, content.active, alpha, tolerance)
 
 
 def _values(value: Any, cells: Cells, setting: str) -> Array:

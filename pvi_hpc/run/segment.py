@@ -13,6 +13,7 @@ from pvi_hpc.data.survey_file import file_hash
 from pvi_hpc.errors import CheckpointError, StopRequestedError
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.history import History
+from pvi_hpc.priors.cell_files import files_of
 from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.run.controller import Controller, Progress, from_tree
@@ -135,8 +136,10 @@ def write_manifest(path: Path, run: Run, progress: Progress) -> None:
 
 def _store(problem: Problem, survey: Path, paths: RunPaths) -> CheckpointStore:
     # Other data or another start are another problem, also where the settings are the same.
-    start = hashlib.sha256(problem.model_map.start.tobytes()).hexdigest()
-    parts = (problem.run.fingerprint(), file_hash(survey)[:16], start[:16])
+    start = hashlib.sha256(problem.model_map.start.tobytes())
+    for path in files_of(problem.run.prior):
+        start.update(file_hash(path).encode())
+    parts = (problem.run.fingerprint(), file_hash(survey)[:16], start.hexdigest()[:16])
     fingerprint = "-".join(parts)
     return CheckpointStore(paths.checkpoints, fingerprint)
 

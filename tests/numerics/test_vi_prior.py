@@ -1,5 +1,7 @@
 """A run without data returns its prior, whatever it starts from."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from pvi_hpc.inference.settings import InferenceSettings, OptimiserSettings
 from pvi_hpc.priors.matern import MaternSettings
 from pvi_hpc.priors.normal import NormalSettings
 from pvi_hpc.priors.uniform import UniformSettings
+from pvi_hpc.priors.whittle_matern import WhittleMaternSettings
 from pvi_hpc.problem.likelihood import NoData
 from pvi_hpc.problem.model_map import ModelMap
 from pvi_hpc.problem.posterior import Posterior
@@ -31,6 +34,9 @@ PRIORS = {
     ),
     "matern": MaternSettings(
         kind="matern", length_m=(60.0, 150.0, 100.0), smoothness=(0.5, 1.5, 2.5), **TABLES
+    ),
+    "whittle_matern": WhittleMaternSettings(
+        kind="whittle_matern", length_m=(60.0, 150.0, 100.0), alpha=4, **TABLES
     ),
 }
 FAMILIES = {
@@ -61,7 +67,7 @@ def fit(prior, family, iterations=400):
     return method, state, model_map
 
 
-@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("prior", ["uniform", "normal", "matern"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_mean_and_sd_of_every_cell_are_the_priors(prior, family):
     method, state, model_map = fit(prior, family)
@@ -108,3 +114,18 @@ def test_neighbours_are_as_alike_as_a_correlated_prior_has_them(family):
         # The largest of 80 pairs, and what the fit lacks.
         error = 5 * (1 - rho**2) / np.sqrt(DRAWS) + 0.01
         np.testing.assert_allclose(found, uniform, atol=error)
+
+
+def test_without_data_the_whole_covariance_is_the_priors():
+    method, state, model_map = fit("whittle_matern", "mean_field")
+    draws = model_map.models(method.sample(state, DRAWS)).numpy()[:, model_map.active]
+    prior: Any = model_map.prior
+    factor = prior.correlation.correlate(torch.eye(model_map.n, dtype=torch.float64)).numpy()
+    # Of two uniform cells whose normal scores have the correlation rho.
+    expected = 6 / np.pi * np.arcsin(factor.T @ factor / 2)
+    assert np.median(abs(expected)) > 0.05
+    found = np.cov(draws, rowvar=False) / np.outer(prior.sd, prior.sd)
+    # 5,000 entries, the largest of which is 4 standard errors of at most 1.1 / sqrt(DRAWS).
+    np.testing.assert_allclose(found, expected, atol=5 * 1.1 / np.sqrt(DRAWS))
+    # Had the cells been independent, the covariance would be nowhere near.
+    assert abs(found - np.eye(model_map.n)).max() > 0.5

@@ -129,6 +129,17 @@ def test_a_good_run_passes_and_its_cost_is_told():
         ),
         (
             {
+                "prior__kind": "normal", "prior__lower_m_s": None,
+                "prior__mean_m_s": [2000, 3000], "prior__sd_m_s": [300, 300],
+            },
+            r"prior\.lower_m_s: must be given with 'forward\.kind: acoustic', or the prior al",
+        ),
+        (
+            {"prior__kind": "whittle_matern", "prior__length_m": {"file": "absent.npy"}},
+            r"prior: 'prior\.length_m\[z\]\.file' must be a file, but 'absent\.npy' is none",
+        ),
+        (
+            {
                 "grid__shape": [20, 1, 24],
                 "survey__synthetic__sources__y": {"first_m": 0, "last_m": 0, "n": 1},
                 "survey__synthetic__receivers__y": {"first_m": 0, "last_m": 0, "n": 1},

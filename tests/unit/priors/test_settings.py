@@ -6,6 +6,7 @@ from pydantic import PositiveFloat, ValidationError
 from pvi_hpc.grid import Grid
 from pvi_hpc.plugins import choice as module
 from pvi_hpc.priors import PriorSettings
+from pvi_hpc.priors.cell_files import files_of
 from pvi_hpc.priors.uniform import UniformSettings
 
 UNIFORM = {"kind": "uniform", "depth_m": [0], "lower_m_s": [1500], "upper_m_s": [3000]}
@@ -70,3 +71,15 @@ def test_another_kind_takes_over_the_keys_it_has_but_no_default():
     assert PriorSettings.keys_of_kind({**UNIFORM, "fixed_above_m": None}, "constant") == {
         "kind": "uniform"
     }
+
+
+def test_the_files_that_a_prior_is_made_from_are_known():
+    tree = {
+        "kind": "whittle_matern",
+        "length_m": [{"file": "z.npy"}, 30.0, {"depth_m": [0], "values": [3]}],
+        "dip_deg": {"file": "dip.h5"},
+        "lower_m_s": {"file": "low.npy"},
+        "upper_m_s": [5000],
+    }
+    settings = PriorSettings.model_validate(tree)
+    assert sorted(map(str, files_of(settings))) == ["dip.h5", "low.npy", "z.npy"]

@@ -211,6 +211,11 @@ class ForwardProblem(Protocol):
         """True where shots and receivers have positions in the grid."""
         ...
 
+    @property
+    def weighs_data(self) -> bool:
+        """True where the solver follows `SimulationSetup.likelihood`; missing: it does not."""
+        ...
+
     def inputs(self) -> list[str]:
         """Return the files that the result depends on; the workflow watches them."""
         ...

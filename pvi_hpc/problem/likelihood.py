@@ -72,8 +72,8 @@ class GaussianLikelihood:
     simulator
         Gives misfits and gradients.
     n_shots, n_data
-        Shots, and data that count (samples of traces with finite noise), in the survey; no
-        data where the forward problem gives the misfit itself.
+        Shots, and data that count (samples of traces with finite noise, or the sum of their
+        weights), in the survey; no data where the forward problem gives the misfit itself.
     shots_per_sample
         Shots in a minibatch; None: all.
     seed
@@ -87,7 +87,7 @@ class GaussianLikelihood:
         self,
         simulator: Simulator,
         n_shots: int,
-        n_data: int,
+        n_data: float,
         shots_per_sample: int | None = None,
         seed: int = 1,
         samples_per_batch: int = 1,

@@ -12,6 +12,7 @@ from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.families.family import Family
 from pvi_hpc.families.load import load_family
 from pvi_hpc.forward.simulator import Simulator
+from pvi_hpc.forward.weighting import Weighting, counts
 from pvi_hpc.inference.method import Method, load_method
 from pvi_hpc.inference.state import State
 from pvi_hpc.problem.likelihood import GaussianLikelihood, Likelihood, NoData
@@ -30,7 +31,8 @@ class Problem:
     model_map: ModelMap
     family: Family
     n_shots: int
-    n_data: int
+    n_data: float
+    weighting: Weighting | None = None
 
     @classmethod
     def build(cls, run: Run, survey: Path) -> "Problem":
@@ -46,8 +48,10 @@ class Problem:
         model_map = ModelMap.build(cells, run.prior, starting_model(run))
         family = load_family(run.inference.family, cells.active)
         file = SurveyFile(survey)
-        traces = sum(int(np.isfinite(shot.noise_sd).sum()) for shot in file.geometry().shots)
-        return cls(run, model_map, family, file.n_shots, traces * file.n_samples)
+        weighting = Weighting.of(run.likelihood.lasting(), file.dt, file.n_samples)
+        shots = file.geometry().shots
+        n_data = sum(counts(shot, file.n_samples, weighting) for shot in shots)
+        return cls(run, model_map, family, file.n_shots, n_data, weighting)
 
     def method(self, simulator: Simulator | None) -> Method:
         """Return the method of inference that simulates with `simulator`.

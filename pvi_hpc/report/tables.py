@@ -6,7 +6,14 @@ from typing import Any, NamedTuple
 from pvi_hpc.report.scores import scores
 from pvi_hpc.report.view import RunView
 
-__all__ = ["Row", "comparison_rows", "fact_rows", "provenance_rows", "score_rows"]
+__all__ = [
+    "Row",
+    "comparison_rows",
+    "fact_rows",
+    "group_rows",
+    "provenance_rows",
+    "score_rows",
+]
 
 MISSING = "–"
 NARROW = "\u202f"  # a narrow space that does not break the line
@@ -74,9 +81,26 @@ def score_rows(view: RunView) -> list[Row]:
     return [row for row in rows if row is not None]
 
 
+def group_rows(view: RunView) -> list[Row]:
+    """Return the fit of each group of data; nothing where there are no groups."""
+    groups = view.predictive.groups if view.predictive is not None else None
+    if groups is None:
+        return []
+    columns = zip(groups.names, groups.mean, groups.draws.T, groups.p_values, strict=True)
+    return [
+        Row(
+            name,
+            f"{mean:.3f}",
+            f"draws {draws.mean():.3f}, p-value {_number(p, 'probability')}",
+        )
+        for name, mean, draws, p in columns
+    ]
+
+
 def provenance_rows(view: RunView) -> list[Row]:
     """Return whatever else the run says about itself, one row per number."""
     shown = {"iterations", "simulations", "wall_seconds", "core_hours", "host", "host_cores"}
+    shown |= {"groups"}
     rest = {k: v for k, v in view.facts.items() if k not in shown | {"elbo", "elbo_se", "seed"}}
     tree = {**view.summary.attributes, **rest}
     return [Row(name, value) for name, value in _flatten(tree)]

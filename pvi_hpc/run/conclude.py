@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.answers.block_tails import block_k_hats
 from pvi_hpc.answers.predictive_check import (
+    Likelihood,
     Models,
     Once,
     ShotSimulator,
@@ -79,7 +80,8 @@ def conclude_run(
     setup = simulation_setup(run, survey)
     with Lease(paths.lease), workers_of(run, setup, paths, stop.__bool__) as simulator:
         models = Models(summary.start, summary.mean, draws.models)
-        predictive = predict(observed, simulator, models, shown, once)
+        likelihood = Likelihood.of(observed, problem.weighting)
+        predictive = predict(observed, simulator, models, shown, once, likelihood)
         k_hats = _k_hats(problem, progress, observed, simulator, once)
     predictive = replace(predictive, attributes=fitted.id.attributes())
     write_predictive(paths.predictive, predictive)
@@ -127,7 +129,8 @@ def _refuse_other_states(view: RunView, state: StateId, files: RunPaths) -> None
 def _key(run: Run, fitted: Fitted, summary: PosteriorSummary, shown: int | None) -> str:
     """Return a hash of all that the simulated data depend on."""
     mean = hashlib.sha256(summary.mean.tobytes()).hexdigest()
-    parts = (fitted.id.attributes(), run.posterior.model_dump_json(), mean, shown)
+    # "by group": what earlier versions kept has no sums of groups.
+    parts = ("by group", fitted.id.attributes(), run.posterior.model_dump_json(), mean, shown)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -162,10 +165,27 @@ def _figures(
     }
     return {
         **({"chi_squared": chi_squared} if predictive.of_data else {}),
+        **_by_group(predictive),
         **({"k_hat": k_hats} if k_hats else {}),
         "iterations": state.iteration,
         "converged": state.converged,
         "state": fitted.id.attributes(),
+    }
+
+
+def _by_group(predictive: Predictive) -> dict[str, Any]:
+    """Return the fit of each group of data."""
+    if predictive.groups is None:
+        return {}
+    groups = predictive.groups
+    rows = zip(
+        groups.names, groups.mean, groups.draws.mean(axis=0), groups.p_values, strict=True
+    )
+    return {
+        "groups": {
+            name: {"chi_squared": {"mean": float(mean), "draws": float(draws)}, "p_value": p}
+            for name, mean, draws, p in rows
+        }
     }
 
 
@@ -182,7 +202,8 @@ def _k_hats(
     def log_likelihood(models: NDArray[np.float32]) -> NDArray[np.float64]:
         if not run.inference.use_data:
             return np.zeros(len(models))
-        return log_likelihoods(observed, simulator, models, f"block-{next(blocks)}", once)
+        told = Likelihood(problem.weighting)
+        return log_likelihoods(observed, simulator, models, f"block-{next(blocks)}", once, told)
 
     settings = run.posterior.k_hat
     if settings is None:

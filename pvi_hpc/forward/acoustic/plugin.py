@@ -24,6 +24,7 @@ from pvi_hpc.forward.acoustic.storage_choice import Choice, RunSize, choose_stor
 from pvi_hpc.forward.acoustic.storage_request import StorageWish
 from pvi_hpc.forward.problem import Domain, SimulationCost, Solver
 from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.forward.weighting import Weighting
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -45,6 +46,7 @@ class AcousticProblem:
     has_data = True
     has_positions = True
     has_noise_gradients = True
+    weighs_data = True
 
     def __init__(self, options: AcousticSettings, domain: Domain) -> None:
         if domain.survey is None:
@@ -70,7 +72,9 @@ class AcousticProblem:
         ranks = 1 if comm is None else comm.size
         storage = _storage(acoustic, survey.most_receivers, ranks).storage
         waves = AcousticSolver(acoustic.solver, comm, storage)
-        return ShotSolver(waves, acoustic, survey, storage.describe(acoustic.n_steps))
+        weighting = Weighting.of(setup.likelihood, survey.dt, survey.n_samples)
+        kept = storage.describe(acoustic.n_steps)
+        return ShotSolver(waves, acoustic, survey, kept, weighting)
 
     def inputs(self) -> list[str]:
         """Return the files of the survey, its wavelet and its true model."""

@@ -13,6 +13,7 @@ from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.forward.acoustic.setup import AcousticSetup
 from pvi_hpc.forward.comparison import compare, noise_of
 from pvi_hpc.forward.problem import ShotResult, Want
+from pvi_hpc.forward.weighting import ShotWeights, Weighting
 
 __all__ = ["ShotSolver", "WaveSolver"]
 
@@ -54,13 +55,22 @@ class ShotSolver:
         Grid, time steps and sampling.
     survey
         Sources, receivers and the data to compare with.
+    storage
+        Storage of a run for its gradient, in words.
+    weighting
+        Weights of the data; None: all are 1.
     """
 
     def __init__(
-        self, waves: WaveSolver, setup: AcousticSetup, survey: SurveyFile, storage: str = ""
+        self,
+        waves: WaveSolver,
+        setup: AcousticSetup,
+        survey: SurveyFile,
+        storage: str = "",
+        weighting: Weighting | None = None,
     ) -> None:
         self.waves, self.setup, self.survey = waves, setup, survey
-        self.storage = storage
+        self.storage, self.weighting = storage, weighting
         self.wavelet = for_solver(survey.wavelet, setup.solver.dt, setup.n_steps, resample=True)
 
     def set_model(self, model: Array) -> None:
@@ -88,7 +98,7 @@ class ShotSolver:
             if want == "traces":
                 traces.append(np.ascontiguousarray(sampled, dtype=np.float32))
                 continue
-            compared = compare(sampled, shot)
+            compared = compare(sampled, shot, self._weights(shot))
             misfit += compared.misfit
             if want == "gradient":
                 part = self._pulled(compared.derivative, simulated.shape)
@@ -105,13 +115,17 @@ class ShotSolver:
         """
         its = self.survey.shot(shot)
         simulated = self._forward(its, store=True)
-        noises = (noise_of(its, self.survey.n_samples, key, shot) for key in keys)
+        n_samples, weights = self.survey.n_samples, self._weights(its)
+        noises = (noise_of(its, n_samples, key, shot, weights) for key in keys)
         parts = [self._pulled(noise, simulated.shape) for noise in noises]
         found = [part for part in parts if part is not None]
         gradients = np.stack(found) if found else None
         if gradients is not None and not np.isfinite(gradients).all():
             raise NonFiniteError(f"A gradient of noise in shot {its.id} is not finite.")
         return ShotResult(gradient=gradients)
+
+    def _weights(self, shot: Shot) -> ShotWeights | None:
+        return None if self.weighting is None else self.weighting.weights(shot)
 
     def _forward(self, shot: Shot, *, store: bool) -> Array:
         """Return the traces `(n_rec, nt)` at every time step."""

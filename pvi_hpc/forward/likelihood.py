@@ -1,0 +1,72 @@
+"""Settings of the likelihood: the data that count, and the model of their noise."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, PositiveFloat, model_validator
+
+from pvi_hpc.plugins import Settings
+
+__all__ = ["LikelihoodSettings", "MuteSettings", "TimeLineSettings"]
+
+Length = Annotated[float, Field(ge=0)]
+
+
+class TimeLineSettings(Settings):
+    """A straight line in a shot gather: ``time_s + offset / velocity_m_s``."""
+
+    time_s: float = Field(0.0, description="Time of the line at zero offset [s].")
+    velocity_m_s: PositiveFloat | None = Field(
+        None, description="Slope of the line; null: one time at every offset."
+    )
+    taper_s: Length = Field(
+        0.0, description="Time in which the weight rises to 1 behind the line [s]."
+    )
+
+
+class MuteSettings(Settings):
+    """Data that are left out of the misfit; offsets are distances in 3D."""
+
+    min_offset_m: Length = Field(
+        0.0, description="Receivers nearer to the source than this do not count."
+    )
+    max_offset_m: PositiveFloat | None = Field(
+        None, description="Receivers farther from the source than this do not count; null: all."
+    )
+    taper_m: Length = Field(
+        0.0, description="Distance in which the weight rises to 1 from either limit [m]."
+    )
+    before: TimeLineSettings | None = Field(
+        None, description="Samples before this line do not count; null: there is none."
+    )
+    after: TimeLineSettings | None = Field(
+        None, description="Samples after this line do not count; null: there is none."
+    )
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> Self:
+        if self.max_offset_m is not None and self.max_offset_m <= self.min_offset_m:
+            raise ValueError(
+                f"'max_offset_m' must be above 'min_offset_m', {self.min_offset_m:g} m, or "
+                f"nothing is left, got {self.max_offset_m:g} m; raise it"
+            )
+        limits = (self.max_offset_m, self.before, self.after)
+        if not self.min_offset_m and all(limit is None for limit in limits):
+            raise ValueError("mutes nothing: set one of its keys, or remove 'mute'")
+        return self
+
+
+class LikelihoodSettings(Settings):
+    """The comparison of simulated with observed data; see docs/theory/likelihood.md."""
+
+    mute: MuteSettings | None = Field(
+        None, description="Data that do not count; null: all of live traces count."
+    )
+
+    @property
+    def is_default(self) -> bool:
+        """True where every sample of a live trace counts, with the noise that is given."""
+        return self == LikelihoodSettings()
+
+    def lasting(self) -> dict[str, Any]:
+        """Return what was set, as JSON: keys that come later change no claim of a run."""
+        return self.model_dump(mode="json", exclude_defaults=True)

@@ -1,0 +1,61 @@
+"""Gradients of a misfit with weights, through the solver of a gang, against differences."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from execution_case import make_models, make_setup, make_solver, make_survey
+
+from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.forward.weighting import offsets
+
+MUTE = {
+    "min_offset_m": 30.0,
+    "taper_m": 25.0,
+    "before": {"velocity_m_s": 4000, "taper_s": 0.01},
+    "after": {"time_s": 0.03, "taper_s": 0.01},
+}
+
+
+def a_solver(folder, likelihood):
+    setup = replace(make_setup(folder, precision="float64"), likelihood=likelihood)
+    # As a gang gets it.
+    return make_solver(SimulationSetup.from_json(setup.to_json()), folder)
+
+
+def test_the_gradient_of_a_muted_misfit_is_its_derivative(tmp_path):
+    solver, rng = a_solver(tmp_path, {"mute": MUTE}), np.random.default_rng(2)
+    model, along = make_models(1)[0].astype(float), rng.standard_normal((12, 14, 16))
+    solver.set_model(model)
+    found = solver.simulate([1, 4], "gradient")
+
+    def misfit(step):
+        solver.set_model(model + step * along)
+        return solver.simulate([1, 4], "misfit").misfit
+
+    slope = (misfit(0.01) - misfit(-0.01)) / 0.02
+    assert np.vdot(found.gradient, along) == pytest.approx(slope, rel=1e-6)
+    solver.close()
+    plain = a_solver(tmp_path, {})
+    plain.set_model(model)
+    assert found.misfit < 0.9 * plain.simulate([1, 4], "misfit").misfit
+    plain.close()
+
+
+def test_a_limit_that_every_receiver_keeps_changes_no_bit(tmp_path):
+    nearest = min(float(offsets(shot).min()) for shot in make_survey().shots)
+    results = []
+    for likelihood in ({}, {"mute": {"min_offset_m": 0.5 * nearest}}):
+        solver = a_solver(tmp_path, likelihood)
+        solver.set_model(make_models(1)[0])
+        results.append(solver.simulate([0, 2, 3], "gradient"))
+        solver.close()
+    assert results[0].misfit == results[1].misfit
+    np.testing.assert_array_equal(results[0].gradient, results[1].gradient)
+
+
+def test_other_weights_are_another_forward_problem(tmp_path):
+    setup = make_setup(tmp_path)
+    muted = replace(setup, likelihood={"mute": MUTE})
+    assert muted.fingerprint() != setup.fingerprint()
+    assert replace(muted, threads=3).fingerprint() == muted.fingerprint()

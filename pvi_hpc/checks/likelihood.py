@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pvi_hpc.config.project import Run
 from pvi_hpc.data.survey import Shot, Survey
 from pvi_hpc.errors import Finding, error, ok, warning
+from pvi_hpc.forward.acoustic.settings import AcousticSettings
 from pvi_hpc.forward.likelihood import LikelihoodSettings
 from pvi_hpc.forward.problem import ForwardProblem
 from pvi_hpc.forward.weighting import Weighting, counts, offsets
@@ -62,7 +63,7 @@ def check_near_traces(run: Run, survey: Survey) -> Iterator[Finding]:
     if run.survey is None or run.survey.format == "synthetic":
         return
     weighting = Weighting(run.likelihood, survey.dt, survey.n_samples)
-    spacing = np.asarray(run.grid.grid.spacing)
+    spacing = _solver_spacing(run)
     found = [
         (shot, near) for shot in survey.shots if (near := _near(shot, spacing, weighting)).any()
     ]
@@ -77,7 +78,7 @@ def check_near_traces(run: Run, survey: Survey) -> Iterator[Finding]:
         f"{NEAR_CELLS:g} cells of the source (the first is shot {found[0][0].id}), where "
         "simulations on this grid err most and single cells bend to fit them; set "
         f"'likelihood: {{mute: {{min_offset_m: {limit}, taper_m: {max(spacing):g}}}}}', or "
-        "a finer grid for the solver.",
+        "give the solver a finer grid ('forward.refine').",
     )
 
 
@@ -101,6 +102,13 @@ def _impossible(run: Run, problem: ForwardProblem) -> Finding | None:
 
 def _wants_positions(settings: LikelihoodSettings) -> bool:
     return settings.mute is not None
+
+
+def _solver_spacing(run: Run) -> NDArray[np.float64]:
+    """Return the spacing of the cells that waves are simulated on `(3,)` [m]."""
+    grid, forward = run.grid.grid, run.forward
+    fine = forward.refinement.fine(grid) if isinstance(forward, AcousticSettings) else grid
+    return np.asarray(fine.spacing)
 
 
 def _near(shot: Shot, spacing: NDArray[np.float64], weighting: Weighting) -> NDArray[np.bool_]:

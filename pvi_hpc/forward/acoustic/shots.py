@@ -74,8 +74,9 @@ class ShotSolver:
         self.wavelet = for_solver(survey.wavelet, setup.solver.dt, setup.n_steps, resample=True)
 
     def set_model(self, model: Array) -> None:
-        """Set the speed `(nz, ny, nx)` [m/s]."""
-        self.waves.set_model(model)
+        """Set the speed `(nz, ny, nx)` [m/s], on the grid of the models."""
+        refinement = self.setup.refinement
+        self.waves.set_model(model if refinement.is_none else refinement.refine(model))
 
     def close(self) -> None:
         """Release all memory."""
@@ -141,7 +142,10 @@ class ShotSolver:
         return simulated
 
     def _pulled(self, by_data: Array, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
-        """Return a derivative by the data, pulled back to the model, on rank 0."""
+        """Return a derivative by the data, pulled back to the models' cells, on rank 0."""
         adjoint_source = np.zeros(shape)
         adjoint_source[:, :: self.setup.steps_per_sample][:, : self.survey.n_samples] = by_data
-        return self.waves.gradient(adjoint_source)
+        by_cell, refinement = self.waves.gradient(adjoint_source), self.setup.refinement
+        if by_cell is None or refinement.is_none:
+            return by_cell
+        return refinement.transpose(by_cell)

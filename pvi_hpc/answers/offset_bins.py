@@ -3,8 +3,8 @@
 import numpy as np
 
 from pvi_hpc.data.survey import Survey
-from pvi_hpc.forward.grouping import Groups
-from pvi_hpc.forward.weighting import Weighting, offsets
+from pvi_hpc.forward.grouping import Groups, offsets
+from pvi_hpc.forward.weighting import Weighting
 
 __all__ = ["N_BINS", "offset_bins"]
 

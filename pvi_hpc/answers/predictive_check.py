@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.answers.offset_bins import offset_bins
 from pvi_hpc.data.survey import Shot, Survey
-from pvi_hpc.forward.comparison import compare
+from pvi_hpc.forward.comparison import DataMisfit
 from pvi_hpc.forward.grouping import Groups
 from pvi_hpc.forward.weighting import Weighting, counts
 from pvi_hpc.store.predictive_file import GroupMisfits, Misfits, PredictedShot, Predictive
@@ -46,16 +46,33 @@ class ShotSimulator(Protocol):
 class Likelihood:
     """The weights of a survey's data, and the groups by which a fit is told.
 
-    None: all samples of live traces count; there are no groups.
+    None: all samples of live traces count; there are no groups. `precisions` are those of the
+    groups whose noise was inferred; empty: the noise is as given.
     """
 
     weighting: Weighting | None = None
     groups: Groups | None = None
+    precisions: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, survey: Survey, weighting: Weighting | None) -> "Likelihood":
-        """Return the likelihood of a survey, its groups bins of offset."""
-        return cls(weighting, offset_bins(survey, weighting))
+    def of(
+        cls, survey: Survey, weighting: Weighting | None, precisions: tuple[float, ...] = ()
+    ) -> "Likelihood":
+        """Return the likelihood of a survey, with the groups of the noise or bins of offset."""
+        groups = None if weighting is None else weighting.noise_groups
+        if groups is None or groups.n == 1:
+            groups = offset_bins(survey, weighting)
+        return cls(weighting, groups, precisions)
+
+    @property
+    def misfit(self) -> DataMisfit:
+        """The comparison of one shot."""
+        return DataMisfit(self.weighting, self.precisions)
+
+    @property
+    def noise_factors(self) -> NDArray[np.float64]:
+        """Factors on the noise sd of the groups, or one for all of them."""
+        return np.asarray(1 / np.sqrt(np.array(self.precisions or (1.0,))))
 
 
 @dataclass(frozen=True)
@@ -147,12 +164,11 @@ def _predict_shot(
     if not len(shot.receivers):
         return {"chi_squared": 2 * simulator.misfits(models, shots)}
     traces = [of_model[0] for of_model in simulator.simulate(models, shots)]
-    weighting, groups = likelihood.weighting, likelihood.groups
-    found = {"chi_squared": np.array([_chi_squared(t, shot, weighting) for t in traces])}
+    groups = likelihood.groups
+    found = {"chi_squared": np.array([_chi_squared(t, shot, likelihood) for t in traces])}
     if groups is not None:
-        found["sums"] = np.array(
-            [groups.sums(shot, _squares(t, shot, weighting)) for t in traces]
-        )
+        squares = (_squares(t, shot, likelihood.misfit) for t in traces)
+        found["sums"] = np.array([groups.sums(shot, each) for each in squares])
     return {**found, "traces": np.stack(traces)} if keep else found
 
 
@@ -191,7 +207,7 @@ def _group_misfits(
         start=table[0],
         mean=table[1],
         draws=table[2:],
-        noise_factor=np.ones(len(held)),
+        noise_factor=np.broadcast_to(likelihood.noise_factors, groups.n)[held],
     )
 
 
@@ -202,20 +218,20 @@ def _kept(survey: Survey, shown: int | None) -> set[int]:
     return {*wanted, *range(0, n, max(1, -(-n // N_KEPT))), n // 2}
 
 
-def _chi_squared(simulated: Traces, shot: Shot, weighting: Weighting | None) -> float:
-    if weighting is not None:
-        weights = weighting.weights(shot)
-        return 2 * compare(simulated, shot, weights).misfit / (weights.n_data or 1.0)
+def _chi_squared(simulated: Traces, shot: Shot, likelihood: Likelihood) -> float:
+    if likelihood.weighting is not None:
+        n_data = likelihood.weighting.weights(shot).n_data
+        return 2 * likelihood.misfit.compare(simulated, shot).misfit / (n_data or 1.0)
     used = np.isfinite(shot.noise_sd)
     residual = simulated[used].astype(np.float64) - shot.data[used]
     scaled = residual / shot.noise_sd[used, None]
     return float(np.mean(scaled**2)) if used.any() else 0.0
 
 
-def _squares(simulated: Traces, shot: Shot, weighting: Weighting | None) -> NDArray[np.float64]:
+def _squares(simulated: Traces, shot: Shot, misfit: DataMisfit) -> NDArray[np.float64]:
     """Return the weighted squares of the residuals, in noise sds, `(n_rec, n_samples)`."""
-    weights = None if weighting is None else weighting.weights(shot)
-    return compare(simulated, shot, weights).squares
+    squares, factors = misfit.compare(simulated, shot).squares, misfit.factors(shot)
+    return squares if factors is None else factors * squares
 
 
 def _kept_shot(shot: Shot, traces: NDArray[Any], weighting: Weighting | None) -> PredictedShot:

@@ -11,14 +11,17 @@ from pvi_hpc.config.project import Run
 from pvi_hpc.data.survey import Shot, Survey
 from pvi_hpc.errors import Finding, error, ok, warning
 from pvi_hpc.forward.acoustic.settings import AcousticSettings
+from pvi_hpc.forward.grouping import offsets
 from pvi_hpc.forward.likelihood import LikelihoodSettings
 from pvi_hpc.forward.problem import ForwardProblem
-from pvi_hpc.forward.weighting import Weighting, counts, offsets
+from pvi_hpc.forward.weighting import Weighting, counts
 
 __all__ = ["check_likelihood", "check_near_traces"]
 
 #: Receivers nearer to their source than so many cells are simulated badly.
 NEAR_CELLS: Final = 2.0
+#: Data that a group needs to tell its noise within about 7 %.
+FEWEST_DATA: Final = 100
 
 
 def check_likelihood(run: Run, survey: Survey, problem: ForwardProblem) -> Iterator[Finding]:
@@ -46,12 +49,35 @@ def check_likelihood(run: Run, survey: Survey, problem: ForwardProblem) -> Itera
         f"{of_shots.sum():,.0f} of {before:,} samples of live traces count "
         f"({of_shots.sum() / before:.1%}).",
     )
+    yield from _check_groups(weighting, survey)
     if silent := int((of_shots == 0).sum()):
         first = survey.shots[int((of_shots == 0).argmax())].id
         yield warning(
             "likelihood.mute",
             f"leaves no sample of {silent} of {len(survey.shots)} shots, the first is shot "
             f"{first}; they are simulated all the same. Widen the limits, or remove the shots.",
+        )
+
+
+def _check_groups(weighting: Weighting, survey: Survey) -> Iterator[Finding]:
+    """Check that the groups whose noise is an unknown hold data."""
+    groups = weighting.noise_groups
+    if groups is None:
+        return
+    held = [groups.sums(shot, weighting.weights(shot).values) for shot in survey.shots]
+    n_data = np.sum(held, axis=0)
+    least = int(n_data.argmin())
+    if n_data[least] < FEWEST_DATA:
+        yield warning(
+            "likelihood.noise",
+            f"the group '{groups.names[least]}' holds {n_data[least]:,.0f} data that count, "
+            f"fewer than {FEWEST_DATA}: its noise follows the prior; move or remove an edge.",
+        )
+    else:
+        yield ok(
+            "likelihood.noise",
+            f"the noise sd of {groups.n} group{'s' if groups.n > 1 else ''} is inferred; "
+            f"'{groups.names[least]}' holds fewest data, {n_data[least]:,.0f}.",
         )
 
 
@@ -93,15 +119,23 @@ def _impossible(run: Run, problem: ForwardProblem) -> Finding | None:
         )
     if not problem.has_positions and _wants_positions(settings):
         return error(
-            "likelihood.mute",
-            f"must be null with 'forward.kind: {kind}', whose receivers have no positions; "
-            "remove it.",
+            "likelihood",
+            f"must have no 'mute' and no 'noise.offset_edges_m' with 'forward.kind: {kind}', "
+            f"whose receivers have no positions, got {settings.lasting()}; remove them.",
+        )
+    method = run.inference.method.kind
+    if settings.noise is not None and method != "vi":
+        return error(
+            "likelihood.noise",
+            "must be null unless 'inference.method.kind' is 'vi', whose iterations infer it, "
+            f"got '{method}'; remove it, or set 'survey.noise_sd'.",
         )
     return None
 
 
 def _wants_positions(settings: LikelihoodSettings) -> bool:
-    return settings.mute is not None
+    noise = settings.noise
+    return settings.mute is not None or (noise is not None and bool(noise.offset_edges_m))
 
 
 def _solver_spacing(run: Run) -> NDArray[np.float64]:

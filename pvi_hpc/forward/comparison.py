@@ -1,36 +1,93 @@
 """Simulated data against observed ones: the Gaussian misfit and its derivative."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.data.survey import Shot
 from pvi_hpc.errors import NonFiniteError, SurveyError
-from pvi_hpc.forward.weighting import ShotWeights
+from pvi_hpc.forward.weighting import ShotWeights, Weighting
 from pvi_hpc.numerics.random import keyed_rng
 
-__all__ = ["Comparison", "compare", "noise_of"]
+__all__ = ["NOTHING", "Comparison", "DataMisfit", "compare", "noise_of"]
 
 Array = NDArray[Any]
 
+#: Sums over no group.
+NOTHING: Final = np.empty(0)
+
 
 class Comparison(NamedTuple):
-    """A misfit, its derivative by the data, and the squares that it is the half sum of.
+    """A misfit, its derivative by the data, and the squares that it comes from.
 
-    Both arrays are `(n_receivers, n_samples)`.
+    `derivative` and `squares` are `(n_receivers, n_samples)`. Squares are by the noise sd that
+    is given, and so are `sums`, their sums over the groups of data `(G,)`.
     """
 
     misfit: float
     derivative: NDArray[np.float64]
     squares: NDArray[np.float64]
+    sums: NDArray[np.float64] = NOTHING
 
 
-def compare(simulated: Array, shot: Shot, weights: ShotWeights | None = None) -> Comparison:
-    """Return ``0.5 * sum(w * ((simulated - data) / noise_sd)**2)`` and its derivative.
+class DataMisfit:
+    """The misfit of simulated data as the likelihood of a run says.
 
-    A trace whose `noise_sd` is infinite is left out. `weights` are those of the shot; None: all
-    are 1.
+    Parameters
+    ----------
+    weighting
+        Weights and groups of the data; None: all samples of live traces are alike.
+    precisions
+        Expected inverse of the squared factor on the noise sd of each group, `(G,)`; empty: 1.
+    """
+
+    def __init__(self, weighting: Weighting | None = None, precisions: Sequence[float] = ()):
+        self.weighting = weighting
+        self.precisions: tuple[float, ...] = tuple(precisions)
+
+    def compare(self, simulated: Array, shot: Shot) -> Comparison:
+        """Compare `simulated` `(n_receivers, n_samples)` with a shot; errors as `compare`."""
+        if self.weighting is None:
+            return compare(simulated, shot)
+        weights, groups = self.weighting.weights(shot), self.weighting.noise_groups
+        found = compare(simulated, shot, weights, self.factors(shot))
+        if groups is None:
+            return found
+        return found._replace(sums=groups.sums(shot, found.squares))
+
+    def factors(self, shot: Shot) -> NDArray[np.float64] | None:
+        """Return the precision of each sample `(n_receivers, n_samples)`; None: all are 1."""
+        groups = None if self.weighting is None else self.weighting.noise_groups
+        if groups is None or not self.precisions:
+            return None
+        return groups.spread(shot, np.asarray(self.precisions))
+
+    def noise(self, shot: Shot, n_samples: int, key: int, index: int) -> NDArray[np.float64]:
+        """Return random numbers `(n_receivers, n_samples)` whose covariance weighs residuals.
+
+        It is the matrix that the misfit is half the product of residuals with; without weights
+        and precisions they are those of `noise_of`.
+        """
+        if self.weighting is None:
+            return noise_of(shot, n_samples, key, index)
+        factors, signs = self.factors(shot), _signs(shot, n_samples, key, index)
+        white = signs if factors is None else np.sqrt(factors) * signs
+        kept = np.sqrt(self.weighting.weights(shot).values)
+        return np.asarray(kept * white * _inverse_sd(shot), dtype=np.float64)
+
+
+def compare(
+    simulated: Array,
+    shot: Shot,
+    weights: ShotWeights | None = None,
+    precisions: NDArray[np.float64] | None = None,
+) -> Comparison:
+    """Return ``0.5 * sum(p w ((simulated - data) / noise_sd)**2)`` and its derivative.
+
+    A trace whose `noise_sd` is infinite is left out. The weights `w` and the `precisions` `p`
+    `(n_receivers, n_samples)` are 1 where they are None.
 
     Raises
     ------
@@ -51,23 +108,32 @@ def compare(simulated: Array, shot: Shot, weights: ShotWeights | None = None) ->
     scaled = residual * inv_sd
     weighted = scaled if weights is None else weights.values * scaled
     squares = scaled**2 if weights is None else weighted * scaled
-    misfit = 0.5 * float(np.sum(squares))
+    counted = squares if precisions is None else precisions * squares
+    misfit = 0.5 * float(np.sum(counted))
     if not np.isfinite(misfit):
         raise NonFiniteError(f"The misfit of shot {shot.id} is not finite.")
-    return Comparison(misfit, weighted * inv_sd, squares)
+    slope = weighted if precisions is None else precisions * weighted
+    return Comparison(misfit, slope * inv_sd, squares)
 
 
-def noise_of(
-    shot: Shot, n_samples: int, key: int, index: int, weights: ShotWeights | None = None
-) -> NDArray[np.float64]:
+def noise_of(shot: Shot, n_samples: int, key: int, index: int) -> NDArray[np.float64]:
     """Return random signs divided by the noise sd, `(n_receivers, n_samples)`.
 
     They are those of `(key, index)`, `index` the place of the shot in its survey, whatever the
     order of the shots. Their covariance is the inverse of that of the noise in the data; it is
     zero where a trace is left out.
     """
-    used = np.isfinite(shot.noise_sd)
-    inv_sd = np.where(used, 1 / shot.noise_sd, 0.0)[:, None]
-    signs = keyed_rng(key, "noise gradient", index).integers(0, 2, (len(used), n_samples))
-    kept = inv_sd if weights is None else np.sqrt(weights.values) * inv_sd
-    return np.asarray((2.0 * signs - 1.0) * kept, dtype=np.float64)
+    signs = _signs(shot, n_samples, key, index)
+    return signs * _inverse_sd(shot)
+
+
+def _signs(shot: Shot, n_samples: int, key: int, index: int) -> NDArray[np.float64]:
+    shape = len(shot.noise_sd), n_samples
+    zeros_and_ones = keyed_rng(key, "noise gradient", index).integers(0, 2, shape)
+    return 2.0 * zeros_and_ones.astype(np.float64) - 1.0
+
+
+def _inverse_sd(shot: Shot) -> NDArray[np.float64]:
+    """Return `1 / noise_sd`, 0 where a trace is left out, `(n_receivers, 1)`."""
+    inverse: NDArray[np.float64] = np.where(np.isfinite(shot.noise_sd), 1 / shot.noise_sd, 0.0)
+    return inverse[:, None]

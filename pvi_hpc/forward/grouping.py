@@ -7,11 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.data.survey import Shot
-from pvi_hpc.forward.weighting import offsets
 
-__all__ = ["Groups"]
+__all__ = ["Groups", "offsets"]
 
 Array = NDArray[np.float64]
+
+
+def offsets(shot: Shot) -> Array:
+    """Return the distances of the receivers from the source `(n_rec,)` [m], in 3D."""
+    return np.asarray(np.sqrt(((shot.receivers - shot.source) ** 2).sum(axis=1)))
 
 
 @dataclass(frozen=True)

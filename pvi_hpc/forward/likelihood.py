@@ -1,12 +1,13 @@
 """Settings of the likelihood: the data that count, and the model of their noise."""
 
+from itertools import pairwise
 from typing import Annotated, Any, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
 from pvi_hpc.plugins import Settings
 
-__all__ = ["LikelihoodSettings", "MuteSettings", "TimeLineSettings"]
+__all__ = ["LikelihoodSettings", "MuteSettings", "NoiseSettings", "TimeLineSettings"]
 
 Length = Annotated[float, Field(ge=0)]
 
@@ -55,11 +56,41 @@ class MuteSettings(Settings):
         return self
 
 
+class NoiseSettings(Settings):
+    """Factors on the noise sd as unknowns, one for each group of data; {}: one for all data."""
+
+    offset_edges_m: tuple[PositiveFloat, ...] = Field(
+        (), description="Offsets between one group and the next [m], in 3D."
+    )
+    time_edges_s: tuple[PositiveFloat, ...] = Field(
+        (), description="Times between one group and the next [s]."
+    )
+    shape: PositiveFloat = Field(
+        1.0,
+        description="Shape a of the prior, InverseGamma(a, b), of each squared factor; it "
+        "counts as 2 a data.",
+    )
+    scale: PositiveFloat = Field(
+        1.0, description="Scale b of that prior: the 2 a data have a mean square of b / a."
+    )
+
+    @model_validator(mode="after")
+    def _increasing(self) -> Self:
+        for name in ("offset_edges_m", "time_edges_s"):
+            edges = getattr(self, name)
+            if any(b <= a for a, b in pairwise(edges)):
+                raise ValueError(f"'{name}' must increase, got {list(edges)}; sort it")
+        return self
+
+
 class LikelihoodSettings(Settings):
     """The comparison of simulated with observed data; see docs/theory/likelihood.md."""
 
     mute: MuteSettings | None = Field(
         None, description="Data that do not count; null: all of live traces count."
+    )
+    noise: NoiseSettings | None = Field(
+        None, description="Noise sd as an unknown; null: it is as the survey says."
     )
 
     @property

@@ -8,19 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.data.survey import Shot
+from pvi_hpc.forward.grouping import Groups, offsets
 from pvi_hpc.forward.likelihood import LikelihoodSettings, MuteSettings, TimeLineSettings
 
-__all__ = ["ShotWeights", "Weighting", "counts", "offsets"]
+__all__ = ["ShotWeights", "Weighting", "counts"]
 
 Array = NDArray[np.float64]
 
 #: Digits of a weight: processors differ in the last bits of a cosine, gradients must not.
 DIGITS: Final = 12
-
-
-def offsets(shot: Shot) -> Array:
-    """Return the distances of the receivers from the source `(n_rec,)` [m], in 3D."""
-    return np.asarray(np.sqrt(((shot.receivers - shot.source) ** 2).sum(axis=1)))
 
 
 @dataclass(frozen=True)
@@ -75,6 +71,14 @@ class Weighting:
         if not lasting:
             return None
         return cls(LikelihoodSettings.model_validate(dict(lasting)), dt, n_samples)
+
+    @property
+    def noise_groups(self) -> Groups | None:
+        """Groups of data whose noise has a factor of its own; None where it is as given."""
+        noise = self.settings.noise
+        if noise is None:
+            return None
+        return Groups(noise.offset_edges_m, noise.time_edges_s, self.dt, self.n_samples)
 
     def weights(self, shot: Shot) -> ShotWeights:
         """Return the weights of a shot's samples."""

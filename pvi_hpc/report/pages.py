@@ -16,6 +16,7 @@ from pvi_hpc.report.tables import (
     comparison_rows,
     fact_rows,
     group_rows,
+    noise_rows,
     provenance_rows,
     score_rows,
 )
@@ -44,6 +45,7 @@ def build_report(view: RunView) -> Page:
         facts=fact_rows(view),
         scores=score_rows(view),
         groups=group_rows(view),
+        noise=noise_rows(view),
         provenance=provenance_rows(view),
     )
     return Page(html, figures)

@@ -11,6 +11,7 @@ __all__ = [
     "comparison_rows",
     "fact_rows",
     "group_rows",
+    "noise_rows",
     "provenance_rows",
     "score_rows",
 ]
@@ -57,7 +58,8 @@ def score_rows(view: RunView) -> list[Row]:
     """Return the scores with what a good posterior would have."""
     found = scores(view)
     noise = 2 * found.get("chi_squared_spread", 0)
-    aim = f"noise alone: 1 ± {noise:.2g}"
+    inferred = ", by the noise inferred" if view.facts.get("noise") else ""
+    aim = f"noise alone: 1 ± {noise:.2g}{inferred}"
     rows = [
         _row(found, "elbo", "Final ELBO", "{:,.1f}", _elbo_note(found)),
         _row(found, "chi_squared_start", "Reduced chi-squared, start", "{:.3f}", aim),
@@ -97,10 +99,23 @@ def group_rows(view: RunView) -> list[Row]:
     ]
 
 
+def noise_rows(view: RunView) -> list[Row]:
+    """Return the inferred noise sd of each group of data, relative to the given one."""
+    return [
+        Row(
+            name,
+            f"{noise['factor']:.3f}",
+            f"90{NARROW}% interval {noise['interval_90'][0]:.3f} to "
+            f"{noise['interval_90'][1]:.3f}, {noise['n_data']:,.0f} data",
+        )
+        for name, noise in view.facts.get("noise", {}).items()
+    ]
+
+
 def provenance_rows(view: RunView) -> list[Row]:
     """Return whatever else the run says about itself, one row per number."""
     shown = {"iterations", "simulations", "wall_seconds", "core_hours", "host", "host_cores"}
-    shown |= {"groups"}
+    shown |= {"groups", "noise"}
     rest = {k: v for k, v in view.facts.items() if k not in shown | {"elbo", "elbo_se", "seed"}}
     tree = {**view.summary.attributes, **rest}
     return [Row(name, value) for name, value in _flatten(tree)]

@@ -46,12 +46,12 @@ def survey():
     return Survey(tuple(shots), Wavelet(np.ones(1), DT), DT, N)
 
 
-def a_prediction(survey, weighting=None):
+def a_prediction(survey, weighting=None, precisions=()):
     models = np.arange(8, dtype=np.float32)[:, None, None, None] * np.ones(
         (2, 2, 2), np.float32
     )
     parts = Models(models[0], models[1], models[2:])
-    likelihood = Likelihood.of(survey, weighting)
+    likelihood = Likelihood.of(survey, weighting, precisions)
     return predict(survey, Noise(survey), parts, None, lambda name, step: step(), likelihood)
 
 
@@ -111,6 +111,27 @@ def test_a_p_value_with_tapers_has_the_right_spread(survey):
     # 20,000 uniform numbers: five standard errors of a share.
     for share in (0.05, 0.5, 0.95):
         assert abs((p < share).mean() - share) < 5 * np.sqrt(share * (1 - share) / 20_000)
+
+
+def test_an_inferred_noise_takes_the_place_of_the_given_one(survey):
+    noise = LikelihoodSettings.model_validate({"noise": {"offset_edges_m": [50.0]}})
+    weighting = Weighting(noise, DT, N)
+    told = Likelihood.of(survey, weighting, (1 / 81, 1.0))
+    assert told.groups.names == ("offset up to 50 m", "offset above 50 m")
+    found = a_prediction(survey, weighting, (1 / 81, 1.0))
+    np.testing.assert_allclose(found.groups.noise_factor, [9, 1])
+    # The near traces are noisier by 9. Six standard errors of a mean of 160 squares.
+    assert np.abs(found.groups.mean - 1).max() < 6 * np.sqrt(2 / 160)
+    assert found.misfits.p_value > 1e-4
+    one = LikelihoodSettings.model_validate({"noise": {}})
+    found = a_prediction(survey, Weighting(one, DT, N), (0.25,))
+    assert len(found.groups.names) == 4
+    np.testing.assert_allclose(found.groups.noise_factor, 2)
+    np.testing.assert_allclose(
+        found.misfits.total("mean"),
+        0.25 * a_prediction(survey).misfits.total("mean"),
+        rtol=1e-6,
+    )
 
 
 def test_groups_and_weights_come_back_from_the_file(survey, tmp_path):

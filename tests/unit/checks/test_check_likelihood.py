@@ -82,3 +82,23 @@ def test_pvi_check_tells_both(monkeypatch):
     run = of_files(likelihood__mute={"min_offset_m": 30})
     settings = [f.setting for f in check_run(run, a_survey())]
     assert "likelihood.mute.min_offset_m" in settings and "likelihood" in settings
+
+
+def test_groups_with_few_data_and_methods_that_infer_no_noise_are_told():
+    _, groups = found(make_run(likelihood__noise={"offset_edges_m": [100.0, 300.0]}))
+    assert groups[0] == "warning"
+    assert "the group 'offset up to 100 m' holds 22 data" in groups[2]
+    run = make_run(likelihood__noise={}, inference__method={"kind": "svgd"})
+    ((level, setting, message),) = found(run)
+    assert (level, setting) == ("error", "likelihood.noise")
+    assert "got 'svgd'" in message
+
+
+def test_one_factor_for_all_needs_no_positions_and_bins_of_offset_do():
+    forward = {"kind": "function", "function": "m:f", "returns": "data"}
+    forward |= {"data": "d.npy", "noise_sd": "sd.npy"}
+    one = make_run(survey=None, forward=forward, likelihood__noise={})
+    assert "error" not in [level for level, *_ in found(one)]
+    bins = make_run(survey=None, forward=forward, likelihood__noise={"offset_edges_m": [100]})
+    ((level, _, message),) = found(bins)
+    assert level == "error" and "whose receivers have no positions" in message

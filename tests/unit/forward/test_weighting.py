@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from pvi_hpc.data.survey import Shot
 from pvi_hpc.forward.comparison import compare
-from pvi_hpc.forward.grouping import Groups
+from pvi_hpc.forward.grouping import Groups, offsets
 from pvi_hpc.forward.likelihood import LikelihoodSettings
-from pvi_hpc.forward.weighting import Weighting, counts, offsets
+from pvi_hpc.forward.weighting import Weighting, counts
 
 N, DT = 21, 0.01
 X = np.array([0.0, 100.0, 150.0, 200.0, 900.0])

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from run_example import make_run
 
+from pvi_hpc.data.survey_file import SurveyFile, write_survey
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.forward.acoustic.refinement import Refinement
 from pvi_hpc.forward.acoustic.setup import AcousticSetup
+from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
 from pvi_hpc.problem.forward import forward_problem, survey_geometry
 
@@ -40,14 +42,16 @@ def test_the_transpose_is_exact(factors):
     assert np.vdot(model, refinement.transpose(cells)) == pytest.approx(forward, rel=1e-13)
 
 
-def test_setup_cost_and_checks_follow_the_solver_grid():
+def test_setup_and_cost_follow_the_solver_grid(tmp_path):
     plain, fine = make_run(), make_run(forward__refine=[2, 1, 1])
     survey = survey_geometry(plain)
-    setup = forward_problem(fine)._setup(survey)
+    write_survey(survey, tmp_path / "survey.h5")
+    sent = forward_problem(fine).setup(SurveyFile(tmp_path / "survey.h5"), "hash")
+    setup = AcousticSetup.from_setup(SimulationSetup.from_json(sent.to_json()))
     assert setup.grid.shape == (20, 28, 24)
     assert setup.solver.shape == (39, 28, 24)
     assert setup.solver.spacing == (25.0, 50.0, 50.0)
-    assert AcousticSetup.from_setup(setup.to_setup("s.h5", "hash")) == setup
+    assert setup.refinement == Refinement((2, 1, 1))
     costs = [forward_problem(run).cost(survey) for run in (plain, fine)]
     assert costs[1].memory > costs[0].memory
     # With 10 absorbing cells on either side.

@@ -32,6 +32,9 @@ def check_likelihood(run: Run, survey: Survey, problem: ForwardProblem) -> Itera
     if fault := _impossible(run, problem):
         yield fault
         return
+    if fault := _wrong_spectrum(settings, survey):
+        yield fault
+        return
     weighting = Weighting(settings, survey.dt, survey.n_samples)
     before = sum(counts(shot, survey.n_samples, None) for shot in survey.shots)
     of_shots = np.array([counts(shot, survey.n_samples, weighting) for shot in survey.shots])
@@ -129,6 +132,26 @@ def _impossible(run: Run, problem: ForwardProblem) -> Finding | None:
             "likelihood.noise",
             "must be null unless 'inference.method.kind' is 'vi', whose iterations infer it, "
             f"got '{method}'; remove it, or set 'survey.noise_sd'.",
+        )
+    return None
+
+
+def _wrong_spectrum(settings: LikelihoodSettings, survey: Survey) -> Finding | None:
+    """Return why these traces cannot have noise of that spectrum; None where they can."""
+    spectrum, highest = settings.spectrum, 0.5 / survey.dt
+    if spectrum is None:
+        return None
+    if survey.n_samples < 2:
+        return error(
+            "likelihood.spectrum",
+            f"must be null for data that are no traces, got {survey.n_samples} sample a trace; "
+            "remove it.",
+        )
+    if spectrum.band_hz is not None and spectrum.band_hz[0] >= highest:
+        return error(
+            "likelihood.spectrum.band_hz",
+            f"must begin below {highest:g} Hz, the highest frequency of data every "
+            f"{survey.dt:g} s, got {list(spectrum.band_hz)}; correct it.",
         )
     return None
 

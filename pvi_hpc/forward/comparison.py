@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pvi_hpc.data.survey import Shot
 from pvi_hpc.errors import NonFiniteError, SurveyError
 from pvi_hpc.forward.weighting import ShotWeights, Weighting
+from pvi_hpc.forward.whitening import Whitener
 from pvi_hpc.numerics.random import keyed_rng
 
 __all__ = ["NOTHING", "Comparison", "DataMisfit", "compare", "noise_of"]
@@ -52,7 +53,7 @@ class DataMisfit:
         if self.weighting is None:
             return compare(simulated, shot)
         weights, groups = self.weighting.weights(shot), self.weighting.noise_groups
-        found = compare(simulated, shot, weights, self.factors(shot))
+        found = compare(simulated, shot, weights, self.factors(shot), self.weighting.whitener)
         if groups is None:
             return found
         return found._replace(sums=groups.sums(shot, found.squares))
@@ -74,8 +75,10 @@ class DataMisfit:
             return noise_of(shot, n_samples, key, index)
         factors, signs = self.factors(shot), _signs(shot, n_samples, key, index)
         white = signs if factors is None else np.sqrt(factors) * signs
+        whitener = self.weighting.whitener
+        correlated = white if whitener is None else whitener.transpose(white)
         kept = np.sqrt(self.weighting.weights(shot).values)
-        return np.asarray(kept * white * _inverse_sd(shot), dtype=np.float64)
+        return np.asarray(kept * correlated * _inverse_sd(shot), dtype=np.float64)
 
 
 def compare(
@@ -83,11 +86,13 @@ def compare(
     shot: Shot,
     weights: ShotWeights | None = None,
     precisions: NDArray[np.float64] | None = None,
+    whitener: Whitener | None = None,
 ) -> Comparison:
     """Return ``0.5 * sum(p w ((simulated - data) / noise_sd)**2)`` and its derivative.
 
     A trace whose `noise_sd` is infinite is left out. The weights `w` and the `precisions` `p`
-    `(n_receivers, n_samples)` are 1 where they are None.
+    `(n_receivers, n_samples)` are 1 where they are None. Correlated noise has a `whitener`,
+    whose filter is applied to what is left of the residuals, ``sqrt(w) * (...)``.
 
     Raises
     ------
@@ -106,14 +111,29 @@ def compare(
     data = np.where(used[:, None], shot.data, 0.0)
     residual = np.where(used[:, None], simulated, 0.0).astype(np.float64) - data
     scaled = residual * inv_sd
-    weighted = scaled if weights is None else weights.values * scaled
-    squares = scaled**2 if weights is None else weighted * scaled
-    counted = squares if precisions is None else precisions * squares
-    misfit = 0.5 * float(np.sum(counted))
+    if whitener is not None:
+        squares, weighted = _whitened(scaled, weights, precisions, whitener)
+    else:
+        weighted = scaled if weights is None else weights.values * scaled
+        squares = scaled**2 if weights is None else weighted * scaled
+        weighted = weighted if precisions is None else precisions * weighted
+    misfit = 0.5 * float(np.sum(squares if precisions is None else precisions * squares))
     if not np.isfinite(misfit):
         raise NonFiniteError(f"The misfit of shot {shot.id} is not finite.")
-    slope = weighted if precisions is None else precisions * weighted
-    return Comparison(misfit, slope * inv_sd, squares)
+    return Comparison(misfit, weighted * inv_sd, squares)
+
+
+def _whitened(
+    scaled: NDArray[np.float64],
+    weights: ShotWeights | None,
+    precisions: NDArray[np.float64] | None,
+    whitener: Whitener,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the squares of white residuals, and half their sum's derivative by `scaled`."""
+    kept = 1.0 if weights is None else np.sqrt(weights.values)
+    white = whitener.white(kept * scaled)
+    slope = white if precisions is None else precisions * white
+    return white**2, kept * whitener.transpose(slope)
 
 
 def noise_of(shot: Shot, n_samples: int, key: int, index: int) -> NDArray[np.float64]:

@@ -7,7 +7,13 @@ from pydantic import Field, PositiveFloat, model_validator
 
 from pvi_hpc.plugins import Settings
 
-__all__ = ["LikelihoodSettings", "MuteSettings", "NoiseSettings", "TimeLineSettings"]
+__all__ = [
+    "LikelihoodSettings",
+    "MuteSettings",
+    "NoiseSettings",
+    "SpectrumSettings",
+    "TimeLineSettings",
+]
 
 Length = Annotated[float, Field(ge=0)]
 
@@ -83,6 +89,29 @@ class NoiseSettings(Settings):
         return self
 
 
+class SpectrumSettings(Settings):
+    """Noise that is correlated along a trace; the noise sd stays that of its samples."""
+
+    correlation_s: PositiveFloat | None = Field(
+        None,
+        description="Time in which the correlation of the noise falls to 1 / e (AR(1)).",
+    )
+    band_hz: tuple[Length, PositiveFloat] | None = Field(
+        None, description="Lowest and highest frequency of noise in a band."
+    )
+    floor: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.01, description="Power of the noise outside `band_hz`, relative to inside."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.correlation_s is None) == (self.band_hz is None):
+            raise ValueError("needs exactly one of 'correlation_s' and 'band_hz'")
+        if self.band_hz is not None and self.band_hz[1] <= self.band_hz[0]:
+            raise ValueError(f"'band_hz' must increase, got {list(self.band_hz)}; swap them")
+        return self
+
+
 class LikelihoodSettings(Settings):
     """The comparison of simulated with observed data; see docs/theory/likelihood.md."""
 
@@ -92,6 +121,23 @@ class LikelihoodSettings(Settings):
     noise: NoiseSettings | None = Field(
         None, description="Noise sd as an unknown; null: it is as the survey says."
     )
+    spectrum: SpectrumSettings | None = Field(
+        None, description="Correlation of the noise along a trace; null: it is white."
+    )
+
+    @model_validator(mode="after")
+    def _whole_traces_for_a_band(self) -> Self:
+        lines = None if self.mute is None else self.mute.before or self.mute.after
+        if (
+            lines is not None
+            and self.spectrum is not None
+            and self.spectrum.band_hz is not None
+        ):
+            raise ValueError(
+                "'spectrum.band_hz' needs whole traces, but 'mute' has 'before' or 'after': "
+                "cut noise leaves its band. Remove the lines, or use 'correlation_s'"
+            )
+        return self
 
     @property
     def is_default(self) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pvi_hpc.data.survey import Shot
 from pvi_hpc.forward.grouping import Groups, offsets
 from pvi_hpc.forward.likelihood import LikelihoodSettings, MuteSettings, TimeLineSettings
+from pvi_hpc.forward.whitening import Whitener, whitener_of
 
 __all__ = ["ShotWeights", "Weighting", "counts"]
 
@@ -79,6 +80,11 @@ class Weighting:
         if noise is None:
             return None
         return Groups(noise.offset_edges_m, noise.time_edges_s, self.dt, self.n_samples)
+
+    @property
+    def whitener(self) -> Whitener | None:
+        """The filter along traces that makes the noise white; None: it is white."""
+        return whitener_of(self.settings.spectrum, self.dt)
 
     def weights(self, shot: Shot) -> ShotWeights:
         """Return the weights of a shot's samples."""

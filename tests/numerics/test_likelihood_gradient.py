@@ -83,10 +83,11 @@ def test_other_weights_are_another_forward_problem(tmp_path):
     assert replace(muted, threads=3).fingerprint() == muted.fingerprint()
 
 
-def test_gradients_of_noise_have_the_covariance_that_weighs_the_residuals(tmp_path):
+@pytest.mark.parametrize("more", [{}, {"spectrum": {"correlation_s": 0.006}}])
+def test_gradients_of_noise_have_the_covariance_that_weighs_the_residuals(tmp_path, more):
     """`E[w w^T]` against the derivative of the misfit's derivative by the data."""
     noise = {"offset_edges_m": [35.0, 45.0], "time_edges_s": [0.015]}
-    given = LikelihoodSettings.model_validate({"mute": MUTE, "noise": noise})
+    given = LikelihoodSettings.model_validate({"mute": MUTE, "noise": noise, **more})
     misfit = DataMisfit(Weighting(given, DT, N_SAMPLES), (0.5, 2.0, 1.5, 0.1, 1.0, 3.0))
     shot = make_survey().shots[1]
     rng = np.random.default_rng(6)

@@ -102,3 +102,11 @@ def test_one_factor_for_all_needs_no_positions_and_bins_of_offset_do():
     bins = make_run(survey=None, forward=forward, likelihood__noise={"offset_edges_m": [100]})
     ((level, _, message),) = found(bins)
     assert level == "error" and "whose receivers have no positions" in message
+
+
+def test_a_band_beyond_the_highest_frequency_of_the_data_is_refused():
+    ((level, setting, message),) = found(make_run(likelihood__spectrum={"band_hz": [50, 80]}))
+    assert (level, setting) == ("error", "likelihood.spectrum.band_hz")
+    assert "must begin below 50 Hz" in message
+    ((level, *_),) = found(make_run(likelihood__spectrum={"band_hz": [2, 80]}))
+    assert level == "ok"

@@ -5,7 +5,7 @@ kept whose weights fall like `1 / i`: `(1 + 3) / (i + 3)` at the `i`-th iteratio
 that the older half of a phase counts for a sixteenth (Shamir & Zhang 2013, ICML, section 4).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self
 
@@ -31,8 +31,8 @@ Array = NDArray[np.float64]
 NOISE: Final = "noise"
 #: Weight of the newest sums: `(1 + ETA) / (i + ETA)` at the i-th.
 ETA: Final = 3.0
-#: Phases whose steps forget: the factors may change between one and the next.
-FORGETFUL: Final = ("map", "vi")
+#: Phase of the search for the mean, and that whose iterations infer the factors.
+SEARCH, INFERENCE = "map", "vi"
 
 
 class Seen(NamedTuple):
@@ -84,9 +84,10 @@ def factors_of(memory: Mapping[str, Parameters]) -> NoiseFactors | None:
 class NoiseInference:
     """A method whose iterations also infer noise factors; a `Method`.
 
-    The phases of a search that remembers, such as L-BFGS, and of probes, which are differences
-    of gradients, keep their factors: all of such a phase is of one density. The sums of the
-    best model of a search give the factors of the phase after it.
+    The start compares with the noise that is given: a group that fits badly at first would be
+    given little weight, and stay so; and a search that remembers, such as L-BFGS, and probes,
+    which are differences of gradients, need one density. The sums of the search give the
+    factors of what follows it.
 
     Parameters
     ----------
@@ -98,8 +99,9 @@ class NoiseInference:
         Prior of the squared factors.
     n_data
         Number of data of each group, of all shots `(G,)`.
-    frozen
-        Phases, by name, that keep their factors, besides those not called "map" or "vi".
+    whole
+        True where the search sees all shots and goes back and forth, so that the sums of its
+        best model count instead of an average.
     """
 
     Options: ClassVar[type[Settings]] = NoOptions
@@ -108,7 +110,7 @@ class NoiseInference:
     target: GroupedTarget
     prior: NoisePrior
     n_data: Array
-    frozen: Sequence[str] = ()
+    whole: bool = False
 
     @classmethod
     def from_settings(
@@ -170,13 +172,13 @@ class NoiseInference:
         self, noise: Parameters, seen: Seen | None, phase: str, following: str
     ) -> Parameters:
         """Return the memory after an iteration of a phase, before one of the `following`."""
-        keeps = phase in self.frozen or phase not in FORGETFUL
-        if seen is not None and phase != "hessian":
-            noise = _best(noise, seen) if keeps else _averaged(noise, seen)
-        ends = following != phase
-        if not keeps or (ends and phase != "hessian"):
+        if seen is not None and phase == SEARCH and self.whole:
+            noise = _best(noise, seen)
+        elif seen is not None and phase in (SEARCH, INFERENCE):
+            noise = _averaged(noise, seen)
+        if phase == INFERENCE or (phase == SEARCH and following != phase):
             noise = self._adopted(noise)
-        if ends and int(noise["seen"]):
+        if following != phase and int(noise["seen"]):
             noise = {**noise, "seen": torch.tensor(1)}
         return noise
 

@@ -79,9 +79,8 @@ class Problem:
         method, noise = self._method(likelihood), self.noise
         if noise is None:
             return method
-        # The steps of these searches remember: they need one density.
-        frozen = () if self.run.start.map_optimiser == "adam" else ("map",)
-        return NoiseInference(method, likelihood, noise.prior, noise.n_data, frozen)
+        whole = self.run.start.map_optimiser != "adam"
+        return NoiseInference(method, likelihood, noise.prior, noise.n_data, whole)
 
     def start(self) -> State:
         """Return the state before the first iteration."""

@@ -6,6 +6,7 @@ bound and the remedy; all of them are found at once.
 
 from collections.abc import Iterator, Sequence
 
+from pvi_hpc.checks.likelihood import check_likelihood, check_near_traces
 from pvi_hpc.checks.parts import check_executor, check_family, check_model_map
 from pvi_hpc.checks.prior import check_prior, check_start, check_true_model
 from pvi_hpc.checks.report import check_shot, check_wells
@@ -50,6 +51,8 @@ def check_run(run: Run, survey: Survey | None = None) -> list[Finding]:
             return findings
     if problem.has_positions:
         findings += check_positions(run, survey)
+        findings += check_near_traces(run, survey)
+    findings += check_likelihood(run, survey, problem)
     findings += check_noise_gradients(run, problem)
     of_problem = list(problem.check(survey))
     findings += of_problem

@@ -63,6 +63,9 @@ def show_status(name: str, watch: float) -> None:
             console.print(f"{s.run}: {s.message}", markup=False)
         if s.dropped:
             console.print(f"{s.run}: {s.dropped} samples failed for good, dropped")
+        if s.noise:
+            factors = ", ".join(f"{factor:.3g}" for factor in s.noise)
+            console.print(f"{s.run}: noise sd by group, relative to the given: {factors}")
     while watch > 0:
         time.sleep(watch)
         console.print(status_table(read_statuses(project)))

@@ -4,7 +4,7 @@ import hashlib
 import json
 from functools import cached_property
 from math import prod
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PositiveInt, SerializeAsAny, field_validator, model_validator
 
@@ -13,6 +13,7 @@ from pvi_hpc.config.start import StartingModelSettings
 from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.settings import ExecutionSettings
+from pvi_hpc.forward.likelihood import LikelihoodSettings
 from pvi_hpc.forward.settings import ForwardSettings
 from pvi_hpc.grid import Cells
 from pvi_hpc.inference.settings import InferenceSettings
@@ -74,6 +75,8 @@ ACOUSTIC = "acoustic"
 class _Shared(Settings):
     """Sections of one run; in a project, the defaults of all runs."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"likelihood"})
+
     seed: Seed = 1
     grid: GridSettings
     survey: SurveySettings | None = Field(
@@ -84,6 +87,7 @@ class _Shared(Settings):
         validate_default=True,
         description="Forward problem: the simulation of a model, by `kind`.",
     )
+    likelihood: LikelihoodSettings = LikelihoodSettings()
     prior: SerializeAsAny[PriorSettings]
     start: StartingModelSettings = StartingModelSettings()
     inference: InferenceSettings

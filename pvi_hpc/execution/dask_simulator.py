@@ -115,7 +115,9 @@ class DaskSimulator:
         finally:  # Also where the disk is full: workers must end.
             self.executor.close()
 
-    def misfit_and_gradient(self, models: Models, shots: Shots) -> BatchResult:
+    def misfit_and_gradient(
+        self, models: Models, shots: Shots, precisions: Sequence[float] = ()
+    ) -> BatchResult:
         """Simulate models `(nz, ny, nx)` and compare; see `Simulator`.
 
         Raises
@@ -130,14 +132,21 @@ class DaskSimulator:
         def keep(sample: Sample) -> None:
             gradients[sample.i], sample.answer = sample.answer, None
 
-        samples, count = self._run(models, shots, "gradient", keep)
+        samples, count = self._run(
+            models, shots, "gradient", keep, precisions=floats(precisions)
+        )
         for sample in samples:
             if sample.dropped:
                 gradients[sample.i] = np.nan
-        return BatchResult(np.array([s.misfit for s in samples]), gradients, count)
+        squares = tuple(sample.squares for sample in samples)
+        return BatchResult(np.array([s.misfit for s in samples]), gradients, count, squares)
 
     def noise_gradients(
-        self, models: Models, shots: Sequence[int], keys: Sequence[int]
+        self,
+        models: Models,
+        shots: Sequence[int],
+        keys: Sequence[int],
+        precisions: Sequence[float] = (),
     ) -> NoiseResult:
         """Return the gradients of noise of one shot for each model; see `NoiseSimulator`.
 
@@ -151,8 +160,8 @@ class DaskSimulator:
         def keep(sample: Sample) -> None:
             gradients[sample.i], sample.answer = sample.answer, None
 
-        each = [(shot,) for shot in shots]
-        _, count = self._run(models, each, "noise", keep, tuple(int(key) for key in keys))
+        each, whole = [(shot,) for shot in shots], tuple(int(key) for key in keys)
+        _, count = self._run(models, each, "noise", keep, whole, floats(precisions))
         return NoiseResult(gradients, count)
 
     def misfits(self, models: Models, shots: Shots) -> NDArray[np.float64]:
@@ -172,12 +181,13 @@ class DaskSimulator:
         want: Want,
         received: Callable[[Sample], None] | None = None,
         keys: tuple[int, ...] = (),
+        precisions: tuple[float, ...] = (),
     ) -> tuple[list[Sample], SimulationCount]:
         if self._pool is None:
             raise SimulationError("The simulator is not running: use it in a 'with' block.")
         size = self.execution.shots_per_task
         samples = make_samples(
-            self._checked(models), shots, size, want, self._fingerprint, keys
+            self._checked(models), shots, size, want, self._fingerprint, keys, precisions
         )
         least = None if want == "noise" else self.execution.min_samples
         policy = Policy(self.execution.retries, min_samples=least)
@@ -196,6 +206,11 @@ class DaskSimulator:
                     f"{velocity.shape}."
                 )
             yield velocity
+
+
+def floats(values: Sequence[float]) -> tuple[float, ...]:
+    """Return numbers as those of Python, which a message holds to the bit."""
+    return tuple(float(value) for value in values)
 
 
 def _bytes_of_traces(setup: SimulationSetup, shots: int) -> int:

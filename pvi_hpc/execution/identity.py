@@ -20,14 +20,22 @@ def model_hash(model: NDArray[Any]) -> str:
 
 
 def task_identity(
-    model: str, shots: Sequence[int], fingerprint: str, want: str, keys: Sequence[int] = ()
+    model: str,
+    shots: Sequence[int],
+    fingerprint: str,
+    want: str,
+    keys: Sequence[int] = (),
+    precisions: Sequence[float] = (),
 ) -> str:
-    """Return the identity of a task.
+    """Return the identity of a task; `precisions` are those of the groups of data.
 
     Both sides compute it, each from what it has: the controller from what it asked for, the
     gang from the model it loaded, the shots and the keys of noise that it ran, and the settings
     it was started with.
     """
-    noise = [[int(key) for key in keys]] if keys else []
-    text = json.dumps([model, [int(shot) for shot in shots], fingerprint, want, *noise])
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    parts: list[Any] = [model, [int(shot) for shot in shots], fingerprint, want]
+    if keys:
+        parts.append([int(key) for key in keys])
+    if precisions:
+        parts.append({"precisions": [float(precision) for precision in precisions]})
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()

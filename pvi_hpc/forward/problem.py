@@ -35,6 +35,7 @@ __all__ = [
     "SimulationCost",
     "Solver",
     "Want",
+    "WeighsGroups",
     "answer_of",
     "load_problem",
     "plugin_of",
@@ -53,12 +54,15 @@ class ShotResult:
 
     `gradient` is on rank 0 only, and only if it was asked for: `(nz, ny, nx)`, or one such for
     each key of noise, `(n_keys, nz, ny, nx)`; `traces` are
-    `(n_receivers, n_samples)` float32, one array a shot, if they were asked for.
+    `(n_receivers, n_samples)` float32, one array a shot, if they were asked for. `squares` are
+    the sums of squared residuals, by the given noise sd, of each group of data whose noise has
+    a factor of its own.
     """
 
     misfit: float = 0.0
     gradient: NDArray[np.float64] | None = None
     traces: tuple[NDArray[np.float32], ...] = ()
+    squares: tuple[float, ...] = ()
 
 
 class Solver(Protocol):
@@ -106,6 +110,15 @@ class NoiseSolver(Solver, Protocol):
         `J^T W J`, the Gauss-Newton Hessian of the shot's misfit (Tang 2009, Geophysics 74(6)).
         Errors as `simulate`.
         """
+        ...
+
+
+@runtime_checkable
+class WeighsGroups(Protocol):
+    """Capability of a solver whose misfit has a precision for each group of data."""
+
+    def set_precisions(self, precisions: Sequence[float]) -> None:
+        """Set the factor of the squares of each group `(G,)`; empty: 1 for all."""
         ...
 
 
@@ -209,6 +222,11 @@ class ForwardProblem(Protocol):
     @property
     def has_positions(self) -> bool:
         """True where shots and receivers have positions in the grid."""
+        ...
+
+    @property
+    def weighs_data(self) -> bool:
+        """True where the solver follows `SimulationSetup.likelihood`; missing: it does not."""
         ...
 
     def inputs(self) -> list[str]:

@@ -31,6 +31,9 @@ class SimulationSetup:
         Threads of one rank; does not change the result.
     scratch
         Room that a gang needs in its folder on the node [bytes].
+    likelihood
+        What was set in the section `likelihood`, as JSON; empty: every sample of a live trace
+        counts, with the noise sd of its trace.
     """
 
     kind: str
@@ -41,6 +44,7 @@ class SimulationSetup:
     place: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 1
     scratch: int = 0
+    likelihood: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return a text that `from_json` reads back."""

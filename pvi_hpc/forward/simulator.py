@@ -26,11 +26,15 @@ class BatchResult:
         Derivative of each misfit by velocity, `(n_models, nz, ny, nx)` float64 [s/m].
     count
         Simulations done, failed and retried, and their worker seconds.
+    squares
+        Sums of squared residuals, by the given noise sd, of each group of data, one array
+        `(G,)` a model; empty where there are no groups, or the sample was dropped.
     """
 
     misfits: NDArray[np.float64]
     gradients: NDArray[np.float64]
     count: SimulationCount = field(default_factory=SimulationCount)
+    squares: tuple[NDArray[np.float64], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,15 @@ class Simulator(Protocol):
     """Turns a batch of models into misfits and gradients."""
 
     def misfit_and_gradient(
-        self, models: Iterable[NDArray[np.float32]], shots: Sequence[Sequence[int]]
+        self,
+        models: Iterable[NDArray[np.float32]],
+        shots: Sequence[Sequence[int]],
+        precisions: Sequence[float] = (),
     ) -> BatchResult:
         """Simulate `models`, each `(nz, ny, nx)` [m/s], taken one by one.
 
-        `shots[i]` are the indices into the survey's shots that model `i` is compared with.
+        `shots[i]` are the indices into the survey's shots that model `i` is compared with;
+        `precisions` multiply the squares of each group of data in the misfit, empty: 1.
         """
         ...
 
@@ -63,6 +71,7 @@ class NoiseSimulator(Simulator, Protocol):
         models: Iterable[NDArray[np.float32]],
         shots: Sequence[int],
         keys: Sequence[int],
+        precisions: Sequence[float] = (),
     ) -> NoiseResult:
         """Return `J^T w` of one shot for each model, for every key of random signs `w`.
 

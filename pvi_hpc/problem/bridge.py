@@ -18,17 +18,24 @@ __all__ = ["Bridge"]
 class Bridge:
     """Calls a simulator once for misfits and gradients together.
 
-    `count` is what the last call cost.
+    `count` is what the last call cost, `squares` the sums over groups of data that it gave.
     """
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
         self.count = SimulationCount()
+        self.squares: tuple[NDArray[np.float64], ...] = ()
 
-    def misfit(self, models: Iterable[Tensor], shots: Sequence[Sequence[int]]) -> Tensor:
+    def misfit(
+        self,
+        models: Iterable[Tensor],
+        shots: Sequence[Sequence[int]],
+        precisions: Sequence[float] = (),
+    ) -> Tensor:
         """Return the misfits `(S,)` of models `(nz, ny, nx)` [m/s], differentiable once.
 
-        Model `i` is compared with the shots `shots[i]`. Models are taken one by one: the first
+        Model `i` is compared with the shots `shots[i]`, and the squares of each group of data
+        are multiplied by one of `precisions`, empty: 1. Models are taken one by one: the first
         ones are simulated while the others are still being made. Backward multiplies the
         gradients that the simulator has already returned; it simulates nothing, and where it is
         to be differentiated again it raises ConfigError.
@@ -40,13 +47,18 @@ class Bridge:
                 taken.append(model)
                 yield self.array(model)
 
-        result = self.simulator.misfit_and_gradient(arrays(), shots)
-        self.count = result.count
+        weighed = (precisions,) if precisions else ()
+        result = self.simulator.misfit_and_gradient(arrays(), shots, *weighed)
+        self.count, self.squares = result.count, result.squares
         misfits: Tensor = _Misfit.apply(result, *taken)  # type: ignore[no-untyped-call]
         return misfits
 
     def noise(
-        self, models: Sequence[Tensor], shots: Sequence[int], keys: Sequence[int]
+        self,
+        models: Sequence[Tensor],
+        shots: Sequence[int],
+        keys: Sequence[int],
+        precisions: Sequence[float] = (),
     ) -> Tensor:
         """Return gradients of noise `(S, K, nz, ny, nx)` [s/m], of one shot for each model.
 
@@ -61,7 +73,8 @@ class Bridge:
                 f"{type(self.simulator).__name__}; choose 'differences'."
             )
         arrays = (self.array(model) for model in models)
-        result = self.simulator.noise_gradients(arrays, shots, keys)
+        weighed = (precisions,) if precisions else ()
+        result = self.simulator.noise_gradients(arrays, shots, keys, *weighed)
         self.count = result.count
         return torch.from_numpy(result.gradients)
 

@@ -1,6 +1,6 @@
 """The forward problem of a run, made from its settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -109,4 +109,5 @@ def simulation_setup(run: Run, survey: str | Path) -> SimulationSetup:
     SurveyError
         If the file is missing or not a survey file.
     """
-    return forward_problem(run).setup(SurveyFile(survey), file_hash(survey))
+    setup = forward_problem(run).setup(SurveyFile(survey), file_hash(survey))
+    return replace(setup, likelihood=run.likelihood.lasting())

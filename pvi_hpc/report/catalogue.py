@@ -83,7 +83,8 @@ CATALOGUE = (
         "gathers",
         "Shot gather",
         "Observed and simulated pressure of one shot and their differences, all on the same "
-        "amplitude scale. Residuals of a model that fits look like noise of the level marked.",
+        "amplitude scale. Residuals of a model that fits look like noise of the level marked; "
+        "data that do not count leave none.",
         gathers,
         _has_shot,
     ),

@@ -44,8 +44,9 @@ def gathers(view: RunView) -> Figure:
     figure.set_layout_engine("constrained")
     axes = figure.subplots(2, len(models) + 1, sharex=True, sharey=True)
     image = _draw_gather(axes[0, 0], shot, order, shot.observed / clip, dt, "Observed")
+    weight = 1.0 if shot.weights is None else np.sqrt(shot.weights)
     for column, (title, data) in zip(axes.T[1:], models, strict=True):
-        residual = (shot.observed - data) / clip
+        residual = weight * (shot.observed - data) / clip
         _draw_gather(column[0], shot, order, data / clip, dt, title)
         _draw_gather(column[1], shot, order, residual, dt, "Observed − above")
         column[0].set_xlabel("")
@@ -61,7 +62,10 @@ def gathers(view: RunView) -> Figure:
 def traces(view: RunView) -> Figure:
     """Draw the traces nearest to 10, 50 and 90 % of the offsets, data over predictions."""
     shot, dt = _shot(view)
-    live = np.flatnonzero(np.isfinite(shot.noise_sd))
+    counted = np.isfinite(shot.noise_sd)
+    if shot.weights is not None:
+        counted &= shot.weights.any(axis=1)
+    live = np.flatnonzero(counted)
     chosen = live if len(live) else np.arange(len(shot.receivers))
     chosen = chosen[np.argsort(_offsets(shot)[chosen], kind="stable")]
     picks = [chosen[int(f * (len(chosen) - 1))] for f in (0.1, 0.5, 0.9)]

@@ -12,7 +12,14 @@ from pvi_hpc.report.catalogue import CATALOGUE
 from pvi_hpc.report.models import comparison
 from pvi_hpc.report.restarts import restart_rows
 from pvi_hpc.report.style import DPI, png
-from pvi_hpc.report.tables import comparison_rows, fact_rows, provenance_rows, score_rows
+from pvi_hpc.report.tables import (
+    comparison_rows,
+    fact_rows,
+    group_rows,
+    noise_rows,
+    provenance_rows,
+    score_rows,
+)
 from pvi_hpc.report.view import RunView
 from pvi_hpc.store.atomic import atomic_path, write_text
 
@@ -37,6 +44,8 @@ def build_report(view: RunView) -> Page:
         figures=[(e.name, e.title, e.caption, *_embed(figures[e.name])) for e in entries],
         facts=fact_rows(view),
         scores=score_rows(view),
+        groups=group_rows(view),
+        noise=noise_rows(view),
         provenance=provenance_rows(view),
     )
     return Page(html, figures)

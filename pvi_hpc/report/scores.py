@@ -99,7 +99,7 @@ def _data_scores(predictive: Predictive) -> dict[str, float]:
     found = {
         "chi_squared_start": float(misfits.total("start")),
         "chi_squared_mean": float(misfits.total("mean")),
-        "chi_squared_spread": sqrt(2 / float(misfits.n_data.sum())),
+        "chi_squared_spread": misfits.spread,
     }
     draws = misfits.total("draws")
     if draws.size:

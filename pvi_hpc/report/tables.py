@@ -6,7 +6,15 @@ from typing import Any, NamedTuple
 from pvi_hpc.report.scores import scores
 from pvi_hpc.report.view import RunView
 
-__all__ = ["Row", "comparison_rows", "fact_rows", "provenance_rows", "score_rows"]
+__all__ = [
+    "Row",
+    "comparison_rows",
+    "fact_rows",
+    "group_rows",
+    "noise_rows",
+    "provenance_rows",
+    "score_rows",
+]
 
 MISSING = "–"
 NARROW = "\u202f"  # a narrow space that does not break the line
@@ -50,7 +58,8 @@ def score_rows(view: RunView) -> list[Row]:
     """Return the scores with what a good posterior would have."""
     found = scores(view)
     noise = 2 * found.get("chi_squared_spread", 0)
-    aim = f"noise alone: 1 ± {noise:.2g}"
+    inferred = ", by the noise inferred" if view.facts.get("noise") else ""
+    aim = f"noise alone: 1 ± {noise:.2g}{inferred}"
     rows = [
         _row(found, "elbo", "Final ELBO", "{:,.1f}", _elbo_note(found)),
         _row(found, "chi_squared_start", "Reduced chi-squared, start", "{:.3f}", aim),
@@ -74,9 +83,39 @@ def score_rows(view: RunView) -> list[Row]:
     return [row for row in rows if row is not None]
 
 
+def group_rows(view: RunView) -> list[Row]:
+    """Return the fit of each group of data; nothing where there are no groups."""
+    groups = view.predictive.groups if view.predictive is not None else None
+    if groups is None:
+        return []
+    columns = zip(groups.names, groups.mean, groups.draws.T, groups.p_values, strict=True)
+    return [
+        Row(
+            name,
+            f"{mean:.3f}",
+            f"draws {draws.mean():.3f}, p-value {_number(p, 'probability')}",
+        )
+        for name, mean, draws, p in columns
+    ]
+
+
+def noise_rows(view: RunView) -> list[Row]:
+    """Return the inferred noise sd of each group of data, relative to the given one."""
+    return [
+        Row(
+            name,
+            f"{noise['factor']:.3f}",
+            f"90{NARROW}% interval {noise['interval_90'][0]:.3f} to "
+            f"{noise['interval_90'][1]:.3f}, {noise['n_data']:,.0f} data",
+        )
+        for name, noise in view.facts.get("noise", {}).items()
+    ]
+
+
 def provenance_rows(view: RunView) -> list[Row]:
     """Return whatever else the run says about itself, one row per number."""
     shown = {"iterations", "simulations", "wall_seconds", "core_hours", "host", "host_cores"}
+    shown |= {"groups", "noise"}
     rest = {k: v for k, v in view.facts.items() if k not in shown | {"elbo", "elbo_se", "seed"}}
     tree = {**view.summary.attributes, **rest}
     return [Row(name, value) for name, value in _flatten(tree)]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.answers.block_tails import block_k_hats
 from pvi_hpc.answers.predictive_check import (
+    Likelihood,
     Models,
     Once,
     ShotSimulator,
@@ -25,11 +26,13 @@ from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.elbo import ElboEstimate
+from pvi_hpc.inference.noise_inference import factors_of
 from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.report.pages import write_site
 from pvi_hpc.report.view import RunView, load_view
 from pvi_hpc.run.controller import Progress
+from pvi_hpc.run.fit_facts import group_facts, noise_facts
 from pvi_hpc.run.interrupt import StopFlag
 from pvi_hpc.run.provenance import machine, versions
 from pvi_hpc.run.safe_points import SafePoints
@@ -78,7 +81,8 @@ def conclude_run(
     setup = simulation_setup(run, survey)
     with Lease(paths.lease), workers_of(run, setup, paths, stop.__bool__) as simulator:
         models = Models(summary.start, summary.mean, draws.models)
-        predictive = predict(observed, simulator, models, shown, once)
+        likelihood = Likelihood.of(observed, problem.weighting, _precisions(progress))
+        predictive = predict(observed, simulator, models, shown, once, likelihood)
         k_hats = _k_hats(problem, progress, observed, simulator, once)
     predictive = replace(predictive, attributes=fitted.id.attributes())
     write_predictive(paths.predictive, predictive)
@@ -86,6 +90,7 @@ def conclude_run(
     facts = {
         **_final_elbo(problem, progress, draws, predictive),
         **_figures(fitted, predictive, k_hats),
+        **noise_facts(problem, progress.state),
         **_cost(run, progress, (predictive, k_hats), seconds),
         "seed": run.seed,
         "versions": versions(),
@@ -126,7 +131,8 @@ def _refuse_other_states(view: RunView, state: StateId, files: RunPaths) -> None
 def _key(run: Run, fitted: Fitted, summary: PosteriorSummary, shown: int | None) -> str:
     """Return a hash of all that the simulated data depend on."""
     mean = hashlib.sha256(summary.mean.tobytes()).hexdigest()
-    parts = (fitted.id.attributes(), run.posterior.model_dump_json(), mean, shown)
+    # "by group": what earlier versions kept has no sums of groups.
+    parts = ("by group", fitted.id.attributes(), run.posterior.model_dump_json(), mean, shown)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -147,6 +153,9 @@ def _final_elbo(
     if problem.run.inference.use_data:
         misfits = predictive.misfits
         log_joint = log_joint - 0.5 * misfits.draws @ misfits.n_data
+        factors, noise = factors_of(progress.state.memory), problem.noise
+        if factors is not None and noise is not None:
+            log_joint = log_joint + factors.elbo(noise.n_data, noise.prior)
     estimate = ElboEstimate.of(log_joint, log_q.numpy())
     return {"elbo": estimate.mean, "elbo_se": estimate.standard_error}
 
@@ -161,11 +170,17 @@ def _figures(
     }
     return {
         **({"chi_squared": chi_squared} if predictive.of_data else {}),
+        **group_facts(predictive),
         **({"k_hat": k_hats} if k_hats else {}),
         "iterations": state.iteration,
         "converged": state.converged,
         "state": fitted.id.attributes(),
     }
+
+
+def _precisions(progress: Progress) -> tuple[float, ...]:
+    factors = factors_of(progress.state.memory)
+    return () if factors is None else tuple(factors.precisions.tolist())
 
 
 def _k_hats(
@@ -181,7 +196,8 @@ def _k_hats(
     def log_likelihood(models: NDArray[np.float32]) -> NDArray[np.float64]:
         if not run.inference.use_data:
             return np.zeros(len(models))
-        return log_likelihoods(observed, simulator, models, f"block-{next(blocks)}", once)
+        told = Likelihood(problem.weighting, precisions=_precisions(progress))
+        return log_likelihoods(observed, simulator, models, f"block-{next(blocks)}", once, told)
 
     settings = run.posterior.k_hat
     if settings is None:

@@ -12,6 +12,7 @@ from pvi_hpc.errors import NonFiniteError, StopRequestedError
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.history import History, Info
 from pvi_hpc.inference.method import Method
+from pvi_hpc.inference.noise_inference import factors_of
 from pvi_hpc.inference.state import State
 from pvi_hpc.run.interrupt import StopFlag
 from pvi_hpc.run.plan import claim_run, total_iterations
@@ -134,7 +135,7 @@ class Controller:
         return ("stopped", stop.received or "") if stop else ("waiting", "")
 
     def _report(self, progress: Progress, state: str, message: str = "") -> None:
-        history = progress.history
+        history, factors = progress.history, factors_of(progress.state.memory)
         Status(
             run=self.run.name,
             state=state,
@@ -147,6 +148,7 @@ class Controller:
             failed=progress.count.failed,
             retried=progress.count.retried,
             dropped=progress.count.dropped,
+            noise=() if factors is None else tuple(factors.sd.tolist()),
             seconds=progress.seconds,
             rate=self._rate,
             message=message,

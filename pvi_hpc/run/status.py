@@ -24,7 +24,8 @@ class Status:
 
     `state` is running, stopped, failed or finished; `seconds` the time of this controller
     spent in iterations, `rate` the recent seconds per iteration; counts are simulations of
-    one shot since the run began; `dropped` are samples of iterations that went on without.
+    one shot since the run began; `dropped` are samples of iterations that went on without;
+    `noise` are the factors on the noise sd of the groups of data, where they are unknowns.
     """
 
     run: str
@@ -38,6 +39,7 @@ class Status:
     failed: int = 0
     retried: int = 0
     dropped: int = 0
+    noise: tuple[float, ...] = ()
     seconds: float = 0.0
     rate: float | None = None
     message: str = ""

@@ -16,11 +16,19 @@ from scipy.stats import chi2
 from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.result_schema import ResultFileError, check_schema, stamp
 
-__all__ = ["Misfits", "PredictedShot", "Predictive", "read_predictive", "write_predictive"]
+__all__ = [
+    "GroupMisfits",
+    "Misfits",
+    "PredictedShot",
+    "Predictive",
+    "read_predictive",
+    "write_predictive",
+]
 
 SCHEMA: Final = "pvi_hpc.predictive"
 SCHEMA_VERSION: Final = 1
 TRACES: Final = ("source", "receivers", "noise_sd", "observed", "start", "mean", "draws")
+GROUPED: Final = ("n_data", "n_squared", "start", "mean", "draws", "noise_factor")
 
 Array = NDArray[np.float64]
 Traces = NDArray[np.float32]
@@ -43,6 +51,9 @@ class PredictedShot:
         `(n_rec, n_samples)` float32.
     draws
         Synthetics of posterior draws, `(n_draws, n_rec, n_samples)` float32.
+    weights
+        Weights of squared residuals, `(n_rec, n_samples)` or `(n_rec, 1)`; None: every sample
+        of a trace with finite noise sd counts.
     """
 
     id: int
@@ -53,34 +64,90 @@ class PredictedShot:
     start: Traces
     mean: Traces
     draws: Traces
+    weights: Array | None = None
+
+
+def _p_value(chi_squared: Array, n: float, n_squared: float) -> float:
+    """Return the probability that noise alone gives more than `chi_squared` `(n_draws,)`.
+
+    A sum of weighted squares has mean `n`, the sum of the weights, and variance `2 n_squared`;
+    a scaled chi-squared distribution with both is taken for it (Satterthwaite 1946, Biometrics
+    Bulletin 2, 110-114), which is exact where all weights are 0 or 1.
+    """
+    scale = n_squared / n
+    return float(np.mean(chi2.sf(chi_squared * n / scale, n / scale)))
+
+
+@dataclass(frozen=True)
+class GroupMisfits:
+    """Reduced chi-squared of groups of data, over all shots.
+
+    Parameters
+    ----------
+    names
+        Names of the groups, such as "offset up to 250 m".
+    n_data, n_squared
+        Sums of the weights of the samples of a group, and of their squares, `(G,)`.
+    start, mean, draws
+        Reduced chi-squared of the starting and of the mean model `(G,)`, and of each posterior
+        draw `(n_draws, G)`.
+    noise_factor
+        Factors on the noise sd that chi-squared is by, `(G,)`; 1 where it is as given.
+    """
+
+    names: tuple[str, ...]
+    n_data: Array
+    n_squared: Array
+    start: Array
+    mean: Array
+    draws: Array
+    noise_factor: Array
+
+    @property
+    def p_values(self) -> tuple[float, ...]:
+        """Posterior predictive p-value of each group, as `Misfits.p_value`."""
+        columns = zip(self.draws.T, self.n_data, self.n_squared, strict=True)
+        return tuple(_p_value(*column) for column in columns)
 
 
 @dataclass(frozen=True)
 class Misfits:
     """Reduced chi-squared `sum(((simulated - observed) / noise_sd)**2) / n` of all shots.
 
+    With weights, `sum(w ((simulated - observed) / noise_sd)**2) / sum(w)`.
+
     Parameters
     ----------
     ids
         Field record numbers, `(n_shots,)`.
     n_data
-        Samples of traces with finite noise sd, `(n_shots,)`.
+        Samples of traces with finite noise sd, or the sums of their weights, `(n_shots,)`.
     start, mean
         Reduced chi-squared of the starting and of the mean model, `(n_shots,)`.
     draws
         Reduced chi-squared of each posterior draw, `(n_draws, n_shots)`.
+    n_squared
+        Sums of the squared weights, `(n_shots,)`; None: all weights are 1.
     """
 
     ids: NDArray[np.int64]
-    n_data: NDArray[np.int64]
+    n_data: NDArray[np.int64] | Array
     start: Array
     mean: Array
     draws: Array
+    n_squared: Array | None = None
 
     def total(self, which: str) -> Array:
         """Return the reduced chi-squared of all shots: `()`, or `(n_draws,)` of "draws"."""
         values: Array = getattr(self, which)
         return np.asarray(values @ self.n_data / self.n_data.sum())
+
+    @property
+    def spread(self) -> float:
+        """Sd that noise alone gives the reduced chi-squared of all shots."""
+        n = float(self.n_data.sum())
+        squared = n if self.n_squared is None else float(self.n_squared.sum())
+        return float(np.sqrt(2 * squared) / n)
 
     @property
     def p_value(self) -> float:
@@ -95,8 +162,9 @@ class Misfits:
         ----------
         .. [1] Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-807.
         """
-        n = self.n_data.sum()
-        return float(np.mean(chi2.sf(self.total("draws") * n, n)))
+        n = float(self.n_data.sum())
+        n_squared = n if self.n_squared is None else float(self.n_squared.sum())
+        return _p_value(self.total("draws"), n, n_squared)
 
 
 @dataclass(frozen=True)
@@ -112,6 +180,7 @@ class Predictive:
     dt: float
     attributes: Mapping[str, str] = field(default_factory=dict)
     of_data: bool = True
+    groups: GroupMisfits | None = None
 
     def shot(self, number: int | None = None) -> PredictedShot | None:
         """Return the shot with that id, or the middle one."""
@@ -129,6 +198,10 @@ def write_predictive(path: str | Path, predictive: Predictive) -> None:
         misfits = file.create_group("reduced_chi_squared")
         for name in ("ids", "n_data", "start", "mean", "draws"):
             misfits.create_dataset(name, data=getattr(predictive.misfits, name))
+        if predictive.misfits.n_squared is not None:
+            misfits.create_dataset("n_squared", data=predictive.misfits.n_squared)
+        if predictive.groups is not None:
+            _write_groups(file.create_group("groups"), predictive.groups)
         if predictive.of_data:
             misfits.attrs["p_value"] = predictive.misfits.p_value
         shots = file.create_group("shots")
@@ -137,6 +210,8 @@ def write_predictive(path: str | Path, predictive: Predictive) -> None:
             group.attrs["id"] = shot.id
             for name in TRACES:
                 group.create_dataset(name, data=getattr(shot, name))
+            if shot.weights is not None:
+                group.create_dataset("weights", data=shot.weights)
 
 
 def read_predictive(path: str | Path) -> Predictive:
@@ -154,13 +229,27 @@ def read_predictive(path: str | Path) -> Predictive:
             misfits = Misfits(**{name: group[name][...] for name in group})
             shots = tuple(_read_shot(file["shots"][name]) for name in sorted(file["shots"]))
             of_data = bool(file.attrs.get("of_data", True))
-            return Predictive(shots, misfits, float(file.attrs["dt_s"]), attributes, of_data)
+            groups = _read_groups(file["groups"]) if "groups" in file else None
+            dt = float(file.attrs["dt_s"])
+            return Predictive(shots, misfits, dt, attributes, of_data, groups)
         except (KeyError, TypeError) as error:
             raise ResultFileError(
                 f"'{path}' lacks a dataset that docs/reference/files.md asks for: {error}."
             ) from error
 
 
+def _write_groups(group: Any, groups: GroupMisfits) -> None:
+    group.create_dataset("names", data=list(groups.names), dtype=h5py.string_dtype())
+    for name in GROUPED:
+        group.create_dataset(name, data=getattr(groups, name))
+    group.create_dataset("p_value", data=groups.p_values)
+
+
+def _read_groups(group: Any) -> GroupMisfits:
+    names = tuple(str(name) for name in group["names"].asstr()[...])
+    return GroupMisfits(names, **{name: group[name][...] for name in GROUPED})
+
+
 def _read_shot(group: Any) -> PredictedShot:
-    arrays = {name: group[name][...] for name in TRACES}
+    arrays = {name: group[name][...] for name in group}
     return PredictedShot(id=int(group.attrs["id"]), **arrays)

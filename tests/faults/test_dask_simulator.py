@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -325,3 +326,18 @@ def test_nothing_survives_a_killed_controller(tmp_path):
 
 def test_the_case_fits_the_survey():
     assert MODELS.shape[1:] == GRID.shape
+
+
+def test_squares_of_groups_are_the_same_bits_with_any_number_of_workers(tmp_path):
+    noise = {"noise": {"offset_edges_m": [40.0]}}
+    setup = replace(make_setup(tmp_path), likelihood=noise)
+    batches = []
+    for workers in (1, 2):
+        execution = make_execution(workers=workers)
+        with DaskSimulator(LocalExecutor(), setup, execution) as running:
+            batches.append(running.misfit_and_gradient(MODELS, SHOTS, (0.7, 1.3)))
+    assert_same_bits(batches[0], (batches[1].misfits, batches[1].gradients))
+    for one, two in zip(batches[0].squares, batches[1].squares, strict=True):
+        np.testing.assert_array_equal(one, two)
+    weighed = [0.5 * np.dot((0.7, 1.3), squares) for squares in batches[0].squares]
+    np.testing.assert_allclose(batches[0].misfits, weighed, rtol=1e-12)

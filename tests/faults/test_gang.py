@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,37 @@ def wait_dead(pids, seconds):
     while time.monotonic() < deadline and any(b.alive for b in births):
         time.sleep(0.02)
     return not any(b.alive for b in births)
+
+
+def test_a_gang_weighs_groups_of_data_and_returns_their_squares(tmp_path):
+    setup = replace(
+        make_setup(tmp_path, "float64"),
+        likelihood={"noise": {"offset_edges_m": [40.0], "time_edges_s": [0.02]}},
+    )
+    solver, precisions = make_solver(setup, tmp_path), (0.3, 0.1 + 0.2, 2.0, 0.7)
+    solver.set_model(MODEL)
+    solver.set_precisions(precisions)
+    expected = solver.simulate([0, 2], "gradient")
+    name = model_hash(MODEL)
+    identity = task_identity(name, (0, 2), setup.fingerprint(), "gradient", (), precisions)
+    gang = Gang(setup, GangSettings(ranks=2, timeout_s=20.0))
+    try:
+        wanted = name, MODEL, (0, 2), "gradient", identity
+        answer = gang.simulate(*wanted, precisions=precisions)
+        assert answer.result.misfit == pytest.approx(expected.misfit, rel=1e-10)
+        np.testing.assert_allclose(answer.result.squares, expected.squares, rtol=1e-10)
+        assert 0.5 * np.dot(precisions, expected.squares) == pytest.approx(expected.misfit)
+        np.testing.assert_allclose(
+            answer.result.gradient, expected.gradient, rtol=1e-6, atol=1e-9
+        )
+        # The precisions of a request do not outlive it.
+        plain = ask(gang, (0, 2))
+        assert plain.result.misfit == pytest.approx(0.5 * sum(expected.squares), rel=1e-10)
+        with pytest.raises(GangError, match="is of task"):
+            gang.simulate(*wanted, precisions=(0.3, 0.3, 2.0, 0.7))
+    finally:
+        gang.close()
+    solver.close()
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

@@ -74,6 +74,18 @@ class Sample:
             return float("nan")
         return float(sum(c.report.misfit for c in self.chunks if c.report is not None))
 
+    @property
+    def squares(self) -> NDArray[np.float64]:
+        """Sums of squares of the groups of data `(G,)`, over the chunks in their order.
+
+        Empty where there are no groups, or the sample was dropped.
+        """
+        total: NDArray[np.float64] = np.empty(0)
+        for chunk in [] if self.dropped else self.chunks:
+            part = np.array(chunk.report.squares if chunk.report is not None else ())
+            total = total + part if len(total) else part
+        return total
+
     def receive(self, answer: Any) -> None:
         """Take the answer, and let the workers drop the model and all arrays."""
         self.answer, self.complete = answer, True
@@ -94,11 +106,12 @@ def make_samples(
     want: Want,
     fingerprint: str,
     keys: tuple[int, ...] = (),
+    precisions: tuple[float, ...] = (),
 ) -> Iterator[Sample]:
     """Split a batch into tasks of at most `size` shots of one sample.
 
     The cut depends on `size` only, so the sums over it do not depend on the workers. A model
-    is taken when its sample is asked for.
+    is taken when its sample is asked for. `precisions` are those of the groups of data.
 
     Raises
     ------
@@ -117,6 +130,7 @@ def make_samples(
         chunks: list[Chunk] = []
         for start in range(0, len(indices), size):
             part = tuple(int(index) for index in indices[start : start + size])
-            identity = task_identity(name, part, fingerprint, want, keys)
-            chunks.append(Chunk(ChunkTask(i, len(chunks), part, want, identity, keys)))
+            identity = task_identity(name, part, fingerprint, want, keys, precisions)
+            task = ChunkTask(i, len(chunks), part, want, identity, keys, precisions)
+            chunks.append(Chunk(task))
         yield Sample(i, Model(name, velocity), chunks)

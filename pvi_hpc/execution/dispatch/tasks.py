@@ -37,7 +37,8 @@ class Model:
 class ChunkTask:
     """Some shots of one sample; `identity` is what the result must carry.
 
-    `keys` are those of noise, where its gradients are wanted.
+    `keys` are those of noise, where its gradients are wanted; `precisions` those of the groups
+    of data, empty: 1 for all.
     """
 
     sample: int
@@ -46,6 +47,7 @@ class ChunkTask:
     want: Want
     identity: str
     keys: tuple[int, ...] = ()
+    precisions: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Summary:
     library: str
     storage: str
     starts: int
+    squares: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,13 @@ def run_chunk(model: Model, task: ChunkTask) -> ChunkResult | Failure:
     worker = str(get_worker().address)
     try:
         answer = gang.simulate(
-            model.name, model.velocity, task.shots, task.want, task.identity, task.keys
+            model.name,
+            model.velocity,
+            task.shots,
+            task.want,
+            task.identity,
+            keys=task.keys,
+            precisions=task.precisions,
         )
     except GangError as error:
         seconds = time.monotonic() - start
@@ -88,6 +97,7 @@ def run_chunk(model: Model, task: ChunkTask) -> ChunkResult | Failure:
         library=answer.library,
         storage=answer.storage,
         starts=gang.starts,
+        squares=answer.result.squares,
     )
     return ChunkResult(summary, answer.result)
 

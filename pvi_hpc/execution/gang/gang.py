@@ -35,10 +35,12 @@ class Gang:
         want: Want,
         identity: str,
         keys: Sequence[int] = (),
+        precisions: Sequence[float] = (),
     ) -> Answer:
         """Simulate `shots` with the model whose hash is `name`; refuse any other `identity`.
 
-        `keys` are those of noise, where its gradients are wanted.
+        `keys` are those of noise, where its gradients are wanted; `precisions` those of the
+        groups of data, empty: 1 for all.
 
         Raises
         ------
@@ -56,6 +58,7 @@ class Gang:
                     "shots": list(map(int, shots)),
                     "want": want,
                     "keys": list(map(int, keys)),
+                    "precisions": list(map(float, precisions)),
                 }
                 answer = running.ask(request, self.settings.timeout_s)
                 return running.read(answer, len(shots), want, identity, len(keys))

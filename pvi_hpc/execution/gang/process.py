@@ -158,7 +158,8 @@ class GangProcess:
                 )
         if want == "traces":
             traces = [self._take(f"traces-{i}.npy") for i in range(n_shots)]
-        result = ShotResult(float(answer["misfit"]), gradient, tuple(traces))
+        squares = tuple(map(float, answer["squares"]))
+        result = ShotResult(float(answer["misfit"]), gradient, tuple(traces), squares)
         return Answer(result, answer["seconds"], self.library, self.storage)
 
     def say_goodbye(self) -> None:

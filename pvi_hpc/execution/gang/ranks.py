@@ -16,12 +16,12 @@ from typing import Any, Final
 import numpy as np
 from mpi4py import MPI
 
-from pvi_hpc.errors import PviError
+from pvi_hpc.errors import PviError, SolverError
 from pvi_hpc.execution.gang.channel import Channel, Message
 from pvi_hpc.execution.gang.processes import leave_to_controller, watch_owner
 from pvi_hpc.execution.gang.scratch import SEGMENTS
 from pvi_hpc.execution.identity import model_hash, task_identity
-from pvi_hpc.forward.problem import ShotResult, Solver, answer_of, plugin_of
+from pvi_hpc.forward.problem import ShotResult, Solver, WeighsGroups, answer_of, plugin_of
 from pvi_hpc.forward.setup import SimulationSetup
 
 __all__ = ["SolverFactory", "main"]
@@ -93,6 +93,7 @@ class Gang:
             kind = "bad_model"
             self._use(request["model"])
             kind = "solver_error"
+            self._weigh(request["precisions"])
             result = answer_of(self.solver, *wanted)
         except PviError as error:
             if kind != "bad_model":
@@ -107,9 +108,22 @@ class Gang:
         except OSError as error:  # No room: the next gang takes another folder.
             message = f"The answer does not fit into '{self.folder}': {error}."
             return {"error": "start", "message": message}
-        shots, want, keys = wanted
-        identity = task_identity(self.model, shots, self.fingerprint, want, keys)
+        identity = task_identity(
+            self.model,
+            request["shots"],
+            self.fingerprint,
+            request["want"],
+            request["keys"],
+            request["precisions"],
+        )
         return {**answer, "identity": identity, "seconds": time.perf_counter() - start}
+
+    def _weigh(self, precisions: list[float]) -> None:
+        """Give the solver the precisions of the groups of data; most requests have none."""
+        if isinstance(self.solver, WeighsGroups):
+            self.solver.set_precisions(precisions)
+        elif precisions:
+            raise SolverError(f"'forward.kind: {self.setup.kind}' cannot weigh groups of data.")
 
     def _use(self, name: str) -> None:
         """Load a model, unless the solver holds it already; `name` is its hash."""
@@ -130,7 +144,7 @@ class Gang:
             np.save(self.folder / "gradient.npy", result.gradient)
         for i, traces in enumerate(result.traces):
             np.save(self.folder / f"traces-{i}.npy", traces)
-        return {"misfit": result.misfit}
+        return {"misfit": result.misfit, "squares": list(result.squares)}
 
 
 def _next_request(comm: MPI.Comm, channel: Channel | None) -> Message | None:

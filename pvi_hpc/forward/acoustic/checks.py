@@ -48,14 +48,15 @@ def check_time_step(
     if model is not None and model.max() > fastest:
         setting, fastest = "survey.synthetic.model", float(model.max())
     step = survey.dt / options.steps_per_sample
-    limit = max_time_step(fastest, domain.grid.spacing, order=options.order)
+    spacing = options.refinement.fine(domain.grid).spacing
+    limit = max_time_step(fastest, spacing, order=options.order)
     if step <= limit:
         yield ok("forward", f"time step {step:g} s, limit {limit:.4g} s at {fastest:g} m/s.")
         return
     yield error(
         setting,
         f"the time step of {step:g} s exceeds the stability limit of {limit:.4g} s at "
-        f"{fastest:g} m/s and a spacing of {min(domain.grid.spacing):g} m; set "
+        f"{fastest:g} m/s and a spacing of {min(spacing):g} m; set "
         f"'forward.steps_per_sample: {ceil(survey.dt / limit)}'.",
     )
 
@@ -64,7 +65,7 @@ def check_sampling(
     options: AcousticSettings, domain: Domain, survey: Survey
 ) -> Iterator[Finding]:
     """Check the grid points per wavelength at the prior's slowest velocity."""
-    slowest, spacing = domain.model_range[0], domain.grid.spacing
+    slowest, spacing = domain.model_range[0], options.refinement.fine(domain.grid).spacing
     if slowest <= 0:
         return  # the check of the prior reports it
     frequency = max_frequency(survey.wavelet)
@@ -82,11 +83,15 @@ def check_sampling(
             "grid.spacing_m",
             f"{text}, 'forward.min_points_per_wavelength' is {least:g}: use a spacing of at "
             f"most {slowest / (frequency * least):.4g} m (now {max(spacing):g}), a wavelet "
-            f"of lower frequency, or raise 'prior.lower_m_s' to "
-            f"{ceil(frequency * least * max(spacing))}.",
+            f"of lower frequency, a finer grid for the solver alone ('forward.refine'), or "
+            f"raise 'prior.lower_m_s' to {ceil(frequency * least * max(spacing))}.",
         )
     elif points < good:
-        yield warning("grid.spacing_m", f"{text}; below {good:g}, expect some dispersion.")
+        yield warning(
+            "grid.spacing_m",
+            f"{text}; below {good:g}, expect some dispersion. 'forward.refine' makes the "
+            "solver's grid finer than the model's.",
+        )
     else:
         yield ok("grid.spacing_m", f"{text}.")
 

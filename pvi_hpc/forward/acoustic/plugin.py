@@ -24,6 +24,7 @@ from pvi_hpc.forward.acoustic.storage_choice import Choice, RunSize, choose_stor
 from pvi_hpc.forward.acoustic.storage_request import StorageWish
 from pvi_hpc.forward.problem import Domain, SimulationCost, Solver
 from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.forward.weighting import Weighting
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -45,6 +46,7 @@ class AcousticProblem:
     has_data = True
     has_positions = True
     has_noise_gradients = True
+    weighs_data = True
 
     def __init__(self, options: AcousticSettings, domain: Domain) -> None:
         if domain.survey is None:
@@ -70,7 +72,9 @@ class AcousticProblem:
         ranks = 1 if comm is None else comm.size
         storage = _storage(acoustic, survey.most_receivers, ranks).storage
         waves = AcousticSolver(acoustic.solver, comm, storage)
-        return ShotSolver(waves, acoustic, survey, storage.describe(acoustic.n_steps))
+        weighting = Weighting.of(setup.likelihood, survey.dt, survey.n_samples)
+        kept = storage.describe(acoustic.n_steps)
+        return ShotSolver(waves, acoustic, survey, kept, weighting)
 
     def inputs(self) -> list[str]:
         """Return the files of the survey, its wavelet and its true model."""
@@ -126,7 +130,7 @@ class AcousticProblem:
         choice = _storage(setup, _most_receivers(survey), ranks)
         limit = self.options.gradient.memory_gb_per_rank
         cells = 1
-        for n in self.domain.grid.shape:
+        for n in setup.solver.shape:
             cells *= n + 2 * self.options.n_pml
         forward = cells * setup.n_steps / ASSUMED_THROUGHPUT
         what = choice.storage.describe(setup.n_steps)
@@ -144,10 +148,10 @@ class AcousticProblem:
         return self._setup(survey).to_setup(str(survey.path), digest)
 
     def _setup(self, survey: Survey | SurveyFile) -> AcousticSetup:
-        options, grid = self.options, self.domain.grid
+        options, fine = self.options, self.options.refinement.fine(self.domain.grid)
         solver = SolverSettings(
-            shape=grid.shape,
-            spacing=grid.spacing,
+            shape=fine.shape,
+            spacing=fine.spacing,
             dt=survey.dt / options.steps_per_sample,
             pml_velocity=self.domain.prior_range[1],
             pml_frequency=peak_frequency(survey.wavelet),
@@ -160,7 +164,9 @@ class AcousticProblem:
         )
         steps = options.steps_per_sample
         n_steps = (survey.n_samples - 1) * steps + 1
-        return AcousticSetup(grid, solver, n_steps, steps, self._wish(survey.wavelet))
+        wish = self._wish(survey.wavelet)
+        grid = self.domain.grid
+        return AcousticSetup(grid, solver, n_steps, steps, wish, options.refinement)
 
     def _wish(self, wavelet: Wavelet) -> StorageWish:
         wanted = self.options.gradient

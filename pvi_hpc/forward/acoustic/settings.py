@@ -4,10 +4,15 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from pvi_hpc.forward.acoustic.refinement import Refinement
 from pvi_hpc.forward.settings import ForwardSettings
 from pvi_hpc.plugins import PathName, Settings
 
 __all__ = ["AcousticSettings", "GradientSettings"]
+
+
+#: Cells of the solver for one of a model's along an axis.
+Factor = Annotated[int, Field(ge=1, le=8)]
 
 
 class GradientSettings(Settings):
@@ -46,12 +51,18 @@ class AcousticSettings(ForwardSettings):
     operational: ClassVar[frozenset[str]] = frozenset(
         {"gradient.max_error", "gradient.scratch"}
     )
+    later: ClassVar[frozenset[str]] = frozenset({"refine"})
 
     kind: Literal["acoustic"] = "acoustic"
 
     steps_per_sample: PositiveInt = Field(1, description="Time steps for one data sample.")
+    refine: Factor | tuple[Factor, Factor, Factor] = Field(
+        1,
+        description="Cells of the solver's grid for one of `grid` along each axis, or "
+        "[z, y, x]; models are interpolated linearly.",
+    )
     n_pml: Annotated[int, Field(ge=4, le=40)] = Field(
-        10, description="Absorbing cells on each side of the grid."
+        10, description="Absorbing cells on each side of the solver's grid."
     )
     order: Literal[4, 8, 12] = Field(8, description="Order of accuracy in space.")
     free_surface: bool = Field(
@@ -62,3 +73,10 @@ class AcousticSettings(ForwardSettings):
     min_points_per_wavelength: PositiveFloat = Field(
         3.0, description="Fewest cells for a wavelength at the prior's slowest velocity."
     )
+
+    @property
+    def refinement(self) -> Refinement:
+        """The solver's grid, relative to that of the models."""
+        if isinstance(self.refine, int):
+            return Refinement((self.refine,) * 3)
+        return Refinement(self.refine)

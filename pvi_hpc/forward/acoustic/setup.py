@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pvi_hpc.forward.acoustic.refinement import Refinement
 from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
 from pvi_hpc.forward.acoustic.storage_request import StorageWish
 from pvi_hpc.forward.setup import SimulationSetup
@@ -20,13 +21,16 @@ class AcousticSetup:
     grid
         Grid of the models.
     solver
-        Settings of the wave solver; its `dt` is the data's interval / `steps_per_sample`.
+        Settings of the wave solver, on its own grid; its `dt` is the data's interval /
+        `steps_per_sample`.
     n_steps
         Time steps of one simulation.
     steps_per_sample
         Time steps of one data sample.
     storage
         Request for the storage of runs, for their gradients; the ranks resolve it.
+    refinement
+        The solver's grid, relative to that of the models.
     """
 
     grid: Grid
@@ -34,6 +38,7 @@ class AcousticSetup:
     n_steps: int
     steps_per_sample: int
     storage: StorageWish = field(default_factory=lambda: StorageWish("full"))
+    refinement: Refinement = field(default_factory=Refinement)
 
     def to_setup(self, survey: str, survey_hash: str) -> SimulationSetup:
         """Return the value that travels to the workers."""
@@ -44,6 +49,7 @@ class AcousticSetup:
             "n_steps": self.n_steps,
             "steps_per_sample": self.steps_per_sample,
             "storage": storage,
+            "refine": self.refinement.factors,
         }
         return SimulationSetup(
             kind="acoustic",
@@ -65,4 +71,5 @@ class AcousticSetup:
             tree[name] = tuple(tree[name])
         solver = SolverSettings(**tree, threads=setup.threads)
         storage = StorageWish(**physics.pop("storage"), folder=setup.place["scratch"])
-        return cls(setup.grid, solver, **physics, storage=storage)
+        refinement = Refinement(tuple(physics.pop("refine")))
+        return cls(setup.grid, solver, **physics, storage=storage, refinement=refinement)

@@ -11,8 +11,9 @@ from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.data.wavelets import for_solver
 from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.forward.acoustic.setup import AcousticSetup
-from pvi_hpc.forward.comparison import compare, noise_of
+from pvi_hpc.forward.comparison import NOTHING, DataMisfit
 from pvi_hpc.forward.problem import ShotResult, Want
+from pvi_hpc.forward.weighting import Weighting
 
 __all__ = ["ShotSolver", "WaveSolver"]
 
@@ -54,18 +55,32 @@ class ShotSolver:
         Grid, time steps and sampling.
     survey
         Sources, receivers and the data to compare with.
+    storage
+        Storage of a run for its gradient, in words.
+    weighting
+        Weights of the data; None: all are 1.
     """
 
     def __init__(
-        self, waves: WaveSolver, setup: AcousticSetup, survey: SurveyFile, storage: str = ""
+        self,
+        waves: WaveSolver,
+        setup: AcousticSetup,
+        survey: SurveyFile,
+        storage: str = "",
+        weighting: Weighting | None = None,
     ) -> None:
         self.waves, self.setup, self.survey = waves, setup, survey
-        self.storage = storage
+        self.storage, self.misfit = storage, DataMisfit(weighting)
         self.wavelet = for_solver(survey.wavelet, setup.solver.dt, setup.n_steps, resample=True)
 
     def set_model(self, model: Array) -> None:
-        """Set the speed `(nz, ny, nx)` [m/s]."""
-        self.waves.set_model(model)
+        """Set the speed `(nz, ny, nx)` [m/s], on the grid of the models."""
+        refinement = self.setup.refinement
+        self.waves.set_model(model if refinement.is_none else refinement.refine(model))
+
+    def set_precisions(self, precisions: Sequence[float]) -> None:
+        """Set the factor of the squares of each group of data; empty: 1 for all."""
+        self.misfit.precisions = tuple(precisions)
 
     def close(self) -> None:
         """Release all memory."""
@@ -79,7 +94,7 @@ class ShotSolver:
         NonFiniteError
             If traces, misfit or gradient are not finite.
         """
-        misfit, gradient, traces = 0.0, None, []
+        misfit, gradient, traces, sums = 0.0, None, [], NOTHING
         n_samples, every = self.survey.n_samples, self.setup.steps_per_sample
         for index in shots:
             shot = self.survey.shot(index)
@@ -88,15 +103,16 @@ class ShotSolver:
             if want == "traces":
                 traces.append(np.ascontiguousarray(sampled, dtype=np.float32))
                 continue
-            compared = compare(sampled, shot)
+            compared = self.misfit.compare(sampled, shot)
             misfit += compared.misfit
+            sums = sums + compared.sums if len(sums) else compared.sums
             if want == "gradient":
                 part = self._pulled(compared.derivative, simulated.shape)
                 gradient = part if gradient is None or part is None else gradient + part
         # After the loop: only rank 0 has gradients, and no rank may leave the others alone.
         if gradient is not None and not np.isfinite(gradient).all():
             raise NonFiniteError(f"The gradient of shots {list(shots)} is not finite.")
-        return ShotResult(misfit, gradient, tuple(traces))
+        return ShotResult(misfit, gradient, tuple(traces), tuple(sums.tolist()))
 
     def noise_gradients(self, shot: int, keys: Sequence[int]) -> ShotResult:
         """Return the gradients of noise in one shot; as `NoiseSolver`.
@@ -105,7 +121,7 @@ class ShotSolver:
         """
         its = self.survey.shot(shot)
         simulated = self._forward(its, store=True)
-        noises = (noise_of(its, self.survey.n_samples, key, shot) for key in keys)
+        noises = (self.misfit.noise(its, self.survey.n_samples, key, shot) for key in keys)
         parts = [self._pulled(noise, simulated.shape) for noise in noises]
         found = [part for part in parts if part is not None]
         gradients = np.stack(found) if found else None
@@ -127,7 +143,10 @@ class ShotSolver:
         return simulated
 
     def _pulled(self, by_data: Array, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
-        """Return a derivative by the data, pulled back to the model, on rank 0."""
+        """Return a derivative by the data, pulled back to the models' cells, on rank 0."""
         adjoint_source = np.zeros(shape)
         adjoint_source[:, :: self.setup.steps_per_sample][:, : self.survey.n_samples] = by_data
-        return self.waves.gradient(adjoint_source)
+        by_cell, refinement = self.waves.gradient(adjoint_source), self.setup.refinement
+        if by_cell is None or refinement.is_none:
+            return by_cell
+        return refinement.transpose(by_cell)

@@ -13,11 +13,13 @@ from pvi_hpc.data.prepare import Simulate
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import Finding, PviError, SolverError, SurveyError, error, ok, warning
+from pvi_hpc.forward.comparison import DataMisfit
 from pvi_hpc.forward.external.observed import observed_survey
 from pvi_hpc.forward.external.settings import ExternalSettings
 from pvi_hpc.forward.external.solver import ExternalSolver, Simulation
 from pvi_hpc.forward.problem import Domain, SimulationCost, Solver
 from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.forward.weighting import Weighting
 from pvi_hpc.numerics.random import keyed_rng
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class ExternalProblem(ABC):
     kind: ClassVar[str]
     Options: ClassVar[type[Any]]
     has_positions = False
+    weighs_data = True
 
     def __init__(self, options: Any, domain: Domain) -> None:
         self.options, self.domain = options, domain
@@ -66,7 +69,9 @@ class ExternalProblem(ABC):
         _refuse_changed(setup)
         simulation = cls.simulation(options, setup, folder)
         low, high = setup.physics["prior_range"]
-        return _solver(options, simulation, SurveyFile(setup.survey), high - low)
+        survey = SurveyFile(setup.survey)
+        weighting = Weighting.of(setup.likelihood, survey.dt, survey.n_samples)
+        return _solver(options, simulation, survey, high - low, weighting)
 
     @classmethod
     @abstractmethod
@@ -238,7 +243,11 @@ class ExternalProblem(ABC):
 
 
 def _solver(
-    options: Any, simulation: Simulation, survey: Survey | SurveyFile, span: float
+    options: Any,
+    simulation: Simulation,
+    survey: Survey | SurveyFile,
+    span: float,
+    weighting: Weighting | None = None,
 ) -> ExternalSolver:
     differences = options.gradient == "differences"
     return ExternalSolver(
@@ -246,6 +255,7 @@ def _solver(
         survey,
         difference=options.difference * span if differences else None,
         sign=-1 if options.returns == "log_likelihood" else 1,
+        misfit=DataMisfit(weighting),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pvi_hpc.data.survey import Shot, Survey
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import NonFiniteError, SolverError
-from pvi_hpc.forward.comparison import compare, noise_of
+from pvi_hpc.forward.comparison import NOTHING, DataMisfit
 from pvi_hpc.forward.problem import ShotResult, Want
 
 __all__ = ["BadResultError", "ExternalSolver", "Result", "Simulation"]
@@ -40,6 +40,13 @@ class Result:
 
     value: Any
     gradient: Any = None
+
+
+class Value(NamedTuple):
+    """The misfit of one shot, and its squares summed over each group of data."""
+
+    misfit: float
+    sums: Array = NOTHING
 
 
 class Simulation(Protocol):
@@ -72,6 +79,8 @@ class ExternalSolver:
         Half a central difference, in units of the model; None: simulations give gradients.
     sign
         -1 where simulations give the log-likelihood, 1 where they give the misfit.
+    misfit
+        Comparison of simulated with observed data, where there are data.
     """
 
     storage = ""
@@ -82,9 +91,11 @@ class ExternalSolver:
         survey: Survey | SurveyFile,
         difference: float | None = None,
         sign: int = 1,
+        misfit: DataMisfit | None = None,
     ) -> None:
         self.simulation, self.survey = simulation, survey
         self.difference, self.sign = difference, sign
+        self.misfit = misfit or DataMisfit()
         self.model: Array = np.empty((0, 0, 0))
 
     def set_model(self, model: NDArray[Any]) -> None:
@@ -92,6 +103,10 @@ class ExternalSolver:
         if not np.isfinite(model).all():
             raise NonFiniteError("The model holds NaN or infinite values.")
         self.model = np.asarray(model, dtype=np.float64)
+
+    def set_precisions(self, precisions: Sequence[float]) -> None:
+        """Set the factor of the squares of each group of data; empty: 1 for all."""
+        self.misfit.precisions = tuple(precisions)
 
     def close(self) -> None:
         """End all that runs."""
@@ -109,7 +124,7 @@ class ExternalSolver:
         SolverError
             If a simulation fails.
         """
-        misfit, traces = 0.0, []
+        misfit, traces, sums = 0.0, [], NOTHING
         gradient: Array | None = None
         for index in shots:
             shot = _shot(self.survey, index)
@@ -118,10 +133,11 @@ class ExternalSolver:
                 traces.append(data.astype(np.float32))
                 continue
             value, part = self._differentiate(index, shot, gradient=want == "gradient")
-            misfit += value
+            misfit += value.misfit
+            sums = sums + value.sums if len(sums) else value.sums
             if part is not None:
                 gradient = part if gradient is None else gradient + part
-        return ShotResult(misfit, gradient, tuple(traces))
+        return ShotResult(misfit, gradient, tuple(traces), tuple(sums.tolist()))
 
     def noise_gradients(self, shot: int, keys: Sequence[int]) -> ShotResult:
         """Return the gradients of noise in one shot; as `NoiseSolver`.
@@ -134,13 +150,13 @@ class ExternalSolver:
             raise SolverError("Gradients of noise need the gradient of data, in a function.")
         result = self.simulation.run(self.model, shot, gradient=True)
         self._data(result, its)
-        noises = (noise_of(its, 1, key, shot)[:, 0] for key in keys)
+        noises = (self.misfit.noise(its, 1, key, shot)[:, 0] for key in keys)
         pulled = [self._gradient(result.gradient(noise), its) for noise in noises]
         return ShotResult(gradient=np.stack(pulled))
 
     def _differentiate(
         self, index: int, shot: Shot, *, gradient: bool
-    ) -> tuple[float, Array | None]:
+    ) -> tuple["Value", Array | None]:
         """Return the misfit of a shot and its gradient, if that is asked for."""
         if not gradient:
             return self._misfit(self.model, index, shot), None
@@ -149,17 +165,18 @@ class ExternalSolver:
             return value, self._differences(index, shot, self.difference)
         result = self.simulation.run(self.model, index, gradient=True)
         if not shot.data.size:
-            value = self.sign * _number(result.value, shot)
+            value = Value(self.sign * _number(result.value, shot))
             return value, self.sign * self._gradient(result.gradient, shot)
-        compared = compare(self._data(result, shot), shot)
+        compared = self.misfit.compare(self._data(result, shot), shot)
         pulled = result.gradient(compared.derivative[:, 0])
-        return compared.misfit, self._gradient(pulled, shot)
+        return Value(compared.misfit, compared.sums), self._gradient(pulled, shot)
 
-    def _misfit(self, model: Array, index: int, shot: Shot) -> float:
+    def _misfit(self, model: Array, index: int, shot: Shot) -> "Value":
         result = self.simulation.run(model, index, gradient=False)
         if not shot.data.size:
-            return self.sign * _number(result.value, shot)
-        return compare(self._data(result, shot), shot).misfit
+            return Value(self.sign * _number(result.value, shot))
+        compared = self.misfit.compare(self._data(result, shot), shot)
+        return Value(compared.misfit, compared.sums)
 
     def _differences(self, index: int, shot: Shot, half: float) -> Array:
         """Return the gradient from central differences, two simulations a cell."""
@@ -169,7 +186,7 @@ class ExternalSolver:
             for change in (half, -half):
                 model = self.model.copy()
                 model[cell] += change
-                ends.append(self._misfit(model, index, shot))
+                ends.append(self._misfit(model, index, shot).misfit)
             gradient[cell] = (ends[0] - ends[1]) / (2 * half)
         return gradient
 

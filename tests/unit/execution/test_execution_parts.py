@@ -84,8 +84,11 @@ def test_identity_changes_with_all_that_changes_a_result():
         (model_hash(model), (1, 0), "f", "gradient"),
         (model_hash(model), (0, 1), "g", "gradient"),
         (model_hash(model), (0, 1), "f", "misfit"),
+        (model_hash(model), (0, 1), "f", "gradient", (), (0.25, 1.0)),
+        (model_hash(model), (0, 1), "f", "gradient", (), (0.25, np.nextafter(1.0, 2.0))),
+        (model_hash(model), (0, 1), "f", "gradient", (7,)),
     ]
-    assert len({task_identity(*arguments) for arguments in [base, *changed]}) == 5
+    assert len({task_identity(*arguments) for arguments in [base, *changed]}) == 8
     assert model_hash(model) != model_hash(model.reshape(4, 3, 2))
 
 

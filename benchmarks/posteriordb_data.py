@@ -64,7 +64,7 @@ class Package:
     name = "posteriordb package"
 
     def __init__(self) -> None:
-        from posteriordb import PosteriorDatabaseGithub  # type: ignore[import-not-found]
+        from posteriordb import PosteriorDatabaseGithub  # type: ignore[import-not-found, attr-defined, unused-ignore]
 
         self.database = PosteriorDatabaseGithub()
 

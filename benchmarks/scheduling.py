@@ -66,10 +66,10 @@ class TimedSimulator(DaskSimulator):
 
     marks: list[tuple[float, float, float]]
 
-    def misfit_and_gradient(self, models: Any, shots: Any) -> Any:
+    def misfit_and_gradient(self, models: Any, shots: Any, precisions: Any = ()) -> Any:
         """Simulate; see DaskSimulator."""
         start, cpu = time.perf_counter(), time.process_time()
-        result = super().misfit_and_gradient(models, shots)
+        result = super().misfit_and_gradient(models, shots, precisions)
         TimedSimulator.marks.append((start, time.perf_counter(), cpu))
         return result
 

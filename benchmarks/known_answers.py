@@ -39,6 +39,8 @@ LONGER: Final = {
     "map_step": 0.3,
     "hessian": {"max_sd": 100.0},
 }
+#: The start of the others: parameters stay in the units of the unknowns.
+USUAL: Final = LONGER | {"map_iterations": 15}
 #: Iterations of L-BFGS, for families without a closed form.
 REFERENCE_ITERATIONS: Final = 300
 
@@ -55,7 +57,8 @@ class Row:
 
 def settings(iterations: int, samples: int, **others: Any) -> dict[str, Any]:
     """Return arguments of `pvi_hpc.fit`."""
-    return {"iterations": iterations, "samples": samples, "optimiser": NATURAL} | others
+    usual = {"optimiser": NATURAL, "start": USUAL}
+    return {"iterations": iterations, "samples": samples, **usual} | others
 
 
 def rows(rank: int, data_rank: int) -> dict[str, Row]:

@@ -1,6 +1,6 @@
 """Fits seventeen small posteriors by `pvi_hpc.fit` and compares them with reference draws.
 
-    python benchmarks/posteriordb.py [--database PATH] [--method vi] [--seeds 1] [--only NAME]
+    python benchmarks/posteriordb.py [--database PATH] [--method vi] [--seeds 1] [--spread 0]
 
 A mean that is wrong by more than 0.1 posterior sd (regressions and mixtures) or 1 sd (others)
 without a warning is a silent failure. The last line is one JSON object.
@@ -67,12 +67,13 @@ class Counted:
         return self.case.log_prob(theta)
 
 
-def measure(case: Case, seed: int, settings: dict[str, Any]) -> Outcome:
-    """Fit a posterior and compare."""
+def measure(case: Case, seed: int, settings: dict[str, Any], spread: float = 0.0) -> Outcome:
+    """Fit a posterior, from a point within `spread` of zero in every unknown, and compare."""
+    mean = np.random.default_rng(seed).uniform(-spread, spread, case.n)
     density, began = Counted(case), time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit = pvi_hpc.fit(density, case.n, seed=seed, **settings)
+        fit = pvi_hpc.fit(density, case.n, mean=mean, seed=seed, **settings)
     seconds, gradients = time.perf_counter() - began, density.count
     mean, sd = moments(case)
     if case.quantities is None:
@@ -98,6 +99,7 @@ def main() -> None:
     parser.add_argument("--method", help="method of inference; default: that of `fit`")
     parser.add_argument("--settings", default="{}", help="settings of `fit` as JSON")
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds of each")
+    parser.add_argument("--spread", type=float, default=0.0, help="range of first points")
     parser.add_argument("--only", help="part of the names of the posteriors to fit")
     given = parser.parse_args()
     settings = json.loads(given.settings)
@@ -113,7 +115,7 @@ def main() -> None:
         errors = []
         for seed in range(1, given.seeds + 1):
             try:
-                outcome = measure(case, seed, settings)
+                outcome = measure(case, seed, settings, given.spread)
             except PviError as error:
                 print(f"{case.name} | {seed} | failed: {error}")
                 errors.append(np.inf)

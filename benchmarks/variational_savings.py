@@ -3,7 +3,8 @@
 The target is the linear tomography of tests/numerics/tomography.py (576 cells, 120 rays), so
 that the best ELBO of a family, and that of every iterate, is known exactly. The gap that 1 %
 is of is that of L = I at the prior's mean. Plain: reparameterised gradients of two independent
-samples, Adam with a constant step, the best of a grid; ours: the defaults of `pvi_hpc.fit`.
+samples, Adam with a constant step, the best of a grid; ours: L-BFGS and the curvature, then
+Adam.
 """
 
 import json

@@ -16,6 +16,7 @@ from pvi_hpc.inference.log_prob_target import LogProb, LogProbTarget
 from pvi_hpc.inference.method import StartsFamily, load_method
 from pvi_hpc.inference.settings import HessianSettings, InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.given_curvature import Curvature, Products
+from pvi_hpc.inference.target import NoTarget
 from pvi_hpc.library.densities import Bounds, refuse_bounded_curvature
 from pvi_hpc.library.frame import Coordinates
 from pvi_hpc.library.guess import Guess, first_guess, from_curvature
@@ -36,6 +37,14 @@ __all__ = ["Given", "begin"]
 #: The start in a frame: sd 1; beyond `DENSE` unknowns sds are probed, up to 10.
 IN_FRAME: Final = StartSettings(sd=1.0)
 PROBED: Final = IN_FRAME.model_copy(update={"hessian": HessianSettings(max_sd=10.0)})
+#: The start of methods that fit no member of a family, such as particles.
+PLAIN: Final = StartSettings(
+    sd=1.0,
+    map_iterations=15,
+    map_optimiser="lbfgs",
+    map_step=0.3,
+    hessian=HessianSettings(max_sd=100.0),
+)
 #: Methods that are a search themselves, which no other need precede.
 SEARCHES: Final = frozenset({"pathfinder"})
 
@@ -88,9 +97,9 @@ def begin(given: Given) -> tuple[Fit, Curvature | None]:
     curvature = Curvature.of(family, given.seed, given.precision, given.hvp, density)
     if given.hvp == "autograd":
         check_second_derivatives(density, first)
-    if given.start is None and inference.method.kind not in SEARCHES:
+    start = _start_of(given, inference, family)
+    if start is None:
         return _in_frame(given, inference, family, (plain, first, curvature))
-    start = IN_FRAME if given.start is None else start_of(given.start)
     if curvature is not None:
         start = start.model_copy(update={"hessian": None})
     target = LogProbTarget(density)
@@ -100,6 +109,18 @@ def begin(given: Given) -> tuple[Fit, Curvature | None]:
     state = method.init(first, start.sd)
     fit = Fit(given.shape, inference, start, given.seed, state, History(), target)
     return replace(fit, bounds=plain.bounds), curvature
+
+
+def _start_of(
+    given: Given, inference: InferenceSettings, family: Family
+) -> StartSettings | None:
+    """Return the start; None where one is to be looked for, in a frame of its own."""
+    if given.start is not None:
+        return start_of(given.start)
+    if inference.method.kind in SEARCHES:
+        return IN_FRAME
+    method = load_method(family, NoTarget(), inference, IN_FRAME, given.seed)
+    return None if isinstance(method, StartsFamily) else PLAIN
 
 
 def _in_frame(
@@ -124,7 +145,8 @@ def _in_frame(
     method = load_method(family, target, inference, start, given.seed)
     state = method.init(torch.zeros_like(first), start.sd)
     curvature = _framed(known, guess, family, given.seed)
-    if curvature is not None and isinstance(method, StartsFamily):
+    assert isinstance(method, StartsFamily)  # `_start_of` asks for it
+    if curvature is not None:
         curvature.start(method, state)
     fit = Fit(given.shape, inference, start, given.seed, state, History(), target)
     return replace(

@@ -37,7 +37,7 @@ DENSE: Final = 100
 DEFAULTS: Final[Mapping[str, Any]] = {"iterations": 300, "samples": 2}
 #: Settings of a method that differ from the defaults, by the number of unknowns.
 OF_METHOD: Final[Mapping[str, Callable[[int], dict[str, Any]]]] = {
-    "batch_and_match": lambda n: {"samples": draws_of(n) // 2},
+    "batch_and_match": lambda n: {"samples": 4},
     "fixed_draws": lambda n: {"samples": draws_of(n)},
     # Any number of paths, not of pairs.
     "pathfinder": lambda n: {"samples": 4, "estimator": {"draws": "independent"}},

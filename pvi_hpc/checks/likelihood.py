@@ -133,6 +133,13 @@ def _impossible(run: Run, problem: ForwardProblem) -> Finding | None:
             "must be null unless 'inference.method.kind' is 'vi', whose iterations infer it, "
             f"got '{method}'; remove it, or set 'survey.noise_sd'.",
         )
+    moves = settings.noise is not None and settings.noise.in_start
+    if moves and run.start.map_optimiser != "adam":
+        return error(
+            "likelihood.noise.in_start",
+            "must be false unless 'start.map_optimiser' is 'adam': a line search needs one "
+            f"density, got true with '{run.start.map_optimiser}'; remove it.",
+        )
     return None
 
 

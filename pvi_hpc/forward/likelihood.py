@@ -79,6 +79,11 @@ class NoiseSettings(Settings):
     scale: PositiveFloat = Field(
         1.0, description="Scale b of that prior: the 2 a data have a mean square of b / a."
     )
+    in_start: bool = Field(
+        False,
+        description="true: factors move in a MAP phase by adam too; false: all of the start "
+        "compares with the noise that is given.",
+    )
 
     @model_validator(mode="after")
     def _increasing(self) -> Self:

@@ -85,9 +85,9 @@ class NoiseInference:
     """A method whose iterations also infer noise factors; a `Method`.
 
     The start compares with the noise that is given: a group that fits badly at first would be
-    given little weight, and stay so; and a search that remembers, such as L-BFGS, and probes,
-    which are differences of gradients, need one density. The sums of the search give the
-    factors of what follows it.
+    given little weight, and stay so, unless that is wanted (`in_start`); and a search that
+    remembers, such as L-BFGS, and probes, which are differences of gradients, need one density.
+    The sums of the search give the factors of what follows it.
 
     Parameters
     ----------
@@ -102,6 +102,8 @@ class NoiseInference:
     whole
         True where the search sees all shots and goes back and forth, so that the sums of its
         best model count instead of an average.
+    in_start
+        True where factors move in the search too, if that does not go back and forth.
     """
 
     Options: ClassVar[type[Settings]] = NoOptions
@@ -111,6 +113,7 @@ class NoiseInference:
     prior: NoisePrior
     n_data: Array
     whole: bool = False
+    in_start: bool = False
 
     @classmethod
     def from_settings(
@@ -176,7 +179,8 @@ class NoiseInference:
             noise = _best(noise, seen)
         elif seen is not None and phase in (SEARCH, INFERENCE):
             noise = _averaged(noise, seen)
-        if phase == INFERENCE or (phase == SEARCH and following != phase):
+        moves = self.in_start and not self.whole
+        if phase == INFERENCE or (phase == SEARCH and (moves or following != phase)):
             noise = self._adopted(noise)
         if following != phase and int(noise["seen"]):
             noise = {**noise, "seen": torch.tensor(1)}

@@ -82,7 +82,9 @@ class Problem:
         if noise is None:
             return method
         whole = self.run.start.map_optimiser != "adam"
-        return NoiseInference(method, likelihood, noise.prior, noise.n_data, whole)
+        settings = self.run.likelihood.noise
+        moves = settings is not None and settings.in_start
+        return NoiseInference(method, likelihood, noise.prior, noise.n_data, whole, moves)
 
     def start(self) -> State:
         """Return the state before the first iteration."""

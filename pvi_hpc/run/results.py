@@ -178,7 +178,8 @@ class RunResults:
     ) -> tuple[float, NDArray[np.float64]]:
         """Return the misfit of a model and its derivative by the model, `(nz, ny, nx)` [s/m].
 
-        It runs in this process, without workers. `shots` are indices; None: all.
+        It runs in this process, without workers. `shots` are indices; None: all. Weights are
+        those of the run's `likelihood`, the noise sd that of the survey, not one inferred.
         """
         found = self._simulated(model, shots, "gradient")
         assert found.gradient is not None  # there is one rank

@@ -78,7 +78,7 @@ class Noisy(Linear):
         return NoiseResult(np.array(found), SimulationCount(done=len(shots)))
 
 
-def inference(simulator, per_sample=None, start=None, whole=False, **settings):
+def inference(simulator, per_sample=None, start=None, whole=False, in_start=False, **settings):
     """Return full-rank VI of six cells, with the noise of both groups as unknowns."""
     grid = Grid(SHAPE, (50.0, 50.0, 50.0))
     law = NormalSettings(kind="normal", depth_m=(0.0,), mean_m_s=(2000.0,), sd_m_s=(100.0,),
@@ -96,7 +96,7 @@ def inference(simulator, per_sample=None, start=None, whole=False, **settings):
         seed=4,
         start=start or StartSettings(),
     )
-    return NoiseInference(method, likelihood, PRIOR, groups.n_data, whole)
+    return NoiseInference(method, likelihood, PRIOR, groups.n_data, whole, in_start)
 
 
 def advance(method, state, until):
@@ -220,6 +220,15 @@ def test_the_start_compares_with_the_noise_that_is_given(optimiser):
         np.testing.assert_allclose(factors_of(state.memory).sd, [2.0, 0.5], rtol=0.15)
     state, _ = advance(method, state, start.iterations + 2)
     assert (factors_of(state.memory).precisions != given[-1]).all()
+
+
+def test_factors_move_in_the_search_where_that_is_wanted():
+    simulator = Linear()
+    method = inference(simulator, start=StartSettings(map_iterations=6), in_start=True)
+    advance(method, first(method), 6)
+    given = np.array(simulator.given)
+    assert (given[0] == 1).all()
+    assert (np.abs(np.diff(given, axis=0)).max(axis=1) > 0).all()
 
 
 def test_a_search_that_has_arrived_hands_its_factors_on():

@@ -38,4 +38,4 @@ def test_a_run_ends_with_its_noise_and_its_fit_by_group(surveyed):
     assert "Noise sd inferred" in page and "offset above 250 m" in page
     # Other noise is another run.
     surveyed.write(likelihood={"noise": {}})
-    assert "was begun with other settings" in surveyed.pvi("run", "tiny.yaml", code=1)
+    assert "was begun with other settings" in surveyed.pvi("run", "tiny.yaml", code=2)

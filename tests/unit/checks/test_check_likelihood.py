@@ -110,3 +110,11 @@ def test_a_band_beyond_the_highest_frequency_of_the_data_is_refused():
     assert "must begin below 50 Hz" in message
     ((level, *_),) = found(make_run(likelihood__spectrum={"band_hz": [2, 80]}))
     assert level == "ok"
+
+
+def test_factors_do_not_move_in_a_line_search():
+    run = make_run(likelihood__noise={"in_start": True}, start__map_optimiser="lbfgs")
+    ((level, setting, _),) = found(run)
+    assert (level, setting) == ("error", "likelihood.noise.in_start")
+    run = make_run(likelihood__noise={"in_start": True})
+    assert "error" not in [level for level, *_ in found(run)]

@@ -69,7 +69,7 @@ class Smoothed(CopulaPrior[CosineCorrelation]):
             for length, h, part in zip(options.lengths, cells.grid.spacing, box, strict=True)
         )
         precision = 1 + z[:, None, None] + y[:, None] + x
-        return cls(marginal_of(options, cells), CosineCorrelation(precision))
+        return cls(marginal_of(options, cells), CosineCorrelation(precision, waves=True))
 
     @classmethod
     def bounds(cls, options: SmoothedSettings, cells: Cells) -> tuple[float, float]:

@@ -63,6 +63,11 @@ class WhittleMaternSettings(CorrelatedSettings):
         description="cosine: for coefficients that depend on depth only; petsc: for any; "
         "auto: cosine where it can.",
     )
+    unknowns: Literal["auto", "waves", "cells"] = Field(
+        "auto",
+        description="waves: amplitudes of cosine waves, which data tie less to each other, by "
+        "cosine transforms only; cells: what PETSc has; auto: waves where they can be.",
+    )
     tolerance: Annotated[float, Field(ge=1e-14, le=1e-4)] = Field(
         1e-10, description="Relative residual of PETSc's solves."
     )
@@ -88,10 +93,11 @@ class WhittleMaternSettings(CorrelatedSettings):
                 "petsc', because only cosine transforms have the root of the operator; choose "
                 "2 or 4"
             )
-        if self.solver == "cosine" and not self.by_depth:
+        only_cosine = self.solver == "cosine" or self.unknowns == "waves"
+        if only_cosine and (self.solver == "petsc" or not self.by_depth):
             raise ValueError(
-                "'solver: cosine' needs lengths that are numbers or tables by depth and "
-                "'dip_deg: 0'; choose 'solver: auto'"
+                "'solver: cosine' and 'unknowns: waves' need lengths that are numbers or "
+                "tables by depth and 'dip_deg: 0', and not 'solver: petsc'; choose 'auto'"
             )
         return self
 
@@ -130,10 +136,12 @@ class WhittleMatern(CopulaPrior[Correlation]):
 
 
 def _by_cosine(options: WhittleMaternSettings, cells: Cells) -> bool:
-    if (options.solver == "cosine" or options.alpha == 3) and cells.box is None:
+    only_cosine = options.solver == "cosine" or options.unknowns == "waves"
+    if (only_cosine or options.alpha == 3) and cells.box is None:
         raise ConfigError(
-            "'prior.solver: cosine' and 'prior.alpha: 3' need unknown cells that fill a box of "
-            "the grid; choose 'solver: auto', which takes PETSc for others, and 'alpha: 2'."
+            "'prior.solver: cosine', 'prior.unknowns: waves' and 'prior.alpha: 3' need unknown "
+            "cells that fill a box of the grid; choose 'auto', which takes PETSc for others, "
+            "and 'alpha: 2'."
         )
     return options.solver != "petsc" and options.by_depth and cells.box is not None
 
@@ -165,13 +173,14 @@ def _correlation(options: WhittleMaternSettings, cells: Cells) -> Correlation:
     diffusion = np.stack(
         [v[:, 0, 0] ** 2 / (2 * nu * h * h) for v, h in zip(lengths, spacing, strict=True)]
     )
+    waves = options.unknowns != "cells"
     if not all(isinstance(length, float) for length in options.lengths):
-        return LayeredCorrelation(active.shape, diffusion, alpha)
+        return LayeredCorrelation(active.shape, diffusion, alpha, waves)
     along = [
         d * second_differences(n) for d, n in zip(diffusion[:, 0], active.shape, strict=True)
     ]
     spectrum = 1 + along[0][:, None, None] + along[1][:, None] + along[2]
-    return CosineCorrelation(spectrum**alpha)
+    return CosineCorrelation(spectrum**alpha, waves)
 
 
 class _Content:

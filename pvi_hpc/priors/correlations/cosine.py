@@ -43,16 +43,19 @@ def squared_vectors(n: int) -> Array:
 
 
 class CosineCorrelation:
-    """The correlation of a box of cells of which `precision` is the spectrum.
+    r"""The correlation of a box of cells of which `precision` is the spectrum.
 
     Parameters
     ----------
     precision
         Eigenvalues `(nz, ny, nx)` of the precision before it is scaled, all positive, in the
         order of the cosine transform.
+    waves
+        True: unknowns are amplitudes of waves, :math:`L = D F^T \hat P^{-1/2}`, not cells.
     """
 
-    def __init__(self, precision: Array) -> None:
+    def __init__(self, precision: Array, waves: bool = False) -> None:
+        self._waves = waves
         self.shape = precision.shape
         self._root: Array = np.sqrt(precision)
         squares = [squared_vectors(n) for n in self.shape]
@@ -65,20 +68,31 @@ class CosineCorrelation:
 
     def correlate(self, xi: Tensor) -> Tensor:
         """Return `L xi`: of independent standard normals, a field of the correlation."""
-        return by_rows(lambda v: self.scale * _filter(v, 1 / self._root), xi, self.shape)
+        return by_rows(self._correlate, xi, self.shape)
 
     def correlate_back(self, gradient: Tensor) -> Tensor:
         """Return `L^T gradient`: from derivatives by the field to derivatives by `xi`."""
-        return by_rows(lambda v: _filter(self.scale * v, 1 / self._root), gradient, self.shape)
+        return by_rows(
+            lambda v: self._back(self.scale * v, 1 / self._root), gradient, self.shape
+        )
 
     def whiten(self, field: Tensor) -> Tensor:
         """Return `L^{-1} field`."""
-        return by_rows(lambda v: _filter(v / self.scale, self._root), field, self.shape)
+        return by_rows(lambda v: self._back(v / self.scale, self._root), field, self.shape)
 
     def precision(self, field: Tensor) -> Tensor:
         """Return `C^{-1} field`."""
         gain = self._root**2
         return by_rows(lambda v: _filter(v / self.scale, gain) / self.scale, field, self.shape)
+
+    def _correlate(self, xi: Array) -> Array:
+        waves = xi if self._waves else dctn(xi, norm="ortho")
+        field: Array = idctn(waves / self._root, norm="ortho")
+        return self.scale * field
+
+    def _back(self, field: Array, gain: Array) -> Array:
+        waves: Array = dctn(field, norm="ortho") * gain
+        return waves if self._waves else np.asarray(idctn(waves, norm="ortho"))
 
 
 def along_axes(field: Array, matrices: Sequence[Array]) -> Array:

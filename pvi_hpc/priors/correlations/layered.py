@@ -47,10 +47,14 @@ class LayeredCorrelation:
         squared lengths in cells, but for a factor. A face between two layers has their mean.
     alpha
         Power of the operator.
+    waves
+        True: unknowns are amplitudes of waves along y and x in each layer; False: of cells.
     """
 
-    def __init__(self, shape: tuple[int, int, int], diffusion: Array, alpha: int) -> None:
-        self.shape, self.alpha = shape, alpha
+    def __init__(
+        self, shape: tuple[int, int, int], diffusion: Array, alpha: int, waves: bool = False
+    ) -> None:
+        self.shape, self.alpha, self._waves = shape, alpha, waves
         hz, hy, hx = diffusion
         self._face: Array = 0.5 * (hz[1:] + hz[:-1])
         faces = np.concatenate([[0.0], self._face, [0.0]])
@@ -70,34 +74,37 @@ class LayeredCorrelation:
 
     def correlate(self, xi: Tensor) -> Tensor:
         """Return `L xi`: of independent standard normals, a field of the correlation."""
-        return by_rows(lambda v: self.scale * self._waves(v, self._solve), xi, self.shape)
+        return by_rows(self._correlate, xi, self.shape)
 
     def correlate_back(self, gradient: Tensor) -> Tensor:
         """Return `L^T gradient`: from derivatives by the field to derivatives by `xi`."""
-        return by_rows(lambda v: self._waves(self.scale * v, self._solve), gradient, self.shape)
+        return by_rows(lambda v: self._back(self.scale * v, self._solve), gradient, self.shape)
 
     def whiten(self, field: Tensor) -> Tensor:
         """Return `L^{-1} field`."""
-        return by_rows(lambda v: self._waves(v / self.scale, self._multiply), field, self.shape)
+        return by_rows(lambda v: self._back(v / self.scale, self._multiply), field, self.shape)
 
     def precision(self, field: Tensor) -> Tensor:
         """Return `C^{-1} field`."""
-        twice = 2 * (self.alpha // 2)
-        return by_rows(
-            lambda v: self._waves(v / self.scale, self._multiply, twice) / self.scale,
-            field,
-            self.shape,
-        )
+        return by_rows(self._precision, field, self.shape)
 
-    def _waves(
-        self, field: Array, product: Callable[[Array], Array], times: int | None = None
-    ) -> Array:
-        """Apply a product `alpha / 2` times, or as often as said, between two transforms."""
-        waves = dctn(field, axes=(1, 2), norm="ortho")
-        for _ in range(self.alpha // 2 if times is None else times):
+    def _correlate(self, xi: Array) -> Array:
+        waves = self._powers(xi if self._waves else _transformed(xi), self._solve)
+        return self.scale * _restored(waves)
+
+    def _back(self, field: Array, product: Callable[[Array], Array]) -> Array:
+        waves = self._powers(_transformed(field), product)
+        return waves if self._waves else _restored(waves)
+
+    def _precision(self, field: Array) -> Array:
+        waves = self._powers(_transformed(field / self.scale), self._multiply)
+        return _restored(self._powers(waves, self._multiply)) / self.scale
+
+    def _powers(self, waves: Array, product: Callable[[Array], Array]) -> Array:
+        """Apply a product `alpha / 2` times."""
+        for _ in range(self.alpha // 2):
             waves = product(waves)
-        found: Array = idctn(waves, axes=(1, 2), norm="ortho")
-        return found
+        return waves
 
     def _solve(self, right: Array) -> Array:
         x = right.copy()
@@ -140,6 +147,16 @@ class LayeredCorrelation:
                 series -= g * g * _reciprocal(found[-1])
             found.append(series)
         return found
+
+
+def _transformed(field: Array) -> Array:
+    found: Array = dctn(field, axes=(1, 2), norm="ortho")
+    return found
+
+
+def _restored(waves: Array) -> Array:
+    found: Array = idctn(waves, axes=(1, 2), norm="ortho")
+    return found
 
 
 def _reciprocal(series: Array) -> Array:

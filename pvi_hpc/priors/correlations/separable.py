@@ -10,7 +10,7 @@ they are. Products with :math:`L`, its transpose and its inverse take
 one in every cell, also at the edges.
 
 A Cholesky factor would do as well, but data then tie far more unknowns to each other; see
-docs/theory/priors.md for figures.
+docs/theory/matern.md for figures.
 
 References
 ----------

@@ -222,7 +222,7 @@ def test_a_run_of_another_kind_takes_over_what_both_have():
 
 
 def test_the_example_of_the_documentation_is_valid():
-    text = (Path(__file__).parents[3] / "docs" / "theory" / "priors.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "theory" / "matern.md").read_text()
     (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     chosen = PriorSettings.model_validate(yaml.safe_load(example)["prior"])
     assert isinstance(chosen, MaternSettings)

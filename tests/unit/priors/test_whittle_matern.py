@@ -81,7 +81,8 @@ def test_along_an_edge_it_is_a_matern_field_too():
 @pytest.mark.parametrize("alpha", [2, 4])
 @pytest.mark.parametrize("length", [90.0, [60.0, 90.0, 150.0], BY_DEPTH])
 def test_petsc_and_cosine_transforms_are_one_prior(length, alpha):
-    both = [prior_of(length_m=length, alpha=alpha, solver=s) for s in ("cosine", "petsc")]
+    keys = {"length_m": length, "alpha": alpha, "unknowns": "cells"}
+    both = [prior_of(solver=solver, **keys) for solver in ("cosine", "petsc")]
     theta = torch.from_numpy(np.random.default_rng(1).standard_normal((2, 120)))
     found = [prior.from_normal(theta) for prior in both]
     torch.testing.assert_close(found[0], found[1], atol=1e-6, rtol=0)
@@ -92,6 +93,8 @@ CASES = {
     "constant": {},
     "3": {"alpha": 3},
     "by depth": {"length_m": [BY_DEPTH, 90.0, BY_DEPTH]},
+    "cells": {"unknowns": "cells"},
+    "cells by depth": {"length_m": BY_DEPTH, "alpha": 4, "unknowns": "cells"},
     "normal": {"marginal": "normal", "mean_m_s": (1700.0, 3000.0), "sd_m_s": (200.0, 500.0)},
     "unbounded": {
         "marginal": "normal", "mean_m_s": (1700.0, 3000.0), "sd_m_s": (100.0, 300.0),
@@ -214,7 +217,8 @@ def test_bounds_are_those_of_the_tables():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"solver": "cosine", "dip_deg": 10.0}, "'solver: cosine' needs lengths"),
+        ({"solver": "cosine", "dip_deg": 10.0}, "'solver: cosine' and 'unknowns: waves' need"),
+        ({"solver": "petsc", "unknowns": "waves"}, "'unknowns: waves' need lengths"),
         ({"alpha": 3, "length_m": BY_DEPTH}, "'alpha: 3' needs lengths that are numbers"),
         ({"alpha": 1}, "Input should be 2, 3 or 4"),
         ({"length_m": [10.0, -20.0, 10.0]}, "greater than 0"),

@@ -42,9 +42,9 @@ def holes():
     return active
 
 
-def waves(alpha):
+def waves(alpha, as_waves=False):
     z, y, x = (k * second_differences(n) for k, n in zip((4, 9, 2), SHAPE, strict=True))
-    return CosineCorrelation((1 + z[:, None, None] + y[:, None] + x) ** alpha)
+    return CosineCorrelation((1 + z[:, None, None] + y[:, None] + x) ** alpha, as_waves)
 
 
 def covariance():
@@ -84,6 +84,8 @@ needs_petsc = pytest.mark.skipif(not has_petsc(), reason="petsc4py is not instal
 CORRELATIONS = {
     "cosine 1": lambda: waves(1),
     "cosine 3": lambda: waves(3),
+    "cosine 2, waves": lambda: waves(2, as_waves=True),
+    "layered 4, waves": lambda: LayeredCorrelation(SHAPE, LAYERS, 4, waves=True),
     "layered 2": lambda: LayeredCorrelation(SHAPE, LAYERS, 2),
     "layered 4": lambda: LayeredCorrelation(SHAPE, LAYERS, 4),
     "separable": separable,

@@ -34,6 +34,14 @@ OPTIONS: Final = {
     "mg_levels_ksp_max_it": 2,
     "mg_levels_pc_type": "jacobi",
 }
+#: On several ranks PETSc finds pairs slowly: small aggregates and more smoothing instead.
+ON_RANKS: Final = {
+    **OPTIONS,
+    "pc_gamg_mat_coarsen_type": "misk",
+    "pc_gamg_aggressive_coarsening": 0,
+    "pc_gamg_threshold": 0.01,
+    "mg_levels_ksp_max_it": 3,
+}
 MOST_ITERATIONS: Final = 500
 _NUMBER = count()
 
@@ -114,7 +122,7 @@ class BoxSolver:
         prefix = f"pvi_box_{next(_NUMBER)}_"
         self._solver.setOptionsPrefix(prefix)
         options = petsc.Options(prefix)
-        for name, value in OPTIONS.items():
+        for name, value in (OPTIONS if grid.comm.size == 1 else ON_RANKS).items():
             options[name] = value
         self._solver.setTolerances(rtol=tolerance, atol=0.0, max_it=MOST_ITERATIONS)
         self._solver.setFromOptions()

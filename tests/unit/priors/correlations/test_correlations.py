@@ -1,6 +1,9 @@
 """Every correlation against dense algebra: its factor, inverse, precision and determinant."""
 
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -190,6 +193,30 @@ def test_petsc_gives_the_same_bits_again_and_after_a_pickle():
     first = correlation.correlate(xi)
     for other in (correlation, spde(), pickle.loads(pickle.dumps(correlation))):
         assert torch.equal(other.correlate(xi), first)
+
+
+THREADS = """
+import hashlib
+import numpy as np
+from pvi_hpc.library.make import make_prior
+
+tables = {"depth_m": [0], "lower_m_s": [1500], "upper_m_s": [2500], "length_m": [60, 150, 150]}
+prior = make_prior("whittle_matern", (20, 26, 28), 25.0, dip_deg=20, **tables)
+print(hashlib.sha256(prior.sample(np.random.default_rng(0), 1).tobytes()).hexdigest())
+"""
+
+
+@needs_petsc
+@pytest.mark.slow
+def test_bits_do_not_depend_on_the_threads_of_blas():
+    # So many cells that OpenBLAS would share a sum among threads.
+    found = []
+    for threads in ("1", "2"):
+        names = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"
+        environment = {**os.environ, **dict.fromkeys(names, threads)}
+        command = [sys.executable, "-c", THREADS]
+        found.append(subprocess.check_output(command, env=environment, text=True))
+    assert found[0] == found[1]
 
 
 @needs_petsc

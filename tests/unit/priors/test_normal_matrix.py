@@ -180,8 +180,8 @@ def test_impossible_settings_are_refused(keys, message):
 
 
 def test_settings_of_begun_runs_have_no_new_keys():
-    tree = settings(sd_m_s=[1, 1], lower_m_s=[1, 1], upper_m_s=[9e3, 9e3]).model_dump()
+    tree = settings(sd_m_s=[1, 1], lower_m_s=[1, 1], upper_m_s=[9e3, 9e3]).lasting()
     assert set(tree) == {
         "kind", "fixed_above_m", "depth_m", "lower_m_s", "upper_m_s", "mean_m_s", "sd_m_s",
     }  # fmt: skip
-    assert "precision" in settings(precision=[[1.0]]).model_dump()
+    assert "precision" in settings(precision=[[1.0]]).lasting()

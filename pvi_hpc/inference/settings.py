@@ -168,7 +168,10 @@ class InferenceSettings(Settings):
 
     method: MethodSettings = MethodSettings()
     family: FamilySettings = FamilySettings()
-    iterations: PositiveInt
+    iterations: Annotated[int, Field(ge=0)] = Field(
+        description="Number of iterations after the start; 0, with method vi only: the start "
+        "is the result."
+    )
     samples: PositiveInt = Field(2, description="Number of models simulated in one iteration.")
     shots_per_sample: PositiveInt | None = Field(
         None, description="Number of shots in a minibatch; null: all shots."
@@ -184,6 +187,15 @@ class InferenceSettings(Settings):
     use_data: bool = Field(
         True, description="false: without data, so that the run must return its prior."
     )
+
+    @model_validator(mode="after")
+    def _iterates(self) -> Self:
+        if not self.iterations and self.method.kind != "vi":
+            raise ValueError(
+                f"'iterations' must be at least 1 with 'method.kind: {self.method.kind}', "
+                "whose start is no result, got 0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _whole_designs(self) -> Self:

@@ -7,9 +7,15 @@ from vi_targets import GaussianTarget, precision_of
 
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.diagnostics.known_gaussian import gaussian_kl
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.inference.methods.vi import VariationalInference
-from pvi_hpc.inference.settings import HessianSettings, InferenceSettings, StartSettings
+from pvi_hpc.inference.settings import (
+    HessianSettings,
+    InferenceSettings,
+    OptimiserSettings,
+    StartSettings,
+)
 from pvi_hpc.inference.starts.lbfgs import ascent
 from pvi_hpc.inference.target import TargetValue
 from pvi_hpc.problem.likelihood import GaussianLikelihood
@@ -194,3 +200,25 @@ def test_lbfgs_polishes_what_adam_has_found():
     assert left[1] < 0.01 * left[0]
     with pytest.raises(ValueError, match="'polish' must be 0 with 'map_optimiser: lbfgs'"):
         StartSettings(map_iterations=5, map_optimiser="lbfgs", polish=3)
+
+
+def test_the_start_may_be_the_result():
+    family = MeanField.from_options(np.ones((1, 1, N), bool), MeanField.Options())
+
+    def made(start, **settings):
+        given = InferenceSettings(iterations=0, **settings)
+        return VariationalInference.from_settings(
+            family, ill_conditioned(), given, start, 1, VariationalInference.Options()
+        )
+
+    start = StartSettings(map_iterations=30, map_optimiser="lbfgs", map_step=0.1)
+    method = made(start)
+    state, _ = begin(method)
+    assert method.n_iterations == 30
+    assert method.fitted(state) is state.parameters
+    with pytest.raises(ConfigError, match="at least 1 without a start"):
+        made(StartSettings())
+    with pytest.raises(ConfigError, match=r"'inference\.optimiser\.average' must be 0"):
+        made(start, optimiser=OptimiserSettings(average=0.5))
+    with pytest.raises(ValueError, match=r"must be at least 1 with 'method\.kind: svgd'"):
+        InferenceSettings(iterations=0, method={"kind": "svgd"})

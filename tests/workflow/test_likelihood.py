@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.slow
+# Its parts are tested apart; a whole run of it takes minutes.
+pytestmark = pytest.mark.long
 
 LIKELIHOOD = {
     "mute": {"min_offset_m": 100, "taper_m": 60, "after": {"time_s": 0.5, "taper_s": 0.1}},

@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pvi_hpc.errors import NonFiniteError
+from pvi_hpc.errors import ConfigError, NonFiniteError
 from pvi_hpc.families.capabilities import NaturalGradient
 from pvi_hpc.families.family import LOCATION, Draw, Parameters
 from pvi_hpc.families.moments import mean_and_sd
@@ -51,6 +51,16 @@ class VariationalInference(ConfiguredMethod):
     def check(self) -> None:
         """Raise ConfigError where optimiser or start ask for what the family has not."""
         self.check_family()
+        if not self.n_iterations:
+            raise ConfigError(
+                "'inference.iterations' must be at least 1 without a start, got 0; or give "
+                "'start.map_iterations' or 'start.hessian'."
+            )
+        if not self.settings.iterations and self.settings.optimiser.average:
+            raise ConfigError(
+                "'inference.optimiser.average' must be 0 without iterations to average, got "
+                f"{self.settings.optimiser.average:g}; remove it."
+            )
 
     @cached_property
     def draws(self) -> Draws:

@@ -9,7 +9,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 # A process of pytest for each core; tests that share a group run one after another.
 PYTEST := python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup --ignore=tests/cluster
 
-.PHONY: help setup demo test test-quick test-long test-clusters test-faults lint docs sanitize format bench-solver bench-variational clean
+.PHONY: help setup demo test test-quick test-long test-clusters test-faults lint docs sanitize format bench-solver bench-variational bench-posterior clean
 
 help:
 	@echo "make demo        set up, invert a small synthetic survey, write its report"
@@ -22,6 +22,7 @@ help:
 	@echo "make docs        the documentation site, into build/docs"
 	@echo "make sanitize    the compiled kernels under address and undefined-behaviour checks"
 	@echo "make bench-variational  measure the variational methods; last line: JSON"
+	@echo "make bench-posterior  run the demo and the priors; last line: JSON"
 	@echo "make bench-solver  compare it with Devito and Deepwave (installs both in .venv-peers)"
 	@echo "make clean       remove the environment and build files (results stay)"
 
@@ -65,6 +66,9 @@ format: setup
 
 bench-variational: setup
 	python benchmarks/variational.py
+
+bench-posterior: setup
+	python benchmarks/posterior.py
 
 bench-solver: setup
 	python benchmarks/wave/compare.py

@@ -14,7 +14,11 @@ __all__ = ["histories"]
 
 
 def histories(view: RunView) -> Figure:
-    """Draw the ELBO, its last half, the reduced chi-squared, and log prior and log q."""
+    """Draw the ELBO, its last half, the reduced chi-squared, and log prior and log q.
+
+    In the start the log posterior of the mean stands for the ELBO; where a run is its start,
+    the last half is of that.
+    """
     history = view.history
     iteration = np.asarray(history["iteration"])
     phase = np.asarray(history.get("phase", np.ones(len(iteration))))
@@ -23,7 +27,8 @@ def histories(view: RunView) -> Figure:
     panels = figure.subplots(2, 2).ravel()
     _trace(panels[0], history, "elbo", "ELBO", "mean")
     variational = np.flatnonzero(phase > 0)
-    tail = variational[len(variational) // 2 :]
+    shown = variational if len(variational) else np.flatnonzero(np.isfinite(history["elbo"]))
+    tail = shown[len(shown) // 2 :]
     _trace(
         panels[1], {k: np.asarray(v)[tail] for k, v in history.items()}, "elbo", None, "mean"
     )
@@ -32,7 +37,8 @@ def histories(view: RunView) -> Figure:
     _log_scale(panels[2])
     _trace(panels[3], history, "log_prior", "log prior", "prior")
     _trace(panels[3], history, "log_q", "log q", "draw")
-    titles = ("ELBO", "ELBO, last half", "Reduced chi-squared", "log prior and log q")
+    elbo = "ELBO" if len(variational) else "Log posterior of the mean"
+    titles = (elbo, f"{elbo}, last half", "Reduced chi-squared", "log prior and log q")
     for axes, title in zip(panels, titles, strict=True):
         axes.set(title=title, xlabel="iteration")
         axes.grid(lw=0.3, color="#dddddd")

@@ -18,6 +18,7 @@ from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.grid import Grid
 from pvi_hpc.report.catalogue import CATALOGUE
 from pvi_hpc.report.gathers import receiver_line
+from pvi_hpc.report.histories import histories
 from pvi_hpc.report.pages import build_comparison, build_report, write_site
 from pvi_hpc.report.places import planes, slice_indices, wells
 from pvi_hpc.report.sections import extent
@@ -279,3 +280,14 @@ PROJECT = {
     "inference": {"iterations": 10},
     "runs": [{"name": "psvi"}],
 }
+
+
+def test_a_run_that_is_its_start_has_a_history_of_its_own():
+    view = example_view()
+    n = len(view.history["iteration"])
+    alone = {**view.history, "phase": np.zeros(n), "elbo": np.linspace(-9.0, -1.0, n)}
+    alone["elbo"][-1] = np.nan  # a sweep of noise has no density
+    panels = histories(replace(view, history=alone)).axes
+    assert panels[1].get_title() == "Log posterior of the mean, last half"
+    assert panels[1].lines
+    assert panels[1].lines[-1].get_ydata()[-1] == alone["elbo"][-2]

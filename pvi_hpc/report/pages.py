@@ -21,6 +21,7 @@ from pvi_hpc.report.tables import (
     score_rows,
 )
 from pvi_hpc.report.view import RunView
+from pvi_hpc.report.warnings import warnings_of
 from pvi_hpc.store.atomic import atomic_path, write_text
 
 __all__ = ["Page", "build_comparison", "build_report", "write_site"]
@@ -65,6 +66,7 @@ def build_comparison(views: Sequence[RunView]) -> Page:
         runs=[view.run for view in views],
         left_out=[view.run for view in views if view not in alike],
         rows=comparison_rows(list(views)),
+        warnings=warnings_of(views),
         restarts=restart_rows(views),
         figures={name: _embed(figure) for name, figure in figures.items()},
     )

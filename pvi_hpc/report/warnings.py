@@ -1,0 +1,84 @@
+"""Warnings of a report: what the figures say against the runs, and what can be done."""
+
+from collections.abc import Sequence
+from itertools import permutations
+from math import hypot
+from typing import Any, Final
+
+import yaml
+
+from pvi_hpc.plugins import load_plugin
+from pvi_hpc.report.scores import scores
+from pvi_hpc.report.view import RunView
+
+__all__ = ["warnings_of"]
+
+#: Excess of reduced chi-squared above 1 that a reader should know of.
+MISFIT: Final = 0.05
+#: Difference of two ELBOs, in its standard errors, that chance does not make.
+CERTAIN: Final = 3.0
+#: Remedies for a mean that has not arrived.
+REMEDY: Final = (
+    "spend more simulations on the mean ('start.map_iterations' with few 'map_shots', then "
+    "'start.polish')"
+)
+
+
+def warnings_of(views: Sequence[RunView]) -> list[str]:
+    """Return sentences about runs that have not converged or miss the data."""
+    found = [scores(view) for view in views]
+    told = [_misfit(view.run, its) for view, its in zip(views, found, strict=True)]
+    numbers = [(view, its) for view, its in zip(views, found, strict=True) if "elbo" in its]
+    for (richer, high), (poorer, low) in permutations(numbers, 2):
+        told.append(_below(richer, high, poorer, low))
+    return [sentence for sentence in told if sentence]
+
+
+def _misfit(run: str, found: dict[str, float]) -> str:
+    chi_squared = found.get("chi_squared_mean", 1.0)
+    if chi_squared <= 1 + MISFIT:
+        return ""
+    return (
+        f"The posterior mean of '{run}' has a reduced chi-squared of {chi_squared:.2f}: it "
+        f"does not fit the data to their noise. Either {REMEDY}, or the noise sd or the "
+        "simulation is wrong: look at the residuals, mute near offsets, or let the noise be inferred."
+    )
+
+
+def _below(
+    richer: RunView, high: dict[str, float], poorer: RunView, low: dict[str, float]
+) -> str:
+    """Return a warning where a family ends below the mean field that it contains."""
+    if not (richer.config and poorer.config) or not _contains(richer, poorer):
+        return ""
+    short = low["elbo"] - high["elbo"]
+    error = hypot(low.get("elbo_se", 0.0), high.get("elbo_se", 0.0))
+    if short <= CERTAIN * error:
+        return ""
+    return (
+        f"The ELBO of '{richer.run}' is {short:,.0f} nats below that of '{poorer.run}', which "
+        f"its family contains: it has not converged. Start it from gradients of noise "
+        f"('start.hessian: {{kind: noise}}'), or {REMEDY}."
+    )
+
+
+def _contains(richer: RunView, poorer: RunView) -> bool:
+    """Return whether two runs have one posterior, and the second a part of the family."""
+    trees = [yaml.safe_load(view.config) for view in (richer, poorer)]
+    if not all("inference" in tree for tree in trees):
+        return False
+    rich, poor = (tree["inference"]["family"]["kind"] for tree in trees)
+    alike = _posterior(trees[0]) == _posterior(trees[1])
+    return poor == "mean_field" != rich and _is_gaussian(rich) and alike
+
+
+def _posterior(tree: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the settings that say what a run approximates, and how."""
+    inference = tree["inference"]
+    sections = (tree["prior"], tree.get("likelihood"), tree["forward"])
+    return (*sections, inference["method"]["kind"], inference.get("coordinates"))
+
+
+def _is_gaussian(kind: str) -> bool:
+    family = load_plugin("pvi_hpc.families", kind, "inference.family.kind")
+    return all(hasattr(family, name) for name in ("informed", "reads"))

@@ -41,7 +41,8 @@ def _misfit(run: str, found: dict[str, float]) -> str:
     return (
         f"The posterior mean of '{run}' has a reduced chi-squared of {chi_squared:.2f}: it "
         f"does not fit the data to their noise. Either {REMEDY}, or the noise sd or the "
-        "simulation is wrong: look at the residuals, mute near offsets, or let the noise be inferred."
+        "simulation is wrong: look at the residuals, mute near offsets, or let the noise be "
+        "inferred."
     )
 
 

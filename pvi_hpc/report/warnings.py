@@ -65,19 +65,24 @@ def _below(
 
 def _contains(richer: RunView, poorer: RunView) -> bool:
     """Return whether two runs have one posterior, and the second a part of the family."""
-    trees = [yaml.safe_load(view.config) for view in (richer, poorer)]
-    if not all("inference" in tree for tree in trees):
+    first, second = (yaml.safe_load(view.config) for view in (richer, poorer))
+    rich, poor = (_settings(tree, "inference").get("family", {}) for tree in (first, second))
+    if poor.get("kind") != "mean_field" or rich.get("kind") in (None, "mean_field"):
         return False
-    rich, poor = (tree["inference"]["family"]["kind"] for tree in trees)
-    alike = _posterior(trees[0]) == _posterior(trees[1])
-    return poor == "mean_field" != rich and _is_gaussian(rich) and alike
+    return _is_gaussian(rich["kind"]) and _posterior(first) == _posterior(second)
 
 
-def _posterior(tree: dict[str, Any]) -> tuple[Any, ...]:
+def _posterior(tree: Any) -> list[Any]:
     """Return the settings that say what a run approximates, and how."""
-    inference = tree["inference"]
-    sections = (tree["prior"], tree.get("likelihood"), tree["forward"])
-    return (*sections, inference["method"]["kind"], inference.get("coordinates"))
+    inference = _settings(tree, "inference")
+    sections = [_settings(tree, name) for name in ("prior", "likelihood", "forward")]
+    return [*sections, inference.get("method"), inference.get("coordinates")]
+
+
+def _settings(tree: Any, section: str) -> dict[str, Any]:
+    """Return a section of a configuration; empty where there is none."""
+    found: dict[str, Any] = (tree.get(section) if isinstance(tree, dict) else None) or {}
+    return found
 
 
 def _is_gaussian(kind: str) -> bool:

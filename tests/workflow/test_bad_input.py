@@ -16,7 +16,7 @@ def changed(tree, section, **changes):
 
 CASES = {
     "unknown key": ({"inference": {"iterations": 6, "sampels": 2}}, "'inference.sampels'"),
-    "missing key": ({"prior": {"kind": "uniform"}}, "'prior.depth_m' is missing"),
+    "missing key": ({"prior": {"kind": "uniform"}}, "'prior.lower_m_s' is missing"),
     "grid too coarse": ({"forward": {"min_points_per_wavelength": 6}}, "points per wavelength"),
     "time step": ({"grid": {"shape": [10, 12, 12], "spacing_m": [20, 60, 60]}}, "time step"),
     "receivers outside": (

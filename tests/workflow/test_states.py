@@ -6,6 +6,7 @@ import sys
 import time
 
 import h5py
+import numpy as np
 import psutil
 import pytest
 
@@ -27,7 +28,7 @@ def assert_same(one, other):
     a, b = datasets(one), datasets(other)
     assert a.keys() == b.keys()
     for name in a:
-        assert a[name].tobytes() == b[name].tobytes(), name
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
 
 def test_without_its_last_checkpoint_a_run_has_no_posterior_until_it_is_done_again(

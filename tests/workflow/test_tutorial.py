@@ -9,6 +9,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
+# The mean field does not cover a bent posterior, and says so.
+@pytest.mark.filterwarnings("ignore::pvi_hpc.ConvergenceWarning")
 def test_the_tutorial_runs_and_its_families_rank_as_it_says():
     place = ROOT / "benchmarks" / "tutorial.py"
     spec = importlib.util.spec_from_file_location("tutorial", place)

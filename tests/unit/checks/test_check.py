@@ -359,7 +359,7 @@ def test_a_check_writes_nothing(tmp_path, monkeypatch):
 def test_the_model_map_has_the_last_word_on_the_start(monkeypatch):
     from pvi_hpc.problem.model_map import ModelMap
 
-    def refuse_start(cells, settings, start):
+    def refuse_start(*given):
         raise ConfigError("outside the bounds of a plug-in")
 
     monkeypatch.setattr(ModelMap, "build", refuse_start)

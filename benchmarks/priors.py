@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 
 from pvi_hpc.library.make import make_prior
 from pvi_hpc.numerics.petsc import BoxSolver
-from pvi_hpc.priors.coefficients import rotated_tensor
+from pvi_hpc.priors.correlations.coefficients import rotated_tensor
 from pvi_hpc.priors.correlations.operator import operator_matrix
 from pvi_hpc.priors.correlations.spde import SpdeCorrelation
 

@@ -20,11 +20,11 @@ from pvi_hpc.data.survey_file import file_hash, write_survey
 from pvi_hpc.execution.cluster.local import LocalExecutor
 from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.settings import ExecutionSettings
+from pvi_hpc.forward.acoustic.history.storage_choice import Choice, RunSize, choose_storage
+from pvi_hpc.forward.acoustic.history.storage_request import StorageWish
 from pvi_hpc.forward.acoustic.setup import AcousticSetup
 from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
 from pvi_hpc.forward.acoustic.stability import max_time_step
-from pvi_hpc.forward.acoustic.storage_choice import Choice, RunSize, choose_storage
-from pvi_hpc.forward.acoustic.storage_request import StorageWish
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
 

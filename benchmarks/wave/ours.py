@@ -6,8 +6,8 @@ from case import Case
 from mpi4py import MPI
 
 from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver, SolverSettings
-from pvi_hpc.forward.acoustic.storage_choice import RunSize, choose_storage
-from pvi_hpc.forward.acoustic.storage_request import StorageWish
+from pvi_hpc.forward.acoustic.history.storage_choice import RunSize, choose_storage
+from pvi_hpc.forward.acoustic.history.storage_request import StorageWish
 
 __all__ = ["Peer"]
 

@@ -15,7 +15,7 @@ from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.diagnostics.calibration import Calibration, CalibrationProblem
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.settings import ExecutionSettings
-from pvi_hpc.report.calibration import draw_calibration
+from pvi_hpc.report.figures.calibration import draw_calibration
 from pvi_hpc.report.style import png
 from pvi_hpc.run.calibrate import calibrate
 from pvi_hpc.store.atomic import atomic_path, write_text

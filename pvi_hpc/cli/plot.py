@@ -38,7 +38,7 @@ def plot_priors(config: str, only: str | None, draws: int, seed: int) -> list[st
         If a prior cannot be made, or has no unknown cells.
     """
     from pvi_hpc.config import load_project
-    from pvi_hpc.report.prior_draws import draw_prior
+    from pvi_hpc.report.figures.prior_draws import draw_prior
     from pvi_hpc.report.style import png
     from pvi_hpc.store.atomic import atomic_path
     from pvi_hpc.store.layout import ProjectPaths

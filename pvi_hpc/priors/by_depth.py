@@ -11,7 +11,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from pvi_hpc.errors import Finding, warning
 from pvi_hpc.grid import Cells
 from pvi_hpc.plugins import Depths, Values
-from pvi_hpc.priors.cell_files import ArrayFile, read_array
+from pvi_hpc.priors.correlations.cell_files import ArrayFile, read_array
 from pvi_hpc.priors.prior import IndependentPrior
 from pvi_hpc.priors.settings import PriorSettings
 

@@ -16,8 +16,8 @@ from scipy.sparse import csr_array
 
 from pvi_hpc.errors import ConfigError, Finding
 from pvi_hpc.grid import Cells
-from pvi_hpc.priors.cell_files import ArrayFile, read_matrix
 from pvi_hpc.priors.copula import CopulaPrior
+from pvi_hpc.priors.correlations.cell_files import ArrayFile, read_matrix
 from pvi_hpc.priors.correlations.factors import (
     DenseFactor,
     Factor,

@@ -14,7 +14,7 @@ from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Cells
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
 from pvi_hpc.priors.by_depth import ByDepthPrior, Table, TableSettings
-from pvi_hpc.priors.cell_files import ArrayFile
+from pvi_hpc.priors.correlations.cell_files import ArrayFile
 from pvi_hpc.priors.prior import THETA_MAX
 from pvi_hpc.priors.settings import PriorSettings
 

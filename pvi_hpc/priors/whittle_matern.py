@@ -20,7 +20,6 @@ from pydantic import Field, model_validator
 from pvi_hpc.errors import ConfigError, Finding, ok
 from pvi_hpc.grid import Cells
 from pvi_hpc.numerics.petsc import has_petsc
-from pvi_hpc.priors.coefficients import AngleValues, LengthValues, rotated_tensor
 from pvi_hpc.priors.copula import CopulaPrior
 from pvi_hpc.priors.correlated import (
     CorrelatedSettings,
@@ -28,6 +27,7 @@ from pvi_hpc.priors.correlated import (
     marginal_kind,
     marginal_of,
 )
+from pvi_hpc.priors.correlations.coefficients import AngleValues, LengthValues, rotated_tensor
 from pvi_hpc.priors.correlations.correlation import Correlation
 from pvi_hpc.priors.correlations.cosine import CosineCorrelation, second_differences
 from pvi_hpc.priors.correlations.layered import LayeredCorrelation

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from pvi_hpc.report.gathers import gathers, traces
-from pvi_hpc.report.geometry import geometry
-from pvi_hpc.report.histories import histories
-from pvi_hpc.report.models import calibration, draws, sections, spread, updates
+from pvi_hpc.report.figures.gathers import gathers, traces
+from pvi_hpc.report.figures.geometry import geometry
+from pvi_hpc.report.figures.histories import histories
+from pvi_hpc.report.figures.models import calibration, draws, sections, spread, updates
+from pvi_hpc.report.figures.well_logs import well_logs
 from pvi_hpc.report.view import RunView
-from pvi_hpc.report.well_logs import well_logs
 
 __all__ = ["CATALOGUE", "Entry"]
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pvi_hpc.report.catalogue import CATALOGUE
-from pvi_hpc.report.models import comparison
+from pvi_hpc.report.figures.models import comparison
 from pvi_hpc.report.restarts import restart_rows
 from pvi_hpc.report.style import DPI, png
 from pvi_hpc.report.tables import (

@@ -13,7 +13,7 @@ from pvi_hpc.data.survey_file import file_hash
 from pvi_hpc.errors import CheckpointError, StopRequestedError
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.history import History
-from pvi_hpc.priors.cell_files import files_of
+from pvi_hpc.priors.correlations.cell_files import files_of
 from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.run.controller import Controller, Progress, from_tree

@@ -10,7 +10,7 @@ from pvi_hpc.forward.acoustic.acoustic_solver import (
     SolverSettings,
     decomposition,
 )
-from pvi_hpc.forward.acoustic.storage import Storage
+from pvi_hpc.forward.acoustic.history.storage import Storage
 
 NT = 90
 

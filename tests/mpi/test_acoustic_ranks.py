@@ -5,7 +5,7 @@ import pytest
 
 from pvi_hpc.errors import SolverError
 from pvi_hpc.forward.acoustic.acoustic_solver import SolverSettings, decomposition
-from pvi_hpc.forward.acoustic.storage import Storage, estimate_memory
+from pvi_hpc.forward.acoustic.history.storage import Storage, estimate_memory
 
 CASES = [  # shape, free surface, order, ranks, blocks along z, y, x
     ("19,22,17", 0, 8, 2, (1, 2, 1)),

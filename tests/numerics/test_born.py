@@ -5,7 +5,7 @@ import pytest
 from acoustic import model, points, ricker, settings
 
 from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver
-from pvi_hpc.forward.acoustic.storage import Storage
+from pvi_hpc.forward.acoustic.history.storage import Storage
 
 SURFACES = pytest.mark.parametrize("free_surface", [False, True], ids=["absorbing", "free"])
 ORDERS = pytest.mark.parametrize("order", [4, 8, 12])

@@ -12,7 +12,7 @@ from pvi_hpc.diagnostics.pareto import k_hat_along, pareto_k
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.numerics.random import keyed_rng
-from pvi_hpc.report.calibration import draw_calibration
+from pvi_hpc.report.figures.calibration import draw_calibration
 from pvi_hpc.report.style import png
 from pvi_hpc.run.calibrate import calibrate
 

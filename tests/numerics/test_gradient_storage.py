@@ -8,8 +8,8 @@ from acoustic import model, points, ricker, settings
 
 from pvi_hpc.errors import ConfigError, SolverError
 from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver
+from pvi_hpc.forward.acoustic.history.storage import Storage
 from pvi_hpc.forward.acoustic.revolve import schedule
-from pvi_hpc.forward.acoustic.storage import Storage
 
 NT = 150
 EXACT = [

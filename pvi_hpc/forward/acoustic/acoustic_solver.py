@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from pvi_hpc.data.survey import Component
 from pvi_hpc.errors import SolverError
 from pvi_hpc.forward.acoustic.component import integrate, integrate_adjoint
+from pvi_hpc.forward.acoustic.history.storage import Storage, native_storage
 from pvi_hpc.forward.acoustic.native_run import NativeArrays, Run
 from pvi_hpc.forward.acoustic.solver_settings import (
     SolverSettings,
     decomposition,
     native_config,
 )
-from pvi_hpc.forward.acoustic.storage import Storage, native_storage
 from pvi_hpc.forward.collective import on_every_rank
 from pvi_hpc.forward.mpi import this_process
 

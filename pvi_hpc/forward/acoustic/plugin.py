@@ -17,11 +17,11 @@ from pvi_hpc.forward.acoustic.checks import (
     check_time_step,
     check_wavelet,
 )
+from pvi_hpc.forward.acoustic.history.storage_choice import Choice, RunSize, choose_storage
+from pvi_hpc.forward.acoustic.history.storage_request import StorageWish
 from pvi_hpc.forward.acoustic.settings import AcousticSettings
 from pvi_hpc.forward.acoustic.setup import AcousticSetup
 from pvi_hpc.forward.acoustic.solver_settings import SolverSettings, decomposition
-from pvi_hpc.forward.acoustic.storage_choice import Choice, RunSize, choose_storage
-from pvi_hpc.forward.acoustic.storage_request import StorageWish
 from pvi_hpc.forward.problem import Domain, SimulationCost, Solver
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.forward.weighting import Weighting
@@ -104,7 +104,7 @@ class AcousticProblem:
     def measure(self, survey: Survey) -> Iterator[Finding]:
         """Measure the gradient with the run's storage against the exact one."""
         # Imported here: it loads MPI.
-        from pvi_hpc.forward.acoustic.storage_error import gradient_error
+        from pvi_hpc.forward.acoustic.history.storage_error import gradient_error
 
         setup = self._setup(survey)
         storage = _storage(setup, _most_receivers(survey), self.domain.ranks).storage

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver
+from pvi_hpc.forward.acoustic.history.storage import Storage, estimate_memory
 from pvi_hpc.forward.acoustic.library import load
-from pvi_hpc.forward.acoustic.storage import Storage, estimate_memory
 from pvi_hpc.selftest.solver.case import Array, VerifyCase
 
 __all__ = [

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from pvi_hpc.cli.app import app
 from pvi_hpc.config import parse_project
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.report.prior_draws import draw_prior
+from pvi_hpc.report.figures.prior_draws import draw_prior
 
 
 def tree(**prior):

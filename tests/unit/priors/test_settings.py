@@ -6,7 +6,7 @@ from pydantic import PositiveFloat, ValidationError
 from pvi_hpc.grid import Grid
 from pvi_hpc.plugins import choice as module
 from pvi_hpc.priors import PriorSettings
-from pvi_hpc.priors.cell_files import files_of
+from pvi_hpc.priors.correlations.cell_files import files_of
 from pvi_hpc.priors.uniform import UniformSettings
 
 UNIFORM = {"kind": "uniform", "depth_m": [0], "lower_m_s": [1500], "upper_m_s": [3000]}

@@ -16,7 +16,7 @@ from pvi_hpc.library.make import make_prior
 from pvi_hpc.numerics.petsc import has_petsc
 from pvi_hpc.priors import load_prior, map_faults, prior_bounds
 from pvi_hpc.priors.capabilities import GaussianPrecision
-from pvi_hpc.priors.coefficients import rotated_tensor
+from pvi_hpc.priors.correlations.coefficients import rotated_tensor
 from pvi_hpc.priors.correlations.separable import matern_correlation
 from pvi_hpc.priors.uniform import Uniform
 from pvi_hpc.priors.whittle_matern import WhittleMatern, WhittleMaternSettings

@@ -17,11 +17,11 @@ from pvi_hpc.data.survey import Shot, Survey, Wavelet
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.grid import Grid
 from pvi_hpc.report.catalogue import CATALOGUE
-from pvi_hpc.report.gathers import receiver_line
-from pvi_hpc.report.histories import histories
+from pvi_hpc.report.figures.gathers import receiver_line
+from pvi_hpc.report.figures.histories import histories
+from pvi_hpc.report.figures.sections import extent
 from pvi_hpc.report.pages import build_comparison, build_report, write_site
 from pvi_hpc.report.places import planes, slice_indices, wells
-from pvi_hpc.report.sections import extent
 from pvi_hpc.report.view import load_view
 from pvi_hpc.store.posterior_file import write_posterior
 from pvi_hpc.store.predictive_file import write_predictive

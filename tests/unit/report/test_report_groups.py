@@ -7,7 +7,7 @@ import pytest
 from report_example import FACTS, example_view
 
 from pvi_hpc.grid import Grid
-from pvi_hpc.report.gathers import gathers
+from pvi_hpc.report.figures.gathers import gathers
 from pvi_hpc.report.tables import group_rows, noise_rows, provenance_rows, score_rows
 from pvi_hpc.store.predictive_file import GroupMisfits
 

@@ -6,11 +6,15 @@ import pytest
 from pydantic import ValidationError
 
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.forward.acoustic.history.storage import Storage, estimate_memory
+from pvi_hpc.forward.acoustic.history.storage_choice import (
+    RunSize,
+    choose_storage,
+    longest_rule,
+)
+from pvi_hpc.forward.acoustic.history.storage_request import StorageWish
 from pvi_hpc.forward.acoustic.settings import GradientSettings
 from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
-from pvi_hpc.forward.acoustic.storage import Storage, estimate_memory
-from pvi_hpc.forward.acoustic.storage_choice import RunSize, choose_storage, longest_rule
-from pvi_hpc.forward.acoustic.storage_request import StorageWish
 
 #: 400 x 400 x 200 cells, 2000 steps: the case that must fit 12 GB.
 LARGE = SolverSettings((200, 400, 400), (20.0,) * 3, 2e-3, 4500.0, 5.0)

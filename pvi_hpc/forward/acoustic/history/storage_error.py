@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver
+from pvi_hpc.forward.acoustic.history.storage import Storage
 from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
-from pvi_hpc.forward.acoustic.storage import Storage
 
 __all__ = ["gradient_error"]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pvi_hpc.config.project import ReportSettings, Run
 from pvi_hpc.grid import Grid
 from pvi_hpc.priors.load import load_prior
+from pvi_hpc.report.figures.sections import extent
 from pvi_hpc.report.places import Plane, plane_title, planes, slice_indices
-from pvi_hpc.report.sections import extent
 from pvi_hpc.report.style import Scale
 
 __all__ = ["draw_prior"]

@@ -10,7 +10,7 @@ from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Cells
 from pvi_hpc.plugins import Depths, Settings
-from pvi_hpc.priors.cell_files import ArrayFile, read_array
+from pvi_hpc.priors.correlations.cell_files import ArrayFile, read_array
 
 __all__ = ["AngleValues", "LengthValues", "rotated_tensor"]
 

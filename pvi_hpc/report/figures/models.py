@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import halfnorm
 
+from pvi_hpc.report.figures.sections import Column, draw_sections
 from pvi_hpc.report.scores import coverage
-from pvi_hpc.report.sections import Column, draw_sections
 from pvi_hpc.report.style import (
     COLOURS,
     Scale,

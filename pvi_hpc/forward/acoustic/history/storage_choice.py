@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.forward.acoustic.history.storage import Storage, estimate_memory
+from pvi_hpc.forward.acoustic.history.storage_request import StorageWish
 from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
-from pvi_hpc.forward.acoustic.storage import Storage, estimate_memory
-from pvi_hpc.forward.acoustic.storage_request import StorageWish
 
 __all__ = ["Choice", "RunSize", "choose_storage", "longest_rule"]
 

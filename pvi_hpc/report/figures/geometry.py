@@ -4,8 +4,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from pvi_hpc.report.figures.sections import extent, thin
 from pvi_hpc.report.places import KM, PLANES, slice_indices, wells
-from pvi_hpc.report.sections import extent, thin
 from pvi_hpc.report.style import COLOURS
 from pvi_hpc.report.view import RunView
 

@@ -91,7 +91,7 @@ def test_a_program_of_a_user_has_the_bits_of_a_local_run_on_slurm(tmp_path, slur
         write_project(folder)
         tree = yaml.safe_load((folder / "tiny.yaml").read_text())
         del tree["forward"], tree["survey"], tree["report"]
-        data = {"data": str(observed(tmp_path)), "noise_sd": 0.001}
+        data = {"data": str(observed(tmp_path)), "noise_sd": 0.001, "memory_gb": 0.2}
         tree["grid"] = {"shape": list(SHAPE), "spacing_m": SPACING}
         tree["forward"] = {**command(program), **data}
         tree["runs"][0]["execution"] = {"workers": 2, "ranks": 1}

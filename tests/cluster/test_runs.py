@@ -139,5 +139,5 @@ def test_the_doctor_finds_a_batch_system_fit(kind, project, request):
         timeout=800,
         check=False,
     )
-    assert done.stdout.rstrip().endswith("11 passed, 0 failed"), done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("12 passed, 0 failed"), done.stdout + done.stderr
     wait_until(lambda: not cluster.jobs(), 15, "The end of all jobs")

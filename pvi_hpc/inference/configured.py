@@ -110,7 +110,7 @@ class ConfiguredMethod(ABC):
             )
         if self.start.hessian is not None:
             if self.start.hessian.kind == "noise":
-                check_noise(self.family, self.start.hessian)
+                check_noise(self.family)
             else:
                 probes_of(self.family, self.start.hessian, self.seed)  # refuses impossible ones
 

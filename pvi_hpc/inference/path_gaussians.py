@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pvi_hpc.numerics.reproducible import combine, inner_products, one_thread
+from pvi_hpc.numerics.reproducible import combine, dot, inner_products, one_thread
 from pvi_hpc.numerics.standard_normal import log_density
 
 __all__ = ["PathGaussian", "Point", "gaussians_along"]
@@ -116,7 +116,7 @@ def gaussians_along(path: Sequence[Point]) -> Iterator[tuple[int, PathGaussian]]
     changes: list[Array] = []
     for i in range(1, len(path)):
         s, z = path[i].x - path[i - 1].x, path[i - 1].gradient - path[i].gradient
-        if _dot(s, z) > LEAST_CURVATURE * _dot(z, z):
+        if dot(s, z) > LEAST_CURVATURE * dot(z, z):
             alpha = _diagonal(alpha, s, z)
             steps, changes = [*steps, s][-PAIRS:], [*changes, z][-PAIRS:]
         if not steps or not (np.isfinite(alpha) & (alpha > 0)).all():
@@ -148,10 +148,5 @@ def _gaussian(point: Point, alpha: Array, s: Array, z: Array) -> PathGaussian:
 
 
 def _diagonal(alpha: Array, s: Array, z: Array) -> Array:
-    a, b, c = _dot(z, alpha * z), _dot(z, s), _dot(s, s / alpha)
+    a, b, c = dot(z, alpha * z), dot(z, s), dot(s, s / alpha)
     return np.asarray(1 / (a / (b * alpha) + z * z / b - a * s * s / (b * c * alpha**2)))
-
-
-def _dot(x: Array, y: Array) -> float:
-    # Not a BLAS product, whose order of addition depends on threads.
-    return float(np.sum(x * y))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pvi_hpc.families.family import Parameters
 from pvi_hpc.inference.path_gaussians import Point
+from pvi_hpc.numerics.reproducible import dot
 
 __all__ = ["PathSearch", "fresh_search"]
 
@@ -109,7 +110,7 @@ class PathSearch:
             m["done"][p] = 1
             return
         direction = _direction(self.path(p)[-PAIRS - 1 :])
-        slope = _dot(gradient, direction)
+        slope = dot(gradient, direction)
         m["direction"][p] = torch.from_numpy(direction)
         m["slope"][p], m["length"][p] = slope, 1.0
         if not slope > 0:
@@ -128,22 +129,17 @@ def _direction(points: list[Point]) -> Array:
     pairs = []
     for before, after in pairwise(points):
         s, z = after.x - before.x, before.gradient - after.gradient
-        if _dot(s, z) > 1e-12 * _dot(z, z):
+        if dot(s, z) > 1e-12 * dot(z, z):
             pairs.append((s, z))
     if not pairs:
-        size = np.sqrt(_dot(gradient, gradient))
+        size = np.sqrt(dot(gradient, gradient))
         return np.asarray(gradient / max(1.0, size))
     q, weights = gradient.copy(), []
     for s, z in reversed(pairs):
-        weights.append(_dot(s, q) / _dot(s, z))
+        weights.append(dot(s, q) / dot(s, z))
         q -= weights[-1] * z
     s, z = pairs[-1]
-    q *= _dot(s, z) / _dot(z, z)
+    q *= dot(s, z) / dot(z, z)
     for (s, z), weight in zip(pairs, reversed(weights), strict=True):
-        q += s * (weight - _dot(z, q) / _dot(s, z))
+        q += s * (weight - dot(z, q) / dot(s, z))
     return q
-
-
-def _dot(x: Array, y: Array) -> float:
-    # Not a BLAS product, whose order of addition depends on threads.
-    return float(np.sum(x * y))

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 __all__ = [
     "combine",
+    "dot",
     "exp",
     "inner_products",
     "log",
@@ -69,6 +71,14 @@ def inner_products(a: Tensor, b: Tensor) -> Tensor:
     """Return `a_i . b_j` in float64, `(R, n), (S, n) -> (R, S)`, in one thread, no gradient."""
     x, y = a.detach().numpy(), b.detach().numpy()
     return torch.from_numpy(np.einsum("rn,sn->rs", x, y, dtype=np.float64))
+
+
+def dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Return the inner product of two arrays of one shape.
+
+    It is not a product of BLAS, whose order of addition depends on threads.
+    """
+    return float(np.sum(a * b))
 
 
 def combine(weights: Tensor, rows: Tensor) -> Tensor:

@@ -47,9 +47,8 @@ class Posterior:
         """Evaluate at `theta` `(S, n)`, with a batch each or all shots."""
         rows = theta.detach().double()
         coordinates = self.map.coordinates
-        gradient = -coordinates.precision(
-            rows
-        )  # Of the prior; backward adds that of the data, in place.
+        # Of the prior; backward adds that of the data, in place.
+        gradient = -coordinates.precision(rows)
         leaves = [row.detach().requires_grad_() for row in rows]
         for leaf, its in zip(leaves, gradient, strict=True):
             leaf.grad = its

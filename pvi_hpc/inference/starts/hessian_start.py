@@ -29,7 +29,7 @@ from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.numerics.reproducible import log
 
-__all__ = ["HESSIAN", "HessianStart", "informed", "probes_of"]
+__all__ = ["HESSIAN", "HessianStart", "informed", "no_start", "probes_of"]
 
 #: Name in a state's memory.
 HESSIAN: Final = "hessian"
@@ -114,11 +114,16 @@ def probes_of(family: Family, settings: HessianSettings, seed: int) -> Probes:
         grid = couplings_of(family)
         return Columns(np.ones((1, 1, family.n), bool) if grid is None else grid.active)
     if not isinstance(family, IndependentStart):
-        raise ConfigError(
-            "'start.hessian' must be null for a family that cannot start from an sd of each "
-            f"cell, got {type(family).__name__}, which has no 'independent'; remove it."
-        )
+        raise no_start(family)
     return Signs(family.n, seed)
+
+
+def no_start(family: Family) -> ConfigError:
+    """Return what to tell of a family that no curvature can start."""
+    return ConfigError(
+        "'start.hessian' must be null for a family that cannot start from an sd of each "
+        f"cell, got {type(family).__name__}, which has no 'independent'; remove it."
+    )
 
 
 def informed(family: Family, mu: Tensor, precision: Precision, probes: Probes) -> Parameters:

@@ -20,6 +20,7 @@ from pvi_hpc.inference.starts.line_search import LineSearch
 from pvi_hpc.inference.starts.map_search import start_info
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
+from pvi_hpc.numerics.reproducible import dot
 
 __all__ = ["LBFGS", "LbfgsSearch", "fresh_pairs"]
 
@@ -86,7 +87,7 @@ class LbfgsSearch:
             memory["begun"].fill_(1)
             _copy(memory, {BEST: mu, "best_gradient": gradient})
             return self._turn(memory, loss)
-        slope = -_dot(gradient.numpy(), memory["direction"].numpy())
+        slope = -dot(gradient.numpy(), memory["direction"].numpy())
         before = _search(memory)
         search = before.told(loss, slope)
         if search.low != before.low:
@@ -102,7 +103,7 @@ class LbfgsSearch:
             step = memory[BEST] - memory[POINT]
             change = memory["gradient"] - memory["best_gradient"]
             # Only a positive product keeps the approximation positive definite.
-            if memory["direction"].any() and _dot(step.numpy(), change.numpy()) > 0:
+            if memory["direction"].any() and dot(step.numpy(), change.numpy()) > 0:
                 for name, newest in (("steps", step), ("changes", change)):
                     memory[name].copy_(torch.cat([memory[name][1:], newest[None]]))
         elif not memory["changes"].any():
@@ -115,7 +116,7 @@ class LbfgsSearch:
         steps, changes = memory["steps"].numpy(), memory["changes"].numpy()
         direction = ascent(gradient, steps, changes, self.length)
         memory["direction"].copy_(torch.from_numpy(direction))
-        promise = _dot(gradient, direction)
+        promise = dot(gradient, direction)
         _store(memory, LineSearch.along(loss, -promise, 1.0))
         known = bool(memory["changes"].any())
         return promise == 0 or (known and self.gain is not None and 0.5 * promise < self.gain)
@@ -130,15 +131,15 @@ def ascent(gradient: Array, steps: Array, changes: Array, length: float) -> Arra
     known = [k for k in range(len(steps)) if changes[k].any()]
     q, weights = gradient.copy(), {}
     for k in reversed(known):
-        weights[k] = _dot(steps[k], q) / _dot(steps[k], changes[k])
+        weights[k] = dot(steps[k], q) / dot(steps[k], changes[k])
         q -= weights[k] * changes[k]
     if known:
         s, y = steps[known[-1]], changes[known[-1]]
-        q *= _dot(s, y) / _dot(y, y)
+        q *= dot(s, y) / dot(y, y)
     else:
         q *= length / max(float(np.abs(q).max()), np.finfo(float).tiny)
     for k in known:
-        q += steps[k] * (weights[k] - _dot(changes[k], q) / _dot(steps[k], changes[k]))
+        q += steps[k] * (weights[k] - dot(changes[k], q) / dot(steps[k], changes[k]))
     return q
 
 
@@ -155,8 +156,3 @@ def _store(memory: Parameters, search: LineSearch) -> None:
 def _copy(memory: Parameters, values: Parameters) -> None:
     for name, value in values.items():
         memory[name].copy_(value)
-
-
-def _dot(a: Array, b: Array) -> float:
-    # Not a BLAS product, whose order of addition depends on threads.
-    return float(np.sum(a * b))

@@ -24,7 +24,7 @@ from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.method import Evaluations
 from pvi_hpc.inference.settings import HessianSettings
-from pvi_hpc.inference.starts.hessian_start import HESSIAN
+from pvi_hpc.inference.starts.hessian_start import HESSIAN, no_start
 from pvi_hpc.inference.starts.map_search import start_info
 from pvi_hpc.inference.starts.noise_sums import NoiseSums, root_of_diagonal, sums_of
 from pvi_hpc.inference.state import State
@@ -101,15 +101,16 @@ class NoiseStart:
         memory[HESSIAN] = sums
         state = replace(state, iteration=state.iteration + 1, memory=memory)
         if sweep + 1 == self.settings.sweeps and self.settings.shrink != "auto":
-            state = self._started(state, float(self.settings.shrink))
+            share = float(self.settings.shrink)
+            state = _started(state, self._parameters(state, mu, share))
         return state, _info(state.iteration - 1, count)
 
     def _choose(self, state: State) -> tuple[State, Info]:
         """Start from the share of the largest ELBO; without couplings there is no choice."""
-        if not is_coupled(self.family):
-            state = self._started(state, 1.0)
-            return replace(state, iteration=state.iteration + 1), _info(state.iteration)
         i, mu = state.iteration, state.parameters[LOCATION].double()
+        if not is_coupled(self.family):
+            state = _started(state, self._parameters(state, mu, 1.0))
+            return replace(state, iteration=i + 1), _info(i)
         pair = [self._normal(self.settings.sweeps, draw) for draw in range(PAIR // 2)]
         eps = torch.stack([sign * x for x in pair for sign in (1, -1)])
         found = [self._parameters(state, mu, share) for share in SHARES]
@@ -120,17 +121,10 @@ class NoiseStart:
         log_q = torch.cat([self.family.log_q(parameters, eps) for parameters in found])
         terms = (value.log_likelihood + value.log_prior - log_q).reshape(len(found), -1)
         best = int(terms.mean(dim=1).argmax())
-        state = self._started(replace(state, iteration=i + 1), SHARES[best])
+        state = _started(replace(state, iteration=i + 1), found[best])
         its = torch.arange(best * len(eps), (best + 1) * len(eps))
         info = start_info(HESSIAN, i, value.only(its), SHARES[best])
         return state, info
-
-    def _started(self, state: State, share: float) -> State:
-        mu = state.parameters[LOCATION].double()
-        for name, value in self._parameters(state, mu, share).items():
-            state.parameters[name].copy_(value)
-        memory = {name: value for name, value in state.memory.items() if name != HESSIAN}
-        return replace(state, memory=memory)
 
     def _parameters(self, state: State, mu: Tensor, share: float) -> Parameters:
         """Return the parameters around `mu`, with a share of the couplings."""
@@ -149,18 +143,23 @@ class NoiseStart:
         return torch.from_numpy(rng.standard_normal(self.family.n))
 
 
+def _started(state: State, parameters: Parameters) -> State:
+    """Set the parameters in place, and forget the sums."""
+    for name, value in parameters.items():
+        state.parameters[name].copy_(value)
+    memory = {name: value for name, value in state.memory.items() if name != HESSIAN}
+    return replace(state, memory=memory)
+
+
 def key(seed: int, sweep: int, draw: int) -> int:
     """Return the key of the noise of a draw, which workers know shots by."""
     return int(keyed_rng(seed, "key of noise", sweep, draw).integers(2**53))
 
 
-def check_noise(family: Family, settings: HessianSettings) -> None:
+def check_noise(family: Family) -> None:
     """Raise ConfigError if a family cannot start from gradients of noise."""
     if not isinstance(family, InformedStart | IndependentStart):
-        raise ConfigError(
-            "'start.hessian' must be null for a family that cannot start from an sd of each "
-            f"cell, got {type(family).__name__}, which has no 'independent'; remove it."
-        )
+        raise no_start(family)
 
 
 def noise_evaluations(family: Family, settings: HessianSettings, step: int) -> Evaluations:

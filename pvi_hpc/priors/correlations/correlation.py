@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pvi_hpc.numerics.reproducible import dot
+
 __all__ = ["Correlation", "by_rows", "near_field"]
 
 Array = NDArray[np.float64]
@@ -77,19 +79,19 @@ def near_field(correlation: Correlation, field: Tensor, largest: float) -> Tenso
     xi = np.zeros_like(z)
     residual = z.copy()
     gradient = _one(correlation.correlate_back, residual)
-    direction, size = gradient.copy(), _square(gradient)
+    direction, size = gradient.copy(), dot(gradient, gradient)
     for _ in range(START_STEPS):
-        if size == 0 or np.sqrt(_square(residual) / len(z)) <= START_ERROR:
+        if size == 0 or np.sqrt(dot(residual, residual) / len(z)) <= START_ERROR:
             break
         moved = _one(correlation.correlate, direction)
-        step = size / _square(moved)
+        step = size / dot(moved, moved)
         room = _room(xi, direction, largest)
         if step >= room:
             xi = xi + room * direction
             break
         xi, residual = xi + step * direction, residual - step * moved
         gradient = _one(correlation.correlate_back, residual)
-        before, size = size, _square(gradient)
+        before, size = size, dot(gradient, gradient)
         direction = gradient + size / before * direction
     return torch.from_numpy(xi)
 
@@ -104,8 +106,3 @@ def _room(xi: Array, direction: Array, largest: float) -> float:
     moving = direction != 0
     ahead = np.where(direction > 0, largest - xi, largest + xi)[moving]
     return float((ahead / np.abs(direction[moving])).min(initial=np.inf))
-
-
-def _square(x: Array) -> float:
-    # A sum of NumPy, not a product of BLAS, whose bits depend on its threads.
-    return float((x * x).sum())

@@ -15,6 +15,7 @@ from pvi_hpc.inference.starts.hessian_start import probes_of
 from pvi_hpc.inference.starts.noise_start import check_noise, noise_evaluations
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
+from pvi_hpc.numerics.petsc import has_petsc, load_petsc
 from pvi_hpc.plugins import NoOptions, Settings
 
 __all__ = ["DRAWS", "ConfiguredMethod"]
@@ -108,6 +109,8 @@ class ConfiguredMethod(ABC):
                 "'inference.optimiser.kind: natural' needs a family that knows its Fisher "
                 f"information, got '{self.settings.family.kind}'; choose 'adam'."
             )
+        if self.start.lbfgs != "own" and not has_petsc():
+            load_petsc(f"'start.lbfgs: {self.start.lbfgs}'")  # which says what to do
         if self.start.hessian is not None:
             if self.start.hessian.kind == "noise":
                 check_noise(self.family)

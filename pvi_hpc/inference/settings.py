@@ -217,7 +217,7 @@ class StartSettings(Settings):
     """The start of the variational distribution."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"map_shots", "map_final", "map_average", "map_gain", "polish"}
+        {"map_shots", "map_final", "map_average", "map_gain", "polish", "lbfgs", "map_bound"}
     )
 
     sd: PositiveFloat = Field(0.3, description="Sd of every cell, in units of the prior's sd.")
@@ -248,6 +248,16 @@ class StartSettings(Settings):
     polish: Annotated[int, Field(ge=0)] = Field(
         0, description="Iterations of lbfgs, with all shots, after those of adam."
     )
+    lbfgs: Literal["own", "blmvm", "bqnls"] = Field(
+        "own",
+        description="Implementation of lbfgs: own, or a method of PETSc's TAO, which may have "
+        "bounds: projected (blmvm) or by active sets (bqnls).",
+    )
+    map_bound: PositiveFloat | None = Field(
+        None,
+        description="Largest size of an unknown of the deterministic FWI, in units of the "
+        "prior's sd, with blmvm and bqnls; null: none.",
+    )
     map_gain: PositiveFloat | None = Field(
         None,
         description="Gain of a quasi-Newton step [nats] below which lbfgs has arrived and the "
@@ -274,5 +284,19 @@ class StartSettings(Settings):
             raise ValueError(
                 "'polish' must be 0 with 'map_optimiser: lbfgs', which it would only go on "
                 f"with, got {self.polish}; give 'map_iterations' as many more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tao_is_used(self) -> Self:
+        if self.lbfgs != "own" and not (self.polish or self.map_optimiser == "lbfgs"):
+            raise ValueError(
+                "'lbfgs' must be own without 'map_optimiser: lbfgs' or 'polish', got "
+                f"'{self.lbfgs}'; give one of them"
+            )
+        if self.map_bound is not None and self.lbfgs == "own":
+            raise ValueError(
+                "'map_bound' must be null with 'lbfgs: own', which has no bounds, got "
+                f"{self.map_bound:g}; choose blmvm or bqnls"
             )
         return self

@@ -29,7 +29,7 @@ from pvi_hpc.problem.problem import Problem
 from pvi_hpc.run.calibration.quantities import Quantities
 from pvi_hpc.run.plan import total_iterations
 
-__all__ = ["SurveyCase"]
+__all__ = ["SurveyCase", "draw_survey"]
 
 Array = NDArray[np.float64]
 
@@ -90,6 +90,11 @@ class SurveyCase:
         """Quantities that are ranked."""
         return Quantities.of(self.run.cells, load_prior(self.run.prior, self.run.cells))
 
+    def of_truth(self, index: int) -> Run:
+        """Return the run with the seed of truth `index`."""
+        seed = int(keyed_rng(self.run.seed, "calibration", index).integers(2**31))
+        return self.run.model_copy(update={"seed": seed})
+
     def invert(self, index: int) -> Inversion:
         """Draw truth `index` and its data, invert them, draw from the posterior.
 
@@ -98,11 +103,9 @@ class SurveyCase:
         PviError
             If a simulation fails.
         """
-        begun = time.perf_counter()
-        seed = int(keyed_rng(self.run.seed, "calibration", index).integers(2**31))
-        run = self.run.model_copy(update={"seed": seed})
+        begun, run = time.perf_counter(), self.of_truth(index)
         with tempfile.TemporaryDirectory(prefix="pvi-calibrate-") as folder:
-            truth, survey = _observed(run, Path(folder))
+            truth, survey = draw_survey(run, Path(folder))
             path = Path(folder) / "survey.h5"
             write_survey(survey, path)
             problem = Problem.build(run, path)
@@ -127,7 +130,7 @@ class SurveyCase:
         return Inversion(truth[active].astype(np.float32), models[:, active], facts)
 
 
-def _observed(run: Run, folder: Path) -> tuple[Array, Survey]:
+def draw_survey(run: Run, folder: Path) -> tuple[Array, Survey]:
     """Return a truth `(nz, ny, nx)` [m/s] from the prior, and a survey with its noisy data."""
     geometry, path = survey_geometry(run), folder / "geometry.h5"
     write_survey(geometry, path)

@@ -12,6 +12,7 @@ from pvi_hpc.families.family import Family
 from pvi_hpc.inference.method import Evaluations
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.hessian_start import probes_of
+from pvi_hpc.inference.starts.newton_step import check_newton
 from pvi_hpc.inference.starts.noise_start import check_noise, noise_evaluations
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
@@ -83,11 +84,11 @@ class ConfiguredMethod(ABC):
             return (
                 Evaluations(minibatch=1) if start.map_shots is None else Evaluations(strata=1)
             )
-        if start.to_map <= iteration < start.iterations:
+        if start.to_map <= iteration < start.to_curvature:
             assert start.hessian is not None  # there is no other start after the MAP phase
             if start.hessian.kind == "noise":
                 return noise_evaluations(self.family, start.hessian, iteration - start.to_map)
-        # L-BFGS and the differences of gradients take all shots.
+        # L-BFGS, the differences of gradients and the Newton step take all shots.
         if iteration < start.iterations:
             return Evaluations(whole=1)
         return Evaluations(minibatch=self.settings.samples)
@@ -116,6 +117,8 @@ class ConfiguredMethod(ABC):
                 check_noise(self.family)
             else:
                 probes_of(self.family, self.start.hessian, self.seed)  # refuses impossible ones
+        if self.start.newton:
+            check_newton(self.family)
 
     def refuse(self, setting: str, given: object, why: str) -> None:
         """Raise ConfigError if a `setting` that the method has no use for is `given`."""

@@ -35,6 +35,7 @@ from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.inference.starts.hessian_start import HessianStart
 from pvi_hpc.inference.starts.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
 from pvi_hpc.inference.starts.map_search import MAP_AVERAGE, MapSearch
+from pvi_hpc.inference.starts.newton_step import NewtonStep
 from pvi_hpc.inference.starts.noise_start import NoiseStart
 from pvi_hpc.inference.starts.tao import Tao, TaoSearch
 from pvi_hpc.inference.state import State
@@ -166,9 +167,11 @@ class VariationalInference(ConfiguredMethod):
 
     def _start(
         self, iteration: int
-    ) -> MapSearch | LbfgsSearch | TaoSearch | HessianStart | NoiseStart:
+    ) -> MapSearch | LbfgsSearch | TaoSearch | HessianStart | NoiseStart | NewtonStep:
         """Return what an iteration before the variational ones does."""
         start, n = self.start, self.start.map_iterations
+        if iteration >= start.to_curvature:
+            return NewtonStep(self.family, self.target, start.to_curvature, start.iterations)
         if iteration >= start.to_map:
             assert start.hessian is not None  # there is no other start after the MAP phase
             kind = NoiseStart if start.hessian.kind == "noise" else HessianStart

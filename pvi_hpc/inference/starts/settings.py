@@ -143,6 +143,12 @@ class StartSettings(Settings):
     )
 
     @property
+    def recorded(self) -> int:
+        """Most vectors of float64 that a search by TAO has in a checkpoint."""
+        quasi = self.polish + (self.map_iterations if self.map_optimiser == "lbfgs" else 0)
+        return 0 if self.lbfgs == "own" else quasi + 2
+
+    @property
     def to_map(self) -> int:
         """Iterations that move the mean alone."""
         return self.map_iterations + self.polish

@@ -45,7 +45,7 @@ def controller_cost(run: Run) -> ControllerCost:
     size = 4 if inference.precision == "single" else 8
     moments = 2 if inference.optimiser.kind == "adam" else 1
     copies = 1 + moments + (inference.optimiser.average > 0)
-    state = size * numbers * copies
+    state = size * numbers * copies + 8 * cells.n * run.start.recorded
     fields = inference.samples * cells.n
     working = fields * (8 * DOUBLE_FIELDS + size * FIELDS)
     # A gradient that is not streamed is stored, and Adam makes two arrays like it.

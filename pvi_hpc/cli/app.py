@@ -198,21 +198,33 @@ def report(project: ProjectName) -> None:
 @app.command()
 def calibrate(
     problem: Annotated[
-        str, typer.Argument(help="An object in a Python file: case.py:problem.")
+        str,
+        typer.Argument(help="A configuration, or an object in a Python file: case.py:problem."),
     ],
-    inversions: Annotated[int, typer.Option(help="Number of inversions; at least 50.")] = 200,
+    inversions: Annotated[int, typer.Option(help="Number of inversions; at least 10.")] = 200,
     workers: Annotated[int, typer.Option(help="Number of inversions at a time.")] = 2,
-    folder: Annotated[Path, typer.Option(help="Folder of the figure and the numbers.")] = Path(
-        "results/calibration"
-    ),
+    folder: Annotated[
+        Path, typer.Option(help="Folder of inversions, figure and numbers; goes on there.")
+    ] = Path("results/calibration"),
+    run: Annotated[str | None, typer.Option(help="Only this run of a configuration.")] = None,
     profile: Profile = LOCAL,
 ) -> None:
     """Invert data of many random truths: are ranks uniform, do regions hold the truth?"""
-    from pvi_hpc.cli.calibrate import calibrate_problem, load_problem, site_execution
+    from pvi_hpc.cli.calibrate import (
+        calibrate_config,
+        calibrate_problem,
+        is_config,
+        site_execution,
+    )
     from pvi_hpc.cli.launch import find_profile
 
-    case, execution = load_problem(problem), site_execution(find_profile(profile), workers)
-    found = calibrate_problem(case, inversions, execution, folder)
+    execution = site_execution(find_profile(profile), workers)
+    if is_config(problem):
+        calibrate_config(problem, run, inversions, execution, folder)
+        return
+    if run is not None:
+        raise ConfigError(f"'--run' is for a configuration, got '{problem}'; remove it.")
+    found = calibrate_problem(problem, inversions, execution, folder)
     unknowns = found.ranks.shape[1]
     typer.echo(f"{inversions} inversions of {unknowns} unknowns; smallest of {unknowns}:")
     typer.echo(

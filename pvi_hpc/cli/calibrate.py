@@ -1,26 +1,38 @@
 """`pvi calibrate`: many small inversions on the workers of a site, and what they say."""
 
+import hashlib
 import importlib.util
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import typer
 from cloudpickle import register_pickle_by_value  # type: ignore[import-untyped]
 
-from pvi_hpc.config.load import parse_settings
+from pvi_hpc.config.load import load_project, parse_settings
 from pvi_hpc.config.site import site_of
 from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.diagnostics.calibration import Calibration, CalibrationProblem
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.settings import ExecutionSettings
-from pvi_hpc.report.figures.calibration import draw_calibration
+from pvi_hpc.report.figures.calibration import draw_calibration, draw_calibrations
 from pvi_hpc.report.style import png
-from pvi_hpc.run.calibrate import calibrate
+from pvi_hpc.run.calibration.kept import KeptInversions
+from pvi_hpc.run.calibration.summary import summary_of, table_of
+from pvi_hpc.run.calibration.survey import SurveyCase
+from pvi_hpc.run.calibration.workers import calibrate
 from pvi_hpc.store.atomic import atomic_path, write_text
 
-__all__ = ["calibrate_problem", "load_problem", "site_execution"]
+__all__ = [
+    "calibrate_config",
+    "calibrate_problem",
+    "is_config",
+    "load_problem",
+    "site_execution",
+]
 
 #: Number of lines that tell the progress of a calibration.
 LINES: Final = 20
@@ -73,17 +85,21 @@ def site_execution(profile: Path, workers: int) -> ExecutionSettings:
     return parse_settings(ExecutionSettings, tree, f"{site} with {given}")
 
 
+def is_config(place: str) -> bool:
+    """Tell whether the argument of the command is a configuration."""
+    return Path(place).suffix in (".yaml", ".yml")
+
+
 def calibrate_problem(
-    problem: CalibrationProblem, n: int, execution: ExecutionSettings, folder: Path
+    place: str, n: int, execution: ExecutionSettings, folder: Path
 ) -> Calibration:
-    """Do `n` inversions; write `calibration.json` and `calibration.png` into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def tell(done: int) -> None:
-        if done * LINES // n > (done - 1) * LINES // n:
-            typer.echo(f"{done} of {n} inversions done")
-
-    found = calibrate(problem, n, execution, folder, tell)
+    """Do `n` inversions of `file.py:name`; write figure and numbers into `folder`."""
+    problem = load_problem(place)
+    code = Path(place.partition(":")[0]).read_bytes()
+    identity = hashlib.sha256(code + place.partition(":")[2].encode()).hexdigest()[:16]
+    kept = KeptInversions(folder, identity)
+    results = calibrate(problem, n, execution, kept, _told(n))
+    found = Calibration.of([(one.truth, one.draws) for one in results])
     figures = {
         "inversions": n,
         "unknowns": found.ranks.shape[1],
@@ -94,7 +110,49 @@ def calibrate_problem(
         "ranks": found.ranks.tolist(),
         "TARP": found.tarp.tolist(),
     }
+    _write(folder, figures, lambda: draw_calibration(found))
+    return found
+
+
+def calibrate_config(
+    path: str, only: str | None, n: int, execution: ExecutionSettings, folder: Path
+) -> None:
+    """Do `n` inversions of each run of a configuration, or of the run called `only`.
+
+    The folder of a run, in `folder`, gets `calibration.json` and `calibration.png`; a table is
+    printed.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration is wrong, or its survey cannot be calibrated.
+    """
+    project = load_project(path)
+    runs = project.resolved if only is None else (project.run(only),)
+    cases = [SurveyCase(run) for run in runs]
+    for case in cases:
+        case.check()
+    for case in cases:
+        place = folder / project.name / case.run.name
+        typer.echo(f"{case.run.name}: {n} inversions into {place}")
+        kept = KeptInversions(place, case.identity)
+        results = calibrate(case, n, execution, kept, _told(n))
+        found = case.quantities.calibrations(results)
+        summary = {"run": case.run.name, **summary_of(found, results, case.run.cells.n)}
+        _write(place, summary, partial(draw_calibrations, found))
+        for line in table_of(summary):
+            typer.echo(line)
+
+
+def _told(n: int) -> Callable[[int], None]:
+    def tell(done: int) -> None:
+        if done * LINES // n > (done - 1) * LINES // n:
+            typer.echo(f"{done} of {n} inversions done")
+
+    return tell
+
+
+def _write(folder: Path, figures: dict[str, Any], draw: Callable[[], Any]) -> None:
     write_text(folder / "calibration.json", json.dumps(figures, indent=1) + "\n")
     with atomic_path(folder / "calibration.png") as path:
-        path.write_bytes(png(lambda: draw_calibration(found)))
-    return found
+        path.write_bytes(png(draw))

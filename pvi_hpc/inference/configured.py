@@ -12,9 +12,11 @@ from pvi_hpc.families.family import Family
 from pvi_hpc.inference.method import Evaluations
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
 from pvi_hpc.inference.starts.hessian_start import probes_of
+from pvi_hpc.inference.starts.newton_step import check_newton
 from pvi_hpc.inference.starts.noise_start import check_noise, noise_evaluations
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
+from pvi_hpc.numerics.petsc import has_petsc, load_petsc
 from pvi_hpc.plugins import NoOptions, Settings
 
 __all__ = ["DRAWS", "ConfiguredMethod"]
@@ -82,11 +84,11 @@ class ConfiguredMethod(ABC):
             return (
                 Evaluations(minibatch=1) if start.map_shots is None else Evaluations(strata=1)
             )
-        if start.to_map <= iteration < start.iterations:
+        if start.to_map <= iteration < start.to_curvature:
             assert start.hessian is not None  # there is no other start after the MAP phase
             if start.hessian.kind == "noise":
                 return noise_evaluations(self.family, start.hessian, iteration - start.to_map)
-        # L-BFGS and the differences of gradients take all shots.
+        # L-BFGS, the differences of gradients and the Newton step take all shots.
         if iteration < start.iterations:
             return Evaluations(whole=1)
         return Evaluations(minibatch=self.settings.samples)
@@ -108,11 +110,15 @@ class ConfiguredMethod(ABC):
                 "'inference.optimiser.kind: natural' needs a family that knows its Fisher "
                 f"information, got '{self.settings.family.kind}'; choose 'adam'."
             )
+        if self.start.lbfgs != "own" and not has_petsc():
+            load_petsc(f"'start.lbfgs: {self.start.lbfgs}'")  # which says what to do
         if self.start.hessian is not None:
             if self.start.hessian.kind == "noise":
                 check_noise(self.family)
             else:
                 probes_of(self.family, self.start.hessian, self.seed)  # refuses impossible ones
+        if self.start.newton:
+            check_newton(self.family)
 
     def refuse(self, setting: str, given: object, why: str) -> None:
         """Raise ConfigError if a `setting` that the method has no use for is `given`."""

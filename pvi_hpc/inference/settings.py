@@ -1,11 +1,11 @@
-"""Settings of the start and of the variational inference."""
+"""Settings of the variational inference; those of its start are in `starts.settings`."""
 
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pvi_hpc.families.gaussian.options import StencilSize
 from pvi_hpc.families.settings import FamilySettings
+from pvi_hpc.inference.starts.settings import HessianSettings, StartSettings
 from pvi_hpc.plugins import PluginSettings, Settings
 
 __all__ = [
@@ -22,70 +22,6 @@ __all__ = [
 
 #: Coordinates of the unknowns.
 CoordinateName: TypeAlias = Literal["whitened", "field"]
-
-
-class HessianSettings(Settings):
-    """The start from the curvature at its mean: differences of gradients, or those of noise."""
-
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"kind", "sweeps", "draws", "smooth_cells", "shrink"}
-    )
-
-    kind: Literal["differences", "noise"] = Field(
-        "differences",
-        description="Origin of the curvature; noise: gradients of random noise in the data of "
-        "each shot, one simulation each, which show every coupling at once.",
-    )
-    sweeps: PositiveInt = Field(
-        2,
-        description="With noise: number of sweeps over all shots; the first at the mean, "
-        "others at draws of the mean field that is known by then.",
-    )
-    draws: PositiveInt = Field(
-        1, description="With noise: number of gradients for each stored simulation."
-    )
-    smooth_cells: Annotated[float, Field(ge=0)] = Field(
-        1.5,
-        description="With noise: sd of the average of products over neighbours, in cells; 0: "
-        "none.",
-    )
-    shrink: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = Field(
-        "auto",
-        description="With noise: share of the couplings that is believed; auto: that of the "
-        "largest ELBO.",
-    )
-    probes: PositiveInt | None = Field(
-        None,
-        description="Number of random directions, one gradient each, for the sds; null: 8. "
-        "From the number of unknowns on: every column of the precision. With stencil: "
-        "number of rounds; null: 1.",
-    )
-    stencil: StencilSize | None = Field(
-        None,
-        description="[kz, ky, kx], odd: couplings between neighbours within it are probed too, "
-        "for families that have them; kz * ky * kx gradients a round.",
-    )
-    difference: PositiveFloat = Field(
-        0.01, description="Length of a difference, in units of the prior's sd."
-    )
-    max_sd: PositiveFloat = Field(
-        1.0, description="Sd where there is no curvature, in units of the prior's sd."
-    )
-
-    @property
-    def iterations(self) -> int:
-        """Number of iterations of the whole start from the curvature."""
-        if self.kind == "noise":
-            return self.sweeps + (self.shrink == "auto")
-        return 1 + self.products
-
-    @property
-    def products(self) -> int:
-        """Number of gradients besides that at the mean, with differences."""
-        if self.stencil is None:
-            return self.probes or 8
-        kz, ky, kx = self.stencil
-        return (self.probes or 1) * kz * ky * kx
 
 
 class MethodSettings(PluginSettings):
@@ -209,70 +145,5 @@ class InferenceSettings(Settings):
             raise ValueError(
                 "'samples' must be a power of two with 'estimator.draws: sobol', "
                 f"got {n}; choose 2, 4, 8, ..."
-            )
-        return self
-
-
-class StartSettings(Settings):
-    """The start of the variational distribution."""
-
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"map_shots", "map_final", "map_average", "map_gain", "polish"}
-    )
-
-    sd: PositiveFloat = Field(0.3, description="Sd of every cell, in units of the prior's sd.")
-    map_iterations: Annotated[int, Field(ge=0)] = Field(
-        0, description="Iterations of deterministic FWI before the variational ones."
-    )
-    map_optimiser: Literal["adam", "lbfgs"] = Field(
-        "adam",
-        description="Optimiser of the deterministic FWI; lbfgs has a line search and uses all "
-        "shots.",
-    )
-    map_step: PositiveFloat | None = Field(
-        None, description="Step of adam; null: that of `inference.optimiser`."
-    )
-    map_shots: PositiveInt | None = Field(
-        None,
-        description="Number of shots of a step of adam, dealt out of one random permutation "
-        "after another; null: `inference.shots_per_sample`, drawn anew for each step.",
-    )
-    map_final: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        None,
-        description="Last step of adam relative to the first; null: that of "
-        "`inference.optimiser`.",
-    )
-    map_average: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="Share of the steps of adam, at the end, whose mean is the result."
-    )
-    polish: Annotated[int, Field(ge=0)] = Field(
-        0, description="Iterations of lbfgs, with all shots, after those of adam."
-    )
-    map_gain: PositiveFloat | None = Field(
-        None,
-        description="Gain of a quasi-Newton step [nats] below which lbfgs has arrived and the "
-        "rest of the iterations is skipped; null: never.",
-    )
-    hessian: HessianSettings | None = Field(
-        None, description="Sds from the curvature; null: every cell starts with `sd`."
-    )
-
-    @property
-    def to_map(self) -> int:
-        """Iterations that move the mean alone."""
-        return self.map_iterations + self.polish
-
-    @property
-    def iterations(self) -> int:
-        """Iterations before the variational ones."""
-        probing = 0 if self.hessian is None else self.hessian.iterations
-        return self.to_map + probing
-
-    @model_validator(mode="after")
-    def _one_lbfgs(self) -> Self:
-        if self.polish and self.map_optimiser == "lbfgs":
-            raise ValueError(
-                "'polish' must be 0 with 'map_optimiser: lbfgs', which it would only go on "
-                f"with, got {self.polish}; give 'map_iterations' as many more"
             )
         return self

@@ -3,6 +3,7 @@
 PETSc is no dependency: what needs it asks for it here, and says so where it is missing.
 """
 
+import atexit
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -164,6 +165,8 @@ def _initialised() -> Any:
         petsc4py.init(["pvi", "-no_signal_handler"])
         from petsc4py import PETSc
 
+        # Whoever has begun MPI before ends it at exit, after what is registered later.
+        atexit.register(PETSc._finalize)
         return PETSc
 
 

@@ -1,5 +1,8 @@
 """The forward problem of a run, made from its settings."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +16,18 @@ from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile, file_hash
 from pvi_hpc.errors import PviError
-from pvi_hpc.forward.problem import ForwardProblem, load_problem
+from pvi_hpc.forward.problem import ForwardProblem, Solver, load_problem, plugin_of
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
 
-__all__ = ["RunDomain", "forward_problem", "simulation_setup", "survey_geometry", "true_model"]
+__all__ = [
+    "RunDomain",
+    "forward_problem",
+    "simulation_setup",
+    "solver_here",
+    "survey_geometry",
+    "true_model",
+]
 
 
 @dataclass(frozen=True)
@@ -111,3 +121,16 @@ def simulation_setup(run: Run, survey: str | Path) -> SimulationSetup:
     """
     setup = forward_problem(run).setup(SurveyFile(survey), file_hash(survey))
     return replace(setup, likelihood=run.likelihood.lasting())
+
+
+@contextmanager
+def solver_here(run: Run, survey: Path) -> Iterator[Solver]:
+    """Yield the solver of a run and a prepared survey file in this process, on one rank."""
+    alone = run.execution.model_copy(update={"ranks": 1})
+    setup = simulation_setup(run.model_copy(update={"execution": alone}), survey)
+    with tempfile.TemporaryDirectory(prefix="pvi-simulate-") as folder:
+        solver = plugin_of(setup.kind).solver(setup, Path(folder), None)
+        try:
+            yield solver
+        finally:
+            solver.close()

@@ -1,8 +1,6 @@
 """A project's results in Python: survey, posterior, new draws, and simulations."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +13,10 @@ from pvi_hpc.config import Project, Run, load_project
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile, read_survey
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.forward.problem import ShotResult, Solver, Want, plugin_of
+from pvi_hpc.forward.problem import ShotResult, Want
 from pvi_hpc.grid import Grid
 from pvi_hpc.inference.method import Method
-from pvi_hpc.problem.forward import simulation_setup
+from pvi_hpc.problem.forward import solver_here
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.run.controller import Progress
 from pvi_hpc.run.segment import newest_progress
@@ -190,7 +188,7 @@ class RunResults:
     ) -> ShotResult:
         velocity = _model(model, self.grid)
         chosen = range(SurveyFile(self.project.survey).n_shots) if shots is None else shots
-        with _solver(self.settings, self.project.survey) as solver:
+        with solver_here(self.settings, self.project.survey) as solver:
             solver.set_model(velocity)
             return solver.simulate(chosen, want)
 
@@ -205,19 +203,6 @@ class RunResults:
     @cached_property
     def _progress(self) -> Progress:
         return newest_progress(self._problem, self.project.survey, self.paths)
-
-
-@contextmanager
-def _solver(run: Run, survey: Path) -> Iterator[Solver]:
-    """Yield the solver of a run in this process."""
-    alone = run.execution.model_copy(update={"ranks": 1})
-    setup = simulation_setup(run.model_copy(update={"execution": alone}), survey)
-    with tempfile.TemporaryDirectory(prefix="pvi-simulate-") as folder:
-        solver = plugin_of(setup.kind).solver(setup, Path(folder), None)
-        try:
-            yield solver
-        finally:
-            solver.close()
 
 
 def _model(model: ArrayLike, grid: Grid) -> Model:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pvi_hpc.diagnostics.calibration import Calibration
+from pvi_hpc.diagnostics.calibration import Calibration, Inversion
 from pvi_hpc.diagnostics.convergence import effective_sample_size, r_hat
 from pvi_hpc.diagnostics.pareto import k_hat_along, pareto_k
 from pvi_hpc.errors import ConfigError
@@ -14,7 +14,8 @@ from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.report.figures.calibration import draw_calibration
 from pvi_hpc.report.style import png
-from pvi_hpc.run.calibrate import calibrate
+from pvi_hpc.run.calibration.kept import KeptInversions
+from pvi_hpc.run.calibration.workers import calibrate
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,20 @@ def test_a_shifted_posterior_is_found():
 def test_inversions_run_on_the_workers_of_an_executor(tmp_path):
     problem = LinearGaussian(draws=50)
     told, two = [], ExecutionSettings(executor="local", workers=2)
-    found = calibrate(problem, 60, two, tmp_path, told.append)
-    assert told == list(range(1, 61))
-    alone = calibration(problem, 60)
-    assert np.array_equal(found.ranks, alone.ranks) and np.array_equal(found.tarp, alone.tarp)
+    kept = KeptInversions(tmp_path, "linear")
+    kept.claim()
+    kept.keep(7, Inversion(*problem.invert(7)))
+    found = calibrate(problem, 60, two, kept, told.append)
+    # Inversion 7 was there.
+    assert told == list(range(2, 61))
+    for index, one in enumerate(found):
+        truth, draws = problem.invert(index)
+        assert np.array_equal(one.truth, truth) and np.array_equal(one.draws, draws)
 
 
 def test_too_few_inversions_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="at least 50"):
-        calibrate(LinearGaussian(), 10, ExecutionSettings(), tmp_path)
+    with pytest.raises(ConfigError, match="at least 10"):
+        calibrate(LinearGaussian(), 9, ExecutionSettings(), KeptInversions(tmp_path, "linear"))
 
 
 def test_the_figure_can_be_drawn():

@@ -21,6 +21,7 @@ from pvi_hpc.inference.settings import (
     StopSettings,
 )
 from pvi_hpc.inference.state import State
+from pvi_hpc.numerics.petsc import has_petsc
 from pvi_hpc.priors.uniform import UniformSettings
 from pvi_hpc.problem.likelihood import GaussianLikelihood, NoData
 from pvi_hpc.problem.model_map import ModelMap
@@ -112,6 +113,8 @@ STARTS = {
     "adam": StartSettings(map_iterations=2, map_step=0.02, hessian=HessianSettings(probes=2)),
     "lbfgs": StartSettings(map_iterations=4, map_optimiser="lbfgs", map_step=0.1),
 }
+if has_petsc():
+    STARTS["tao"] = StartSettings(map_iterations=1, polish=4, lbfgs="blmvm", map_bound=3.0)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -35,7 +35,9 @@ from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.inference.starts.hessian_start import HessianStart
 from pvi_hpc.inference.starts.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
 from pvi_hpc.inference.starts.map_search import MAP_AVERAGE, MapSearch
+from pvi_hpc.inference.starts.newton_step import NewtonStep
 from pvi_hpc.inference.starts.noise_start import NoiseStart
+from pvi_hpc.inference.starts.tao import Tao, TaoSearch
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.stopping import fresh_trace, has_converged
 from pvi_hpc.inference.target import TargetValue, surviving
@@ -84,7 +86,8 @@ class VariationalInference(ConfiguredMethod):
         if self._optimiser.average:
             memory[AVERAGE] = {k: torch.zeros_like(v) for k, v in parameters.items()}
         by_lbfgs = self.start.map_optimiser == "lbfgs"
-        if self.start.polish or (self.start.map_iterations and by_lbfgs):
+        ours = self.start.lbfgs == "own"
+        if ours and (self.start.polish or (self.start.map_iterations and by_lbfgs)):
             memory[LBFGS] = fresh_pairs(mean)
         if self.start.map_iterations and not by_lbfgs:
             for name in ("first", "second"):  # of Adam, where the optimiser is another
@@ -162,16 +165,23 @@ class VariationalInference(ConfiguredMethod):
         mean, sd = mean_and_sd(self.family, self.fitted(state), DRAWS)
         return mean.double(), sd.double()
 
-    def _start(self, iteration: int) -> MapSearch | LbfgsSearch | HessianStart | NoiseStart:
+    def _start(
+        self, iteration: int
+    ) -> MapSearch | LbfgsSearch | TaoSearch | HessianStart | NoiseStart | NewtonStep:
         """Return what an iteration before the variational ones does."""
         start, n = self.start, self.start.map_iterations
+        if iteration >= start.to_curvature:
+            return NewtonStep(self.family, self.target, start.to_curvature, start.iterations)
         if iteration >= start.to_map:
             assert start.hessian is not None  # there is no other start after the MAP phase
             kind = NoiseStart if start.hessian.kind == "noise" else HessianStart
             return kind(self.family, self.target, start.hessian, start.to_map, self.seed)
         step = start.map_step or self.settings.optimiser.step or DEFAULT_STEP
         if iteration >= n or start.map_optimiser == "lbfgs":
-            return LbfgsSearch(self.target, step, start.to_map, start.map_gain)
+            if start.lbfgs == "own":
+                return LbfgsSearch(self.target, step, start.to_map, start.map_gain)
+            tao = Tao(start.lbfgs, step, start.map_bound)
+            return TaoSearch(self.target, tao, start.to_map, start.map_gain)
         final = start.map_final or self._optimiser.final
         own = {"kind": "adam", "step": step, "final": final, "average": start.map_average}
         settings = self._optimiser.model_copy(update=own)

@@ -380,6 +380,9 @@ def test_checkpoints_hold_the_couplings_and_both_phases():
     cells = 20 * 28 * 24
     n = make_run().cells.n
     assert controller_cost(make_run()).state == 8 * 3 * 2 * n
+    # TAO's record has the start, the best point, and the gradient of every evaluation.
+    tao = make_run(start={"map_iterations": 9, "polish": 5, "lbfgs": "blmvm"})
+    assert controller_cost(tao).state == 8 * 3 * 2 * n + 8 * n * (5 + 2)
     assert controller_cost(structured(3, 3, 3)).state == 8 * 3 * (2 * n + 13 * cells)
     assert controller_cost(structured()).state == 8 * 3 * (2 * n + 62 * cells)
     assert controller_cost(structured(1, "a", None)).state == 0

@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 BEFORE = """
 import os, psutil
@@ -27,6 +30,14 @@ os.environ.pop("OMPI_MCA_btl", None)
 print(this_process().size, this_process().allgather(3), listening())
 print(os.environ["UCX_TLS"], "OMPI_MCA_btl" in os.environ)
 """
+PETSC_LATER = """
+import torch
+from pvi_hpc.forward.mpi import this_process
+from pvi_hpc.numerics.petsc import load_petsc
+alone = this_process()
+vector = load_petsc("a test").Vec().createSeq(3, comm=alone)
+print(vector.size)
+"""
 LEFT = "import sys; print(os.getpid(), file=sys.stderr)"
 
 
@@ -45,3 +56,8 @@ def test_a_process_alone_opens_no_port_and_keeps_its_environment():
     assert done.stdout == "1 [3] []\nall False\n"
     name = f"_{int(done.stderr):x}_"
     assert not [path for path in Path("/dev/shm").iterdir() if name in path.name]
+
+
+@pytest.mark.skipif(find_spec("petsc4py") is None, reason="petsc4py is not installed")
+def test_petsc_ends_before_the_mpi_that_was_there_before_it():
+    assert run(PETSC_LATER).stdout == "3\n"

@@ -35,6 +35,7 @@ class CountingTarget:
         ({"kind": "vi"}, {"map_iterations": 3}),
         ({"kind": "vi"}, {"map_iterations": 3, "map_optimiser": "lbfgs"}),
         ({"kind": "vi"}, {"map_iterations": 2, "hessian": {"probes": 3}}),
+        ({"kind": "vi"}, {"hessian": {"probes": 3}, "newton": 2}),
         ({"kind": "svgd"}, {"map_iterations": 2}),
         ({"kind": "ssvgd"}, {"map_iterations": 1}),
         ({"kind": "boosting", "options": {"components": 3}}, {"map_iterations": 2}),

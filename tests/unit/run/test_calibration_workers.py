@@ -10,7 +10,7 @@ from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.cluster.local import LocalExecutor
 from pvi_hpc.execution.dispatch.pool import WorkerPool
 from pvi_hpc.execution.ledger import Ledger
-from pvi_hpc.run.calibrate import _collect
+from pvi_hpc.run.calibration.workers import _collect
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def test_a_result_is_taken_before_the_last_one_comes(cluster):
             client.submit(lambda: "second", resources={"late": 1}, pure=False): 1,
         }
         pool = WorkerPool(client, LocalExecutor(), 1, Ledger(), patience_s=60.0)
-        found, told = [], []
+        found, told = {}, []
         thread = threading.Thread(
-            target=lambda: found.extend(_collect(asked, pool, told.append))
+            target=lambda: _collect(asked, pool, found.__setitem__, told.append)
         )
         thread.start()
         wait_until(lambda: len(asked) == 1)
@@ -46,7 +46,7 @@ def test_a_result_is_taken_before_the_last_one_comes(cluster):
         cluster.scale(1)
         thread.join(20)
     # Nobody could have done the first one again.
-    assert found == ["first", "second"]
+    assert found == {0: "first", 1: "second"}
     assert told == [1, 2]
 
 
@@ -58,7 +58,9 @@ def test_who_has_no_workers_is_told_why(cluster):
     with Client(cluster, set_as_default=False) as client:
         asked = {client.submit(int, resources={"early": 1}): 0}
         with pytest.raises(SimulationError, match="5 worker jobs"):
-            _collect(asked, WorkerPool(client, Refused(), 1, Ledger()), [].append)
+            _collect(
+                asked, WorkerPool(client, Refused(), 1, Ledger()), {}.__setitem__, [].append
+            )
 
 
 def wait_until(condition):

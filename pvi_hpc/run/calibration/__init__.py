@@ -1,0 +1,1 @@
+"""Calibration of whole inversions: truths from the prior, their data, and fits of these."""

@@ -6,8 +6,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.remarks import Remark
-from pvi_hpc.data.trace_files.trace_headers import FIELDS, Traces, unsigned_interval
+from pvi_hpc.data.trace_files.header_words import FIELDS
+from pvi_hpc.data.trace_files.trace_headers import Traces, override, unsigned_interval
 from pvi_hpc.data.trace_files.trace_records import (
     HEADER_BYTES,
     Order,
@@ -17,8 +19,9 @@ from pvi_hpc.data.trace_files.trace_records import (
 )
 from pvi_hpc.errors import SurveyError
 
-__all__ = ["read_su"]
+__all__ = ["Reading", "read_su", "su_readings"]
 
+STANDARD: Final = HeaderSettings()
 IEEE: Final = 5
 NAMES: Final[dict[Order, str]] = {"<": "little-endian", ">": "big-endian"}
 #: Traces, evenly spread, that the byte order is decided by.
@@ -36,8 +39,10 @@ class Reading(NamedTuple):
     headers: NDArray[Any]
 
 
-def read_su(path: str | Path) -> Traces:
-    """Read all traces of an SU file; the byte order is the one in which its headers agree.
+def read_su(path: str | Path, description: HeaderSettings = STANDARD) -> Traces:
+    """Read all traces of an SU file as a description says.
+
+    Unless that names it, the byte order is the one in which the headers agree.
 
     Raises
     ------
@@ -45,7 +50,7 @@ def read_su(path: str | Path) -> Traces:
         If no byte order makes the file a whole number of traces, or it has no interval.
     """
     file = Path(path)
-    readings = sorted(_readings(file), key=lambda reading: reading.odd)
+    readings = sorted(su_readings(file, description), key=lambda reading: reading.odd)
     if not readings:
         raise SurveyError(
             f"'{file}' is not a whole SU file: its {file.stat().st_size} bytes are no multiple "
@@ -53,20 +58,31 @@ def read_su(path: str | Path) -> Traces:
             "is truncated, or another format (set 'survey.format: segy' for SEG-Y)."
         )
     best = readings[0]
-    intervals = best.headers["TRACE_SAMPLE_INTERVAL"]
+    records = read_records(best.file, {**FIELDS, **description.words})
+    override(records.headers, description, len(records.data))
+    intervals = records.headers["TRACE_SAMPLE_INTERVAL"]
     if not intervals.any():
         raise SurveyError(
             f"'{file}' has no sampling interval: bytes 117-118 (TRACE_SAMPLE_INTERVAL) of its "
-            "traces are 0; set them, in microseconds."
+            "traces are 0; set 'survey.headers: {values: {TRACE_SAMPLE_INTERVAL: 4000}}', in "
+            "microseconds."
         )
     micro = int(intervals[intervals != 0][0])
-    records = read_records(best.file, FIELDS)
     unsure = len(readings) > 1 and readings[1].odd == best.odd
+    remarks = []
     order = Remark(
         "doubtful" if unsure else "assumed",
         f"the byte order is taken as {NAMES[best.file.order]}"
-        + (", which its headers do not tell" if unsure else ", in which its headers agree"),
+        + (
+            ", which its headers do not tell; set 'survey.headers.byte_order'"
+            if unsure
+            else ", in which its headers agree"
+        ),
     )
+    if description.byte_order is None:
+        remarks.append(order)
+    if micro > 0x7FFF:
+        remarks.append(unsigned_interval("117-118", micro))
     return Traces(
         file=str(file),
         headers=records.headers,
@@ -75,18 +91,21 @@ def read_su(path: str | Path) -> Traces:
         number=np.arange(1, len(records.data) + 1),
         intervals=(micro,),
         counts=(best.file.n_samples,),
-        remarks=(order, unsigned_interval("117-118", micro)) if micro > 0x7FFF else (order,),
+        remarks=tuple(remarks),
     )
 
 
-def _readings(path: Path) -> list[Reading]:
+def su_readings(path: Path, description: HeaderSettings = STANDARD) -> list[Reading]:
     """Return the byte orders in which most traces have the sample count of the first one."""
     size = path.stat().st_size
     first = np.fromfile(path, dtype=np.uint8, count=HEADER_BYTES).tobytes()
     readings: list[Reading] = []
     if len(first) < HEADER_BYTES:
         return readings
-    orders: tuple[Order, ...] = ("<", ">")
+    given = description.byte_order
+    orders: tuple[Order, ...] = (
+        ("<", ">") if given is None else (">" if given == "big" else "<",)
+    )
     for order in orders:
         place = FIELDS["TRACE_SAMPLE_COUNT"][0] - 1
         n_samples = int(np.frombuffer(first, dtype=f"{order}u2", count=1, offset=place)[0])

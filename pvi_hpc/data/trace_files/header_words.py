@@ -9,6 +9,7 @@ __all__ = [
     "FIELDS",
     "IBM_WORD",
     "LENGTHS",
+    "LIKELY_SCALARS",
     "TIME_SCALAR",
     "bytes_of",
     "parse_word",
@@ -50,6 +51,8 @@ LENGTHS: Final = frozenset(
     {"offset", "ReceiverGroupElevation", "SourceSurfaceElevation", "SourceDepth", "SourceX",
      "SourceY", "GroupX", "GroupY", "DelayRecordingTime"}
 )  # fmt: skip
+#: Scalars of lengths that the standard allows.
+LIKELY_SCALARS: Final = (0, *(sign * 10**i for i in range(5) for sign in (1, -1)))
 #: First byte (from 1) and NumPy code of the fields of the binary header that we read.
 #: SEG Technical Standards Committee (2017), SEG-Y revision 2.0, table 2.
 BINARY_FIELDS: Final[Mapping[str, tuple[int, str]]] = {

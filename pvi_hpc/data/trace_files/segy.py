@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.remarks import Remark
 from pvi_hpc.data.survey import Survey
+from pvi_hpc.data.trace_files.format_doubts import format_doubts
 from pvi_hpc.data.trace_files.header_words import FIELDS, TIME_SCALAR
 from pvi_hpc.data.trace_files.sample_formats import FORMATS
 from pvi_hpc.data.trace_files.segy_layout import STANDARD, SegyLayout, read_layout
@@ -20,7 +21,14 @@ from pvi_hpc.data.trace_files.trace_records import Records, read_records
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.store.atomic import atomic_path
 
-__all__ = ["read_segy", "read_segy_records", "trace_words", "write_segy"]
+__all__ = [
+    "in_own_units",
+    "read_segy",
+    "read_segy_records",
+    "segy_traces",
+    "trace_words",
+    "write_segy",
+]
 
 WEIGHT: Final = FIELDS["TraceWeightingFactor"]
 #: A factor beyond this is no scale of samples but a header that holds something else.
@@ -42,7 +50,12 @@ def read_segy(path: str | Path, description: HeaderSettings = STANDARD) -> Trace
     """
     layout = read_layout(path, description)
     records = read_segy_records(layout, trace_words(layout, description), description)
-    headers = records.headers
+    return segy_traces(layout, records)
+
+
+def segy_traces(layout: SegyLayout, records: Records) -> Traces:
+    """Return the traces of all records of a file, once there is a sampling interval."""
+    path, headers = layout.records.path, records.headers
     micro, remarks = layout.micro, list(layout.remarks)
     if not micro:
         found = headers["TRACE_SAMPLE_INTERVAL"]
@@ -64,7 +77,7 @@ def read_segy(path: str | Path, description: HeaderSettings = STANDARD) -> Trace
         number=np.arange(1, len(records.data) + 1),
         intervals=_with(round(micro), stated["Interval"]),
         counts=_with(n_samples, stated["Samples"]),
-        remarks=(*remarks, *_weights(records, layout)),
+        remarks=(*remarks, *_weights(records, layout), *format_doubts(layout.records)),
         polarity=stated["ImpulsePolarity"],
     )
 
@@ -87,18 +100,28 @@ def read_segy_records(
     SurveyError
         If an extension of a trace header or a weighting factor says what is not read.
     """
-    path = layout.records.path
     records = read_records(layout.records, {"TraceWeightingFactor": WEIGHT, **fields})
+    return in_own_units(records, layout, description)
+
+
+def in_own_units(
+    records: Records, layout: SegyLayout, description: HeaderSettings, first: int = 0
+) -> Records:
+    """Apply the values of a description and the weights of fixed-point formats to records.
+
+    `first` is the number of traces before these. Errors as `read_segy_records`.
+    """
+    path = layout.records.path
     override(records.headers, description, len(records.data))
     if "trace_extension" not in description.ignore:
-        _check_extensions(records.extensions, path)
+        _check_extensions(records.extensions, path, first)
     if FORMATS[layout.records.code].fixed_point:
         weight = records.headers["TraceWeightingFactor"]
         bad = np.abs(weight) > LARGEST_WEIGHT
         if bad.any():
             i = int(bad.argmax())
             raise SurveyError(
-                f"'{path}': trace {i + 1} has TraceWeightingFactor (bytes 169-170) = "
+                f"'{path}': trace {first + i + 1} has TraceWeightingFactor (bytes 169-170) = "
                 f"{weight[i]}, expected -{LARGEST_WEIGHT} to {LARGEST_WEIGHT}: samples are "
                 "multiplied by 2 to the power of its negative; set 'survey.headers: {values: "
                 "{TraceWeightingFactor: 0}}' if it holds something else."
@@ -142,7 +165,7 @@ def write_segy(survey: Survey, path: str | Path, title: str = "pvi_hpc survey") 
             file.trace[i] = trace
 
 
-def _check_extensions(extensions: NDArray[np.uint8], path: Path) -> None:
+def _check_extensions(extensions: NDArray[np.uint8], path: Path, first: int) -> None:
     """Refuse standard extensions whose values replace those of the trace header."""
     if not extensions.size:
         return
@@ -157,9 +180,9 @@ def _check_extensions(extensions: NDArray[np.uint8], path: Path) -> None:
         trace, which = (int(i) for i in np.argwhere(used)[0])
         byte = 17 + int(extensions[trace, which, 16:].astype(bool).argmax())
         raise SurveyError(
-            f"'{path}': trace {trace + 1} has a trace header extension (SEG00001) whose byte "
-            f"{byte} is not 0: its values replace those of the trace header, and are not read; "
-            "name the bytes of those that matter in 'survey.headers.bytes' (byte "
+            f"'{path}': trace {first + trace + 1} has a trace header extension (SEG00001) "
+            f"whose byte {byte} is not 0: its values replace those of the trace header, and "
+            "are not read; name the bytes of those that matter in 'survey.headers.bytes' (byte "
             f"{byte} of this extension is byte {240 * (1 + which) + byte}) and set "
             "'survey.headers: {ignore: [trace_extension]}'."
         )

@@ -10,7 +10,6 @@ from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.survey import Shot
 from pvi_hpc.data.trace_files.header_words import FIELDS, bytes_of
 from pvi_hpc.data.trace_files.trace_headers import Traces
-from pvi_hpc.data.trace_files.trace_positions import positions
 from pvi_hpc.errors import SurveyError
 
 __all__ = ["Numbering", "shots_of"]
@@ -45,16 +44,22 @@ class Numbering:
         return np.asarray(traces.headers["FieldRecord"], dtype=np.int64)
 
 
-def shots_of(traces: Traces, noise_sd: float, numbering: Numbering) -> Iterator[Shot]:
+def shots_of(
+    traces: Traces,
+    places: tuple[NDArray[np.float64], NDArray[np.float64]],
+    noise_sd: float,
+    numbering: Numbering,
+) -> Iterator[Shot]:
     """Yield the shots of one file; neither they nor their traces need be together.
+
+    `places` are sources and receivers of the traces, both `(n, 3)` [m].
 
     Raises
     ------
     SurveyError
         If a shot has two sources, or two of its traces the same number.
     """
-    description = numbering.description
-    sources, receivers = positions(traces, description)
+    description, (sources, receivers) = numbering.description, places
     records = numbering.of_file(traces, sources)
     if not len(records):
         return

@@ -8,18 +8,19 @@ from numpy.typing import NDArray
 
 from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.remarks import Remark
-from pvi_hpc.data.trace_files.header_words import FIELDS
+from pvi_hpc.data.trace_files.header_words import FIELDS, LIKELY_SCALARS
 from pvi_hpc.data.trace_files.trace_headers import Traces, override, unsigned_interval
 from pvi_hpc.data.trace_files.trace_records import (
     HEADER_BYTES,
     Order,
     RecordFile,
+    Records,
     header_type,
     read_records,
 )
 from pvi_hpc.errors import SurveyError
 
-__all__ = ["Reading", "read_su", "su_readings"]
+__all__ = ["read_su", "su_reading", "su_traces"]
 
 STANDARD: Final = HeaderSettings()
 IEEE: Final = 5
@@ -28,15 +29,15 @@ NAMES: Final[dict[Order, str]] = {"<": "little-endian", ">": "big-endian"}
 LOOKED_AT: Final = 2000
 #: In the wrong byte order nearly every header holds something else.
 LIKELY_CODES: Final = 256
-LIKELY_SCALARS: Final = (0, *(sign * 10**i for i in range(5) for sign in (1, -1)))
 
 
 class Reading(NamedTuple):
-    """A byte order, and the share of headers and samples that are odd in it."""
+    """A byte order, the share of odd headers and samples in it, and if another is as good."""
 
     odd: float
     file: RecordFile
     headers: NDArray[Any]
+    unsure: bool = False
 
 
 def read_su(path: str | Path, description: HeaderSettings = STANDARD) -> Traces:
@@ -49,17 +50,35 @@ def read_su(path: str | Path, description: HeaderSettings = STANDARD) -> Traces:
     SurveyError
         If no byte order makes the file a whole number of traces, or it has no interval.
     """
+    reading = su_reading(path, description)
+    records = read_records(reading.file, {**FIELDS, **description.words})
+    override(records.headers, description, len(records.data))
+    return su_traces(reading, records, description)
+
+
+def su_reading(path: str | Path, description: HeaderSettings = STANDARD) -> Reading:
+    """Return the byte order in which the headers of an SU file agree, and its records.
+
+    Raises
+    ------
+    SurveyError
+        If no byte order makes the file a whole number of traces.
+    """
     file = Path(path)
-    readings = sorted(su_readings(file, description), key=lambda reading: reading.odd)
+    readings = sorted(_readings(file, description), key=lambda reading: reading.odd)
     if not readings:
         raise SurveyError(
             f"'{file}' is not a whole SU file: its {file.stat().st_size} bytes are no multiple "
             "of the trace length in its first header (bytes 115-116) in either byte order; it "
             "is truncated, or another format (set 'survey.format: segy' for SEG-Y)."
         )
-    best = readings[0]
-    records = read_records(best.file, {**FIELDS, **description.words})
-    override(records.headers, description, len(records.data))
+    unsure = len(readings) > 1 and readings[1].odd == readings[0].odd
+    return readings[0]._replace(unsure=unsure)
+
+
+def su_traces(reading: Reading, records: Records, description: HeaderSettings) -> Traces:
+    """Return the traces of all records of a file, once there is a sampling interval."""
+    file, unsure = reading.file.path, reading.unsure
     intervals = records.headers["TRACE_SAMPLE_INTERVAL"]
     if not intervals.any():
         raise SurveyError(
@@ -68,11 +87,10 @@ def read_su(path: str | Path, description: HeaderSettings = STANDARD) -> Traces:
             "microseconds."
         )
     micro = int(intervals[intervals != 0][0])
-    unsure = len(readings) > 1 and readings[1].odd == best.odd
     remarks = []
     order = Remark(
         "doubtful" if unsure else "assumed",
-        f"the byte order is taken as {NAMES[best.file.order]}"
+        f"the byte order is taken as {NAMES[reading.file.order]}"
         + (
             ", which its headers do not tell; set 'survey.headers.byte_order'"
             if unsure
@@ -90,12 +108,12 @@ def read_su(path: str | Path, description: HeaderSettings = STANDARD) -> Traces:
         dt=micro / 1e6,
         number=np.arange(1, len(records.data) + 1),
         intervals=(micro,),
-        counts=(best.file.n_samples,),
+        counts=(reading.file.n_samples,),
         remarks=tuple(remarks),
     )
 
 
-def su_readings(path: Path, description: HeaderSettings = STANDARD) -> list[Reading]:
+def _readings(path: Path, description: HeaderSettings) -> list[Reading]:
     """Return the byte orders in which most traces have the sample count of the first one."""
     size = path.stat().st_size
     first = np.fromfile(path, dtype=np.uint8, count=HEADER_BYTES).tobytes()

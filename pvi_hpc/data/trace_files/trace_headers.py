@@ -109,6 +109,7 @@ def check_headers(traces: Traces, description: HeaderSettings) -> None:
             f"or infinite values, and {int(bad.sum())} traces do in all; mark them dead "
             "(TraceIdentificationCode, bytes 29-30, = 2), or set 'survey.headers: "
             "{on_bad_trace: drop}'."
+            + "".join(f" But {r.text}." for r in traces.remarks if " look like " in r.text)
         )
 
 

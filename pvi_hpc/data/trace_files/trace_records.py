@@ -145,7 +145,8 @@ def header_type(fields: Fields, order: Order, extensions: int = 0) -> np.dtype[A
 
 
 def _values(words: NDArray[Any], code: str) -> NDArray[Any]:
-    return decode(words, IBM) if code == IBM_WORD else words
+    values = decode(words, IBM) if code == IBM_WORD else words
+    return values.astype(_wide(code))
 
 
 def _wide(code: str) -> type[Any]:

@@ -13,6 +13,7 @@ from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.remarks import Remark, as_attributes
 from pvi_hpc.data.survey import Component, Shot, Survey, Wavelet
 from pvi_hpc.data.trace_files.delays import apply_delays
+from pvi_hpc.data.trace_files.geometry_doubts import geometry_doubts
 from pvi_hpc.data.trace_files.segy import read_segy
 from pvi_hpc.data.trace_files.segy_layout import STANDARD
 from pvi_hpc.data.trace_files.shots import Numbering, shots_of
@@ -25,9 +26,10 @@ from pvi_hpc.data.trace_files.trace_headers import (
     header_remarks,
     unreadable,
 )
+from pvi_hpc.data.trace_files.trace_positions import positions
 from pvi_hpc.errors import SurveyError
 
-__all__ = ["expand_files", "import_traces", "with_noise_window"]
+__all__ = ["expand_files", "import_traces", "receivers_of", "with_noise_window"]
 
 
 class Sampling(NamedTuple):
@@ -54,9 +56,8 @@ def import_traces(
     """Read SEG-Y or SU files, one a survey or one a shot.
 
     Shots are ordered by FieldRecord, receivers by TraceNumber, unless `description` says
-    otherwise. Only live traces that record
-    `component` become receivers; what was left out or assumed is told in the attributes
-    (`pvi_hpc.data.remarks`).
+    otherwise. Only live traces that record `component` become receivers; what was left out or
+    assumed is told in the attributes (`pvi_hpc.data.remarks`).
 
     Parameters
     ----------
@@ -81,13 +82,21 @@ def import_traces(
     sampling: Sampling | None = None
     numbering = Numbering(description)
     for path in paths:
-        traces = _receivers(path, kind, component, description)
+        try:
+            traces = READERS[kind](path, description)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        traces = receivers_of(traces, component, description)
+        traces = apply_delays(traces, description)
+        sources, receivers = positions(traces, description)
         remarks += [(path, remark) for remark in traces.remarks]
+        doubts = geometry_doubts(traces, sources, receivers, description)
+        remarks += [(path, remark) for remark in doubts]
         found = Sampling(traces.file, traces.dt, traces.data.shape[1])
         sampling = sampling or found
         _check_sampling(found, sampling, description)
         sampling = min(sampling, found, key=lambda of: of.n_samples)
-        for shot in shots_of(traces, noise_sd, numbering):
+        for shot in shots_of(traces, (sources, receivers), noise_sd, numbering):
             if shot.id in shots:
                 raise SurveyError(
                     f"FieldRecord {shot.id} is in '{shots[shot.id][1]}' and again in "
@@ -108,7 +117,8 @@ def import_traces(
         )
     n = sampling.n_samples  # files whose traces begin at different times differ in length
     ordered = tuple(
-        replace(s, data=s.data[:, :n]) for s, _ in (shots[i] for i in sorted(shots))
+        replace(s, data=np.ascontiguousarray(s.data[:, :n]))
+        for s, _ in (shots[i] for i in sorted(shots))
     )
     return Survey(ordered, wavelet, sampling.dt, n, attributes, component)
 
@@ -173,14 +183,14 @@ def expand_files(files: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(paths))
 
 
-def _receivers(
-    path: str, kind: Literal["segy", "su"], component: Component, description: HeaderSettings
-) -> Traces:
-    """Read the live traces of one file that record `component`, with remarks on all of it."""
-    try:
-        traces = READERS[kind](path, description)
-    except OSError as error:
-        raise unreadable(path, error) from error
+def receivers_of(traces: Traces, component: Component, description: HeaderSettings) -> Traces:
+    """Return the live traces that record `component`, with remarks on all of the file.
+
+    Raises
+    ------
+    SurveyError
+        If headers of these traces do not fit, or samples are not finite.
+    """
     kept, remarks = receiver_traces(traces, component, description)
     lost = np.setdiff1d(traces.headers["FieldRecord"], traces.headers["FieldRecord"][kept])
     if len(lost) and kept.any():
@@ -198,7 +208,7 @@ def _receivers(
     if changed := description.changed():
         text = f"headers are read with 'survey.headers: {{{', '.join(changed)}}}'"
         remarks.append(Remark("assumed", text))
-    return apply_delays(replace(traces, remarks=(*traces.remarks, *remarks)), description)
+    return replace(traces, remarks=(*traces.remarks, *remarks))
 
 
 def _check_sampling(found: Sampling, first: Sampling, description: HeaderSettings) -> None:

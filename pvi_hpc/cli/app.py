@@ -124,6 +124,23 @@ def check(
     check_config(config, project, run)
 
 
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A SEG-Y or SU file.")],
+    format_: Annotated[
+        str | None, typer.Option("--format", help="segy or su; otherwise by the file's name.")
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(help="A configuration, whose 'survey.headers' is followed.")
+    ] = None,
+) -> None:
+    """Say what a SEG-Y or SU file holds, what is odd, and the lines that settle it."""
+    from pvi_hpc.cli.inspect import inspect_file
+
+    for line in inspect_file(file, format_, config):
+        typer.echo(line)
+
+
 @app.command(name="list")
 def list_(
     kind: Annotated[

@@ -67,6 +67,7 @@ def survey_geometry(settings: SurveySettings, steps: int) -> Survey:
         wavelet=unknown,
         noise_sd=settings.noise_sd or 1.0,
         component=settings.component,
+        description=settings.headers,
     )
     survey = _with_noise(survey, settings)
     return replace(survey, wavelet=_wavelet(settings, steps, survey.dt, survey.n_samples))

@@ -1,10 +1,11 @@
 """Settings of the grid, the survey, the wavelet and the solver."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.survey import Component
 from pvi_hpc.plugins import Depths, PathName, Seed, Settings, Values
 
@@ -105,9 +106,15 @@ class SyntheticSettings(Settings):
 class SurveySettings(Settings):
     """The survey: data, wavelet and noise."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"headers"})
+
     format: Literal["segy", "su", "hdf5", "synthetic"]
     files: tuple[PathName, ...] = Field(
         (), description="Data files, one a survey or one a shot; with * and ?."
+    )
+    headers: HeaderSettings = Field(
+        HeaderSettings(),
+        description="What the headers of SEG-Y and SU files mean, where they are odd.",
     )
     synthetic: SyntheticSettings | None = None
     wavelet: WaveletSettings | None = Field(
@@ -141,6 +148,11 @@ class SurveySettings(Settings):
             raise ValueError(f"'format: {self.format}' needs 'files' and no 'synthetic'")
         if self.format != "hdf5" and self.wavelet is None:
             raise ValueError(f"'format: {self.format}' needs 'wavelet'")
+        if self.format not in ("segy", "su") and self.headers != HeaderSettings():
+            raise ValueError(
+                f"'headers' has no effect with 'format: {self.format}', got "
+                f"{self.headers.changed()}; remove it"
+            )
         given = [n for n in ("noise_sd", "noise_window_s") if getattr(self, n) is not None]
         if self.format in ("segy", "su") and len(given) != 1:
             raise ValueError("needs exactly one of 'noise_sd' and 'noise_window_s'")

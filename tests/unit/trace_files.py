@@ -7,6 +7,7 @@ import numpy as np
 #: Field of a trace header: first byte (from 1) and code of `struct`.
 TRACE = {
     "fldr": (9, "i"), "tracf": (13, "i"), "trid": (29, "h"), "duse": (35, "h"),
+    "offset": (37, "i"),
     "gelev": (41, "i"), "selev": (45, "i"), "sdepth": (49, "i"), "scalel": (69, "h"),
     "scalco": (71, "h"), "sx": (73, "i"), "sy": (77, "i"), "gx": (81, "i"), "gy": (85, "i"),
     "counit": (89, "h"), "tstat": (103, "h"), "laga": (105, "h"), "lagb": (107, "h"),

@@ -8,17 +8,27 @@ import numpy as np
 import segyio
 from numpy.typing import NDArray
 
+from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.remarks import Remark
 from pvi_hpc.data.survey import Survey
+from pvi_hpc.data.trace_files.format_doubts import format_doubts
+from pvi_hpc.data.trace_files.header_words import FIELDS, TIME_SCALAR
 from pvi_hpc.data.trace_files.sample_formats import FORMATS
-from pvi_hpc.data.trace_files.segy_layout import SegyLayout, read_layout
+from pvi_hpc.data.trace_files.segy_layout import STANDARD, SegyLayout, read_layout
 from pvi_hpc.data.trace_files.trace_codes import DEAD
-from pvi_hpc.data.trace_files.trace_headers import FIELDS, Traces, unsigned_interval
+from pvi_hpc.data.trace_files.trace_headers import Traces, override, unsigned_interval
 from pvi_hpc.data.trace_files.trace_records import Records, read_records
 from pvi_hpc.errors import SurveyError
 from pvi_hpc.store.atomic import atomic_path
 
-__all__ = ["read_segy", "read_segy_records", "write_segy"]
+__all__ = [
+    "in_own_units",
+    "read_segy",
+    "read_segy_records",
+    "segy_traces",
+    "trace_words",
+    "write_segy",
+]
 
 WEIGHT: Final = FIELDS["TraceWeightingFactor"]
 #: A factor beyond this is no scale of samples but a header that holds something else.
@@ -28,8 +38,8 @@ UNIT_FIELD: Final = {"TraceValueMeasurementUnit": (203, "i2")}
 LARGEST: Final = {2: 2**15 - 1, 4: 2**31 - 1}  # by bytes of the header field
 
 
-def read_segy(path: str | Path) -> Traces:
-    """Read all traces of a SEG-Y file, of either byte order.
+def read_segy(path: str | Path, description: HeaderSettings = STANDARD) -> Traces:
+    """Read all traces of a SEG-Y file, of either byte order, as a description says.
 
     Samples of fixed-point formats are multiplied by 2**-TraceWeightingFactor.
 
@@ -38,10 +48,14 @@ def read_segy(path: str | Path) -> Traces:
     SurveyError
         If the file is truncated, in feet, or of a format or layout that we do not read.
     """
-    layout = read_layout(path)
-    modern = layout.revision[0] >= 1
-    records = read_segy_records(layout, {**FIELDS, **(UNIT_FIELD if modern else {})})
-    headers = records.headers
+    layout = read_layout(path, description)
+    records = read_segy_records(layout, trace_words(layout, description), description)
+    return segy_traces(layout, records)
+
+
+def segy_traces(layout: SegyLayout, records: Records) -> Traces:
+    """Return the traces of all records of a file, once there is a sampling interval."""
+    path, headers = layout.records.path, records.headers
     micro, remarks = layout.micro, list(layout.remarks)
     if not micro:
         found = headers["TRACE_SAMPLE_INTERVAL"]
@@ -51,7 +65,8 @@ def read_segy(path: str | Path) -> Traces:
     if not micro:
         raise SurveyError(
             f"'{path}' has no sampling interval (binary header Interval = 0 and "
-            "TRACE_SAMPLE_INTERVAL = 0); set one of them, in microseconds."
+            "TRACE_SAMPLE_INTERVAL = 0); set one of them, in microseconds, as "
+            "'survey.headers: {values: {Interval: 4000}}' does."
         )
     stated, n_samples = layout.header, layout.records.n_samples
     return Traces(
@@ -62,12 +77,22 @@ def read_segy(path: str | Path) -> Traces:
         number=np.arange(1, len(records.data) + 1),
         intervals=_with(round(micro), stated["Interval"]),
         counts=_with(n_samples, stated["Samples"]),
-        remarks=(*remarks, *_weights(records, layout)),
+        remarks=(*remarks, *_weights(records, layout), *format_doubts(layout.records)),
         polarity=stated["ImpulsePolarity"],
     )
 
 
-def read_segy_records(layout: SegyLayout, fields: Mapping[str, tuple[int, str]]) -> Records:
+def trace_words(layout: SegyLayout, description: HeaderSettings) -> dict[str, tuple[int, str]]:
+    """Return first byte and code of the words of a trace header that a file has."""
+    modern = {**UNIT_FIELD, **TIME_SCALAR} if layout.revision[0] >= 1 else {}
+    return {**FIELDS, **modern, **description.words}
+
+
+def read_segy_records(
+    layout: SegyLayout,
+    fields: Mapping[str, tuple[int, str]],
+    description: HeaderSettings = STANDARD,
+) -> Records:
     """Read all records of a SEG-Y file, the samples in their own units.
 
     Raises
@@ -75,18 +100,31 @@ def read_segy_records(layout: SegyLayout, fields: Mapping[str, tuple[int, str]])
     SurveyError
         If an extension of a trace header or a weighting factor says what is not read.
     """
+    records = read_records(layout.records, {"TraceWeightingFactor": WEIGHT, **fields})
+    return in_own_units(records, layout, description)
+
+
+def in_own_units(
+    records: Records, layout: SegyLayout, description: HeaderSettings, first: int = 0
+) -> Records:
+    """Apply the values of a description and the weights of fixed-point formats to records.
+
+    `first` is the number of traces before these. Errors as `read_segy_records`.
+    """
     path = layout.records.path
-    records = read_records(layout.records, {**fields, "TraceWeightingFactor": WEIGHT})
-    _check_extensions(records.extensions, path)
+    override(records.headers, description, len(records.data))
+    if "trace_extension" not in description.ignore:
+        _check_extensions(records.extensions, path, first)
     if FORMATS[layout.records.code].fixed_point:
         weight = records.headers["TraceWeightingFactor"]
         bad = np.abs(weight) > LARGEST_WEIGHT
         if bad.any():
             i = int(bad.argmax())
             raise SurveyError(
-                f"'{path}': trace {i + 1} has TraceWeightingFactor (bytes 169-170) = "
+                f"'{path}': trace {first + i + 1} has TraceWeightingFactor (bytes 169-170) = "
                 f"{weight[i]}, expected -{LARGEST_WEIGHT} to {LARGEST_WEIGHT}: samples are "
-                "multiplied by 2 to the power of its negative; correct it, or set it to 0."
+                "multiplied by 2 to the power of its negative; set 'survey.headers: {values: "
+                "{TraceWeightingFactor: 0}}' if it holds something else."
             )
         for trace in np.flatnonzero(weight):
             records.data[trace] = np.ldexp(records.data[trace], -int(weight[trace]))
@@ -127,7 +165,7 @@ def write_segy(survey: Survey, path: str | Path, title: str = "pvi_hpc survey") 
             file.trace[i] = trace
 
 
-def _check_extensions(extensions: NDArray[np.uint8], path: Path) -> None:
+def _check_extensions(extensions: NDArray[np.uint8], path: Path, first: int) -> None:
     """Refuse standard extensions whose values replace those of the trace header."""
     if not extensions.size:
         return
@@ -142,9 +180,11 @@ def _check_extensions(extensions: NDArray[np.uint8], path: Path) -> None:
         trace, which = (int(i) for i in np.argwhere(used)[0])
         byte = 17 + int(extensions[trace, which, 16:].astype(bool).argmax())
         raise SurveyError(
-            f"'{path}': trace {trace + 1} has a trace header extension (SEG00001) whose byte "
-            f"{byte} is not 0: its values replace those of the trace header, and are not read; "
-            "write coordinates, times and counts to the trace header and clear the extension."
+            f"'{path}': trace {first + trace + 1} has a trace header extension (SEG00001) "
+            f"whose byte {byte} is not 0: its values replace those of the trace header, and "
+            "are not read; name the bytes of those that matter in 'survey.headers.bytes' (byte "
+            f"{byte} of this extension is byte {240 * (1 + which) + byte}) and set "
+            "'survey.headers: {ignore: [trace_extension]}'."
         )
 
 

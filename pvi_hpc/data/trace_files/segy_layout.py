@@ -7,7 +7,9 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 
+from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.remarks import Kind, Remark
+from pvi_hpc.data.trace_files.header_words import BINARY_FIELDS
 from pvi_hpc.data.trace_files.sample_formats import FORMATS
 from pvi_hpc.data.trace_files.trace_headers import unsigned_interval
 from pvi_hpc.data.trace_files.trace_records import Order, RecordFile
@@ -15,31 +17,10 @@ from pvi_hpc.errors import SurveyError
 
 __all__ = ["SegyLayout", "read_layout"]
 
-#: First byte (from 1) and NumPy code of the fields of the binary header that we read.
-#: SEG Technical Standards Committee (2017), SEG-Y revision 2.0, table 2.
-FIELDS: Final[Mapping[str, tuple[int, str]]] = {
-    "Interval": (3217, "u2"),
-    "Samples": (3221, "u2"),
-    "Format": (3225, "i2"),
-    "TraceSorting": (3229, "i2"),
-    "BinaryGainRecovered": (3251, "i2"),
-    "MeasurementSystem": (3255, "i2"),
-    "ImpulsePolarity": (3257, "i2"),
-    "ExtendedSamples": (3269, "i4"),
-    "ExtendedInterval": (3273, "f8"),
-    "ByteOrder": (3297, "u4"),
-    "Major": (3501, "u1"),
-    "Minor": (3502, "u1"),
-    "TextHeaders": (3505, "i2"),
-    "TraceExtensions": (3507, "i2"),
-    "TraceExtensionsOf20": (3509, "i2"),
-    "Traces": (3513, "u8"),
-    "FirstTrace": (3521, "u8"),
-    "Trailers": (3529, "i4"),
-}
 START: Final = 3600  # bytes of the textual and the binary header
 BLOCK: Final = 3200  # bytes of an extended textual header, and of a trailer
 IN_ORDER: Final = 0x01020304  # what bytes 3297-3300 are in the byte order of the file
+STANDARD: Final = HeaderSettings()
 
 
 @dataclass(frozen=True)
@@ -57,8 +38,10 @@ class SegyLayout:
     remarks: tuple[Remark, ...]
 
 
-def read_layout(path: str | Path) -> SegyLayout:
+def read_layout(path: str | Path, description: HeaderSettings = STANDARD) -> SegyLayout:
     """Read the binary header of a SEG-Y file, and compare it with the file's size.
+
+    `description` says where it is to be read otherwise than the standard has it.
 
     Raises
     ------
@@ -66,15 +49,18 @@ def read_layout(path: str | Path) -> SegyLayout:
         If it is no SEG-Y file, is truncated, or has a layout that is not read.
     """
     path = Path(path)
-    order, header = _binary_header(path)
+    order, header = _binary_header(path, description)
     revision = _revision(header)
     modern = revision[0] >= 2
     if modern and header["ByteOrder"] not in (0, IN_ORDER):
         _not_read(path, "bytes 3297-3300", hex(header["ByteOrder"]),
                   "0 or 0x1020304 in the byte order of the rest of the header")  # fmt: skip
-    _check_units(path, header)
+    if description.length_unit is None:
+        _check_units(path, header)
     extensions = _trace_extensions(path, header, revision) if modern else 0
-    first = START + BLOCK * _text_headers(path, int(header["TextHeaders"]))
+    first = START + BLOCK * _text_headers(
+        path, int(header["TextHeaders"]), "layout_stanza" in description.ignore
+    )
     if modern and header["FirstTrace"]:
         first = int(header["FirstTrace"])
     n_samples = int(header["ExtendedSamples"]) if modern else 0
@@ -84,10 +70,11 @@ def read_layout(path: str | Path) -> SegyLayout:
     one = RecordFile(path, order, int(header["Format"]), n_samples, 1, first, extensions)
     records = _all_records(one, header, modern)
     micro = _interval(path, header, modern)
-    return SegyLayout(records, header, revision, micro, _remarks(header, order, micro))
+    remarks = _remarks(header, order, micro, description)
+    return SegyLayout(records, header, revision, micro, remarks)
 
 
-def _binary_header(path: Path) -> tuple[Order, dict[str, Any]]:
+def _binary_header(path: Path, description: HeaderSettings) -> tuple[Order, dict[str, Any]]:
     with path.open("rb") as file:
         start = file.read(START)
     if len(start) < START:
@@ -95,19 +82,27 @@ def _binary_header(path: Path) -> tuple[Order, dict[str, Any]]:
             f"'{path}' is truncated: SEG-Y begins with {START} bytes of headers, it has "
             f"{len(start)}; copy it again."
         )
-    orders: tuple[Order, ...] = (">", "<")
+    given = description.byte_order
+    orders: tuple[Order, ...] = (
+        (">", "<") if given is None else (">" if given == "big" else "<",)
+    )
+    values = {name: x for name, x in description.values.items() if name in BINARY_FIELDS}
     for order in orders:
         header = {
             name: np.frombuffer(start, dtype=order + code, count=1, offset=first - 1)[0].item()
-            for name, (first, code) in FIELDS.items()
+            for name, (first, code) in BINARY_FIELDS.items()
         }
+        header.update(values)
         if header["Format"] in FORMATS:
             return order, header
-    code = int(np.frombuffer(start, dtype=">i2", count=1, offset=FIELDS["Format"][0] - 1)[0])
+    code = int(
+        np.frombuffer(start, dtype=">i2", count=1, offset=BINARY_FIELDS["Format"][0] - 1)[0]
+    )
     raise SurveyError(
         f"'{path}' is not SEG-Y that we read: the binary header must hold a format code of "
         f"{sorted(FORMATS)} (bytes 3225-3226), got code {code}; convert it to IEEE float (5), "
-        "or set 'survey.format: su' for SU."
+        "set 'survey.format: su' for SU, or 'survey.headers: {values: {Format: 5}}' if "
+        "only the code is wrong."
     )
 
 
@@ -122,10 +117,12 @@ def _check_units(path: Path, header: Mapping[str, Any]) -> None:
     if system == 2:
         raise SurveyError(
             f"'{path}' has its coordinates in feet (binary header MeasurementSystem, bytes "
-            "3255-3256, = 2); convert them to metres and set it to 1."
+            "3255-3256, = 2); set 'survey.headers: {length_unit: ft}', or 'm' if that "
+            "is what they are."
         )
     if system not in (0, 1):
-        _not_read(path, "MeasurementSystem (bytes 3255-3256)", system, "1 (metres)")
+        _not_read(path, "MeasurementSystem (bytes 3255-3256)", system, "1 (metres)",
+                  "set 'survey.headers: {length_unit: m}', or 'ft'")  # fmt: skip
 
 
 def _trace_extensions(path: Path, header: Mapping[str, Any], revision: tuple[int, int]) -> int:
@@ -138,7 +135,7 @@ def _trace_extensions(path: Path, header: Mapping[str, Any], revision: tuple[int
     return number
 
 
-def _text_headers(path: Path, number: int) -> int:
+def _text_headers(path: Path, number: int, ignore_layout: bool) -> int:
     """Return the number of extended textual headers; -1 stands for "until the last one".
 
     Raises
@@ -166,11 +163,12 @@ def _text_headers(path: Path, number: int) -> int:
                 )
             found += 1
             stanzas = {_plain(block.decode("ascii", "replace")), _plain(block.decode("cp037"))}
-            if any("((seg:layout" in text for text in stanzas):
+            if not ignore_layout and any("((seg:layout" in text for text in stanzas):
                 raise SurveyError(
                     f"'{path}': its extended textual header {found} is a stanza "
                     "'((SEG: Layout', which moves the fields of the trace headers, and is not "
-                    "read; write the fields to their standard bytes and remove the stanza."
+                    "read; name the bytes it gives in 'survey.headers.bytes' and set "
+                    "'survey.headers: {ignore: [layout_stanza]}'."
                 )
             if number == -1 and any("((seg:endtext))" in text for text in stanzas):
                 break
@@ -214,11 +212,14 @@ def _interval(path: Path, header: Mapping[str, Any], modern: bool) -> float:
     return extended or float(header["Interval"])
 
 
-def _remarks(header: Mapping[str, Any], order: Order, micro: float) -> tuple[Remark, ...]:
+def _remarks(
+    header: Mapping[str, Any], order: Order, micro: float, description: HeaderSettings
+) -> tuple[Remark, ...]:
     old = header["Interval"]
     table: tuple[tuple[Kind, bool, str], ...] = (
-        ("assumed", order == "<", "the format code tells that it is little-endian"),
-        ("assumed", header["MeasurementSystem"] == 0,
+        ("assumed", order == "<" and description.byte_order is None,
+         "the format code tells that it is little-endian"),
+        ("assumed", header["MeasurementSystem"] == 0 and description.length_unit is None,
          "MeasurementSystem (bytes 3255-3256) is 0, unknown; lengths are taken as metres"),
         ("assumed", old not in (0, micro),
          f"the sampling interval is {micro:g} us (bytes 3273-3280), not {old} us (3217-3218)"),
@@ -234,8 +235,14 @@ def _remarks(header: Mapping[str, Any], order: Order, micro: float) -> tuple[Rem
     return tuple(remarks)
 
 
-def _not_read(path: Path, where: str, got: object, expected: str) -> NoReturn:
+def _not_read(
+    path: Path,
+    where: str,
+    got: object,
+    expected: str,
+    remedy: str = "correct the header, or give its value in 'survey.headers.values'",
+) -> NoReturn:
     raise SurveyError(
         f"'{path}' is SEG-Y of a layout that is not read: {where} must be {expected}, got "
-        f"{got}; correct the header, or write the file as plain revision 1."
+        f"{got}; {remedy}."
     )

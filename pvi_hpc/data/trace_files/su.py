@@ -6,67 +6,101 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.remarks import Remark
-from pvi_hpc.data.trace_files.trace_headers import FIELDS, Traces, unsigned_interval
+from pvi_hpc.data.trace_files.header_words import FIELDS, LIKELY_SCALARS
+from pvi_hpc.data.trace_files.trace_headers import Traces, override, unsigned_interval
 from pvi_hpc.data.trace_files.trace_records import (
     HEADER_BYTES,
     Order,
     RecordFile,
+    Records,
     header_type,
     read_records,
 )
 from pvi_hpc.errors import SurveyError
 
-__all__ = ["read_su"]
+__all__ = ["read_su", "su_reading", "su_traces"]
 
+STANDARD: Final = HeaderSettings()
 IEEE: Final = 5
 NAMES: Final[dict[Order, str]] = {"<": "little-endian", ">": "big-endian"}
 #: Traces, evenly spread, that the byte order is decided by.
 LOOKED_AT: Final = 2000
 #: In the wrong byte order nearly every header holds something else.
 LIKELY_CODES: Final = 256
-LIKELY_SCALARS: Final = (0, *(sign * 10**i for i in range(5) for sign in (1, -1)))
 
 
 class Reading(NamedTuple):
-    """A byte order, and the share of headers and samples that are odd in it."""
+    """A byte order, the share of odd headers and samples in it, and if another is as good."""
 
     odd: float
     file: RecordFile
     headers: NDArray[Any]
+    unsure: bool = False
 
 
-def read_su(path: str | Path) -> Traces:
-    """Read all traces of an SU file; the byte order is the one in which its headers agree.
+def read_su(path: str | Path, description: HeaderSettings = STANDARD) -> Traces:
+    """Read all traces of an SU file as a description says.
+
+    Unless that names it, the byte order is the one in which the headers agree.
 
     Raises
     ------
     SurveyError
         If no byte order makes the file a whole number of traces, or it has no interval.
     """
+    reading = su_reading(path, description)
+    records = read_records(reading.file, {**FIELDS, **description.words})
+    override(records.headers, description, len(records.data))
+    return su_traces(reading, records, description)
+
+
+def su_reading(path: str | Path, description: HeaderSettings = STANDARD) -> Reading:
+    """Return the byte order in which the headers of an SU file agree, and its records.
+
+    Raises
+    ------
+    SurveyError
+        If no byte order makes the file a whole number of traces.
+    """
     file = Path(path)
-    readings = sorted(_readings(file), key=lambda reading: reading.odd)
+    readings = sorted(_readings(file, description), key=lambda reading: reading.odd)
     if not readings:
         raise SurveyError(
             f"'{file}' is not a whole SU file: its {file.stat().st_size} bytes are no multiple "
             "of the trace length in its first header (bytes 115-116) in either byte order; it "
             "is truncated, or another format (set 'survey.format: segy' for SEG-Y)."
         )
-    best = readings[0]
-    intervals = best.headers["TRACE_SAMPLE_INTERVAL"]
+    unsure = len(readings) > 1 and readings[1].odd == readings[0].odd
+    return readings[0]._replace(unsure=unsure)
+
+
+def su_traces(reading: Reading, records: Records, description: HeaderSettings) -> Traces:
+    """Return the traces of all records of a file, once there is a sampling interval."""
+    file, unsure = reading.file.path, reading.unsure
+    intervals = records.headers["TRACE_SAMPLE_INTERVAL"]
     if not intervals.any():
         raise SurveyError(
             f"'{file}' has no sampling interval: bytes 117-118 (TRACE_SAMPLE_INTERVAL) of its "
-            "traces are 0; set them, in microseconds."
+            "traces are 0; set 'survey.headers: {values: {TRACE_SAMPLE_INTERVAL: 4000}}', in "
+            "microseconds."
         )
     micro = int(intervals[intervals != 0][0])
-    records = read_records(best.file, FIELDS)
-    unsure = len(readings) > 1 and readings[1].odd == best.odd
+    remarks = []
     order = Remark(
         "doubtful" if unsure else "assumed",
-        f"the byte order is taken as {NAMES[best.file.order]}"
-        + (", which its headers do not tell" if unsure else ", in which its headers agree"),
+        f"the byte order is taken as {NAMES[reading.file.order]}"
+        + (
+            ", which its headers do not tell; set 'survey.headers.byte_order'"
+            if unsure
+            else ", in which its headers agree"
+        ),
     )
+    if description.byte_order is None:
+        remarks.append(order)
+    if micro > 0x7FFF:
+        remarks.append(unsigned_interval("117-118", micro))
     return Traces(
         file=str(file),
         headers=records.headers,
@@ -74,19 +108,22 @@ def read_su(path: str | Path) -> Traces:
         dt=micro / 1e6,
         number=np.arange(1, len(records.data) + 1),
         intervals=(micro,),
-        counts=(best.file.n_samples,),
-        remarks=(order, unsigned_interval("117-118", micro)) if micro > 0x7FFF else (order,),
+        counts=(reading.file.n_samples,),
+        remarks=tuple(remarks),
     )
 
 
-def _readings(path: Path) -> list[Reading]:
+def _readings(path: Path, description: HeaderSettings) -> list[Reading]:
     """Return the byte orders in which most traces have the sample count of the first one."""
     size = path.stat().st_size
     first = np.fromfile(path, dtype=np.uint8, count=HEADER_BYTES).tobytes()
     readings: list[Reading] = []
     if len(first) < HEADER_BYTES:
         return readings
-    orders: tuple[Order, ...] = ("<", ">")
+    given = description.byte_order
+    orders: tuple[Order, ...] = (
+        ("<", ">") if given is None else (">" if given == "big" else "<",)
+    )
     for order in orders:
         place = FIELDS["TRACE_SAMPLE_COUNT"][0] - 1
         n_samples = int(np.frombuffer(first, dtype=f"{order}u2", count=1, offset=place)[0])

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.remarks import Remark
 from pvi_hpc.data.survey import Component
 from pvi_hpc.data.trace_files.trace_headers import Traces
@@ -44,7 +45,7 @@ def describe_code(code: int) -> str:
 
 
 def receiver_traces(
-    traces: Traces, component: Component
+    traces: Traces, component: Component, description: HeaderSettings
 ) -> tuple[NDArray[np.bool_], list[Remark]]:
     """Tell which traces are live and record `component`, with remarks on the others.
 
@@ -54,14 +55,17 @@ def receiver_traces(
         If the codes leave open which traces record `component`.
     """
     codes = np.asarray(traces.headers[FIELD])
-    matching = [code for code, what in RECORDS.items() if component in what]
+    matching = [*GENERAL, *(code for code, what in RECORDS.items() if component in what)]
+    if description.receiver_codes is not None:
+        matching = list(description.receiver_codes)
     with np.errstate(invalid="ignore"):  # samples may be any bits
         silent = ~(traces.data != 0).any(axis=1)
-    ours = np.isin(codes, [*GENERAL, *matching])
-    dead = (codes == DEAD) | (ours & silent)
+    ours = np.isin(codes, matching)
+    dead = np.isin(codes, description.dead_codes) | (ours & silent)
     kept = ours & ~dead
     specific = np.isin(codes, list(RECORDS)) & ~silent
-    _refuse_ambiguous(traces, codes, kept, specific, component)
+    if description.receiver_codes is None:
+        _refuse_ambiguous(traces, codes, kept, specific, component)
     return kept, list(_remarks(codes, kept, dead, component))
 
 
@@ -81,14 +85,15 @@ def _refuse_ambiguous(
             f"{describe_code(int(codes[a]))}, trace {traces.number[b]} has "
             f"{describe_code(int(codes[b]))}: it is not clear which traces record "
             f"'{component}' ('survey.component'). Give every trace the code of its component "
-            "(11 pressure, 12 vertical, 13 cross-line, 14 in-line)."
+            "(11 pressure, 12 vertical, 13 cross-line, 14 in-line), or name those of its "
+            "receivers: 'survey.headers: {receiver_codes: [1]}'."
         )
     if len(found) > 1 and specific.any():
         raise SurveyError(
             f"'{traces.file}': traces with {FIELD} (bytes 29-30) = "
             f"{' and '.join(map(describe_code, found))} may all be "
             f"'survey.component: {component}'; write those of one component to a file of "
-            "their own."
+            f"their own, or name the code: 'survey.headers: {{receiver_codes: [{found[0]}]}}'."
         )
 
 

@@ -7,52 +7,24 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.remarks import Kind, Remark
 from pvi_hpc.data.survey import Component
+from pvi_hpc.data.trace_files.header_words import FIELDS, TIME_SCALAR, bytes_of
 from pvi_hpc.errors import SurveyError
 
 __all__ = [
-    "FIELDS",
     "Traces",
+    "bad_traces",
     "check_headers",
     "header_remarks",
-    "positions",
+    "override",
     "scale_factor",
     "unreadable",
     "unsigned_interval",
 ]
 
 Headers = Mapping[str, NDArray[Any]]
-
-#: First byte (counted from 1, as in the standard) and NumPy code of each field we read.
-#: SEG Technical Standards Committee (2017), SEG-Y revision 2.0, table 3. Counts have no sign:
-#: files with more than 32767 samples or microseconds use all bits.
-FIELDS: Final[Mapping[str, tuple[int, str]]] = {
-    "FieldRecord": (9, "i4"),
-    "TraceNumber": (13, "i4"),
-    "TraceIdentificationCode": (29, "i2"),
-    "DataUse": (35, "i2"),
-    "ReceiverGroupElevation": (41, "i4"),
-    "SourceSurfaceElevation": (45, "i4"),
-    "SourceDepth": (49, "i4"),
-    "ElevationScalar": (69, "i2"),
-    "SourceGroupScalar": (71, "i2"),
-    "SourceX": (73, "i4"),
-    "SourceY": (77, "i4"),
-    "GroupX": (81, "i4"),
-    "GroupY": (85, "i4"),
-    "CoordinateUnits": (89, "i2"),
-    "TotalStaticApplied": (103, "i2"),
-    "LagTimeA": (105, "i2"),
-    "LagTimeB": (107, "i2"),
-    "DelayRecordingTime": (109, "i2"),
-    "TRACE_SAMPLE_COUNT": (115, "u2"),
-    "TRACE_SAMPLE_INTERVAL": (117, "u2"),
-    "InstrumentGainConstant": (121, "i2"),
-    "InstrumentInitialGain": (123, "i2"),
-    "TraceWeightingFactor": (169, "i2"),
-}
-
 
 #: Of TraceValueMeasurementUnit (revision 1 and later), where they tell components apart.
 UNITS: Final[Mapping[int, str]] = {1: "Pa", 5: "m", 6: "m/s", 7: "m/s2", 8: "N", 9: "W"}
@@ -93,31 +65,15 @@ class Traces:
         return replace(self, headers=headers, data=self.data[kept], number=self.number[kept])
 
 
-def positions(headers: Headers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return sources and receivers, both `(n, 3)`, each `(z, y, x)` [m], z downwards.
-
-    Elevations are positive upwards and the source's depth is below its surface
-    elevation, so that z = -elevation. A negative scalar divides, a positive one
-    multiplies, 0 means 1.
-    """
-    horizontal = scale_factor(headers["SourceGroupScalar"])
-    vertical = scale_factor(headers["ElevationScalar"])
-    source_z = headers["SourceDepth"] - headers["SourceSurfaceElevation"].astype(np.int64)
-    sources = (
-        source_z * vertical,
-        headers["SourceY"] * horizontal,
-        headers["SourceX"] * horizontal,
-    )
-    receivers = (
-        -headers["ReceiverGroupElevation"].astype(np.int64) * vertical,
-        headers["GroupY"] * horizontal,
-        headers["GroupX"] * horizontal,
-    )
-    # Adding 0 turns -0.0 into 0.0.
-    return np.stack(sources, axis=1) + 0.0, np.stack(receivers, axis=1) + 0.0
+def override(headers: dict[str, NDArray[Any]], description: HeaderSettings, n: int) -> None:
+    """Give the words that a description has values for these values, in all `n` traces."""
+    for name, value in description.values.items():
+        if name in FIELDS or name in TIME_SCALAR:
+            whole = value == int(value)
+            headers[name] = np.full(n, value, dtype=np.int64 if whole else np.float64)
 
 
-def check_headers(traces: Traces) -> None:
+def check_headers(traces: Traces, description: HeaderSettings) -> None:
     """Check what every live trace must satisfy.
 
     Raises
@@ -126,26 +82,24 @@ def check_headers(traces: Traces) -> None:
         If an interval, sample count, delay, coordinate unit or weighting factor does not fit,
         or a value is not finite; the message names file, trace and header.
     """
-    headers = traces.headers
+    headers, words = traces.headers, {**FIELDS, **description.words}
     for name, allowed, unit in (
         ("TRACE_SAMPLE_INTERVAL", traces.intervals, " us"),
         ("TRACE_SAMPLE_COUNT", traces.counts, ""),
     ):
-        first = FIELDS[name][0]
         _refuse(
             traces, name, ~np.isin(headers[name], (0, *allowed)),
-            f"{' or '.join(map(str, allowed))}{unit}, as the file has it; correct "
-            f"bytes {first}-{first + 1}, or set them to 0",
+            f"{' or '.join(map(str, allowed))}{unit}, as the file has it "
+            f"({bytes_of(words[name])}); set 'survey.headers: {{values: {{{name}: 0}}}}' to "
+            "follow the file, or '{on_bad_trace: drop}' to leave out the traces that differ",
         )  # fmt: skip
-    _refuse(
-        traces, "DelayRecordingTime", headers["DelayRecordingTime"] != 0,
-        "0 ms: sample 0 must be at the wavelet's t = 0; pad the traces and set it to 0",
-    )  # fmt: skip
-    _refuse(
-        traces, "CoordinateUnits", ~np.isin(headers["CoordinateUnits"], (0, 1)),
-        "0 or 1 (lengths in metres); project geographic coordinates to metres, or set "
-        "bytes 89-90 to 1 if the values are metres",
-    )  # fmt: skip
+    if description.length_unit is None:
+        _refuse(
+            traces, "CoordinateUnits", ~np.isin(headers["CoordinateUnits"], (0, 1)),
+            f"0 or 1, lengths in metres ({bytes_of(words['CoordinateUnits'])}); set "
+            "'survey.headers: {length_unit: m}' if the values are metres, or to what they are "
+            "(2 is arcsec, 3 degrees, 4 dms), with 'projection'",
+        )  # fmt: skip
     bad = ~np.isfinite(traces.data).all(axis=1)
     if bad.any():
         i = int(bad.argmax())
@@ -153,18 +107,33 @@ def check_headers(traces: Traces) -> None:
             f"'{traces.file}': trace {traces.number[i]} (FieldRecord "
             f"{headers['FieldRecord'][i]}, TraceNumber {headers['TraceNumber'][i]}) holds NaN "
             f"or infinite values, and {int(bad.sum())} traces do in all; mark them dead "
-            "(TraceIdentificationCode, bytes 29-30, = 2), set them to zero, or remove them."
+            "(TraceIdentificationCode, bytes 29-30, = 2), or set 'survey.headers: "
+            "{on_bad_trace: drop}'."
+            + "".join(f" But {r.text}." for r in traces.remarks if " look like " in r.text)
         )
 
 
-def header_remarks(traces: Traces, component: Component) -> list[Remark]:
+def bad_traces(traces: Traces) -> NDArray[np.bool_]:
+    """Tell which traces hold NaN or infinite samples, or headers unlike the file's."""
+    bad = np.logical_not(np.isfinite(traces.data).all(axis=1))
+    for name, allowed in (
+        ("TRACE_SAMPLE_INTERVAL", traces.intervals),
+        ("TRACE_SAMPLE_COUNT", traces.counts),
+    ):
+        bad |= ~np.isin(traces.headers[name], (0, *allowed))
+    return bad
+
+
+def header_remarks(
+    traces: Traces, component: Component, description: HeaderSettings
+) -> list[Remark]:
     """Return remarks on what headers of live traces leave open, or is not applied."""
     headers = traces.headers
     found: list[tuple[Kind, str, NDArray[Any]]] = [
         (
             "assumed",
             "CoordinateUnits (bytes 89-90) is 0, unknown; lengths are taken as metres",
-            headers["CoordinateUnits"] == 0,
+            (headers["CoordinateUnits"] == 0) & (description.length_unit is None),
         ),
         ("doubtful", "DataUse (bytes 35-36) is 2, test data", headers["DataUse"] == 2),
     ]

@@ -1,7 +1,7 @@
 """From trace files to a survey: shots grouped by field record, noise levels, faults named."""
 
 import glob
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -9,21 +9,27 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.remarks import Remark, as_attributes
 from pvi_hpc.data.survey import Component, Shot, Survey, Wavelet
+from pvi_hpc.data.trace_files.delays import apply_delays
+from pvi_hpc.data.trace_files.geometry_doubts import geometry_doubts
 from pvi_hpc.data.trace_files.segy import read_segy
+from pvi_hpc.data.trace_files.segy_layout import STANDARD
+from pvi_hpc.data.trace_files.shots import Numbering, shots_of
 from pvi_hpc.data.trace_files.su import read_su
 from pvi_hpc.data.trace_files.trace_codes import receiver_traces
 from pvi_hpc.data.trace_files.trace_headers import (
     Traces,
+    bad_traces,
     check_headers,
     header_remarks,
-    positions,
     unreadable,
 )
+from pvi_hpc.data.trace_files.trace_positions import positions
 from pvi_hpc.errors import SurveyError
 
-__all__ = ["expand_files", "import_traces", "with_noise_window"]
+__all__ = ["expand_files", "import_traces", "receivers_of", "with_noise_window"]
 
 
 class Sampling(NamedTuple):
@@ -34,7 +40,8 @@ class Sampling(NamedTuple):
     n_samples: int
 
 
-READERS: Final[dict[str, Callable[[str | Path], Traces]]] = {"segy": read_segy, "su": read_su}
+Reader = Callable[[str | Path, HeaderSettings], Traces]
+READERS: Final[dict[str, Reader]] = {"segy": read_segy, "su": read_su}
 
 
 def import_traces(
@@ -44,12 +51,13 @@ def import_traces(
     wavelet: Wavelet,
     noise_sd: float,
     component: Component = "pressure",
+    description: HeaderSettings = STANDARD,
 ) -> Survey:
     """Read SEG-Y or SU files, one a survey or one a shot.
 
-    Shots are ordered by FieldRecord, receivers by TraceNumber. Only live traces that record
-    `component` become receivers; what was left out or assumed is told in the attributes
-    (`pvi_hpc.data.remarks`).
+    Shots are ordered by FieldRecord, receivers by TraceNumber, unless `description` says
+    otherwise. Only live traces that record `component` become receivers; what was left out or
+    assumed is told in the attributes (`pvi_hpc.data.remarks`).
 
     Parameters
     ----------
@@ -59,6 +67,8 @@ def import_traces(
         Format of all of them.
     noise_sd
         Standard deviation of the noise of every trace, in units of the data.
+    description
+        What the headers mean, where they do not follow the standard.
 
     Raises
     ------
@@ -70,18 +80,29 @@ def import_traces(
     shots: dict[int, tuple[Shot, str]] = {}
     remarks: list[tuple[str, Remark]] = []
     sampling: Sampling | None = None
+    numbering = Numbering(description)
     for path in paths:
-        traces = _receivers(path, kind, component)
+        try:
+            traces = READERS[kind](path, description)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        traces = receivers_of(traces, component, description)
+        traces = apply_delays(traces, description)
+        sources, receivers = positions(traces, description)
         remarks += [(path, remark) for remark in traces.remarks]
+        doubts = geometry_doubts(traces, sources, receivers, description)
+        remarks += [(path, remark) for remark in doubts]
         found = Sampling(traces.file, traces.dt, traces.data.shape[1])
         sampling = sampling or found
-        _check_sampling(found, sampling)
-        for shot in _shots(traces, noise_sd):
+        _check_sampling(found, sampling, description)
+        sampling = min(sampling, found, key=lambda of: of.n_samples)
+        for shot in shots_of(traces, (sources, receivers), noise_sd, numbering):
             if shot.id in shots:
                 raise SurveyError(
                     f"FieldRecord {shot.id} is in '{shots[shot.id][1]}' and again in "
                     f"'{path}'; every shot must be in one file only: correct 'survey.files', "
-                    "or, if these are two shots, renumber FieldRecord (bytes 9-12)."
+                    "or, if these are two shots, renumber FieldRecord (bytes 9-12) or set "
+                    "'survey.headers: {shot_number: source}' (or 'file')."
                 )
             shots[shot.id] = (shot, path)
     assert sampling is not None  # expand_files gives at least one
@@ -94,8 +115,12 @@ def import_traces(
             f"'survey.files' hold no live trace of 'survey.component: {component}':\n"
             f"{attributes.get('doubtful', '')}"
         )
-    ordered = tuple(shots[i][0] for i in sorted(shots))
-    return Survey(ordered, wavelet, sampling.dt, sampling.n_samples, attributes, component)
+    n = sampling.n_samples  # files whose traces begin at different times differ in length
+    ordered = tuple(
+        replace(s, data=np.ascontiguousarray(s.data[:, :n]))
+        for s, _ in (shots[i] for i in sorted(shots))
+    )
+    return Survey(ordered, wavelet, sampling.dt, n, attributes, component)
 
 
 def with_noise_window(survey: Survey, window_s: float) -> Survey:
@@ -158,71 +183,37 @@ def expand_files(files: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(paths))
 
 
-def _receivers(path: str, kind: Literal["segy", "su"], component: Component) -> Traces:
-    """Read the live traces of one file that record `component`, with remarks on all of it."""
-    try:
-        traces = READERS[kind](path)
-    except OSError as error:
-        raise unreadable(path, error) from error
-    kept, remarks = receiver_traces(traces, component)
+def receivers_of(traces: Traces, component: Component, description: HeaderSettings) -> Traces:
+    """Return the live traces that record `component`, with remarks on all of the file.
+
+    Raises
+    ------
+    SurveyError
+        If headers of these traces do not fit, or samples are not finite.
+    """
+    kept, remarks = receiver_traces(traces, component, description)
     lost = np.setdiff1d(traces.headers["FieldRecord"], traces.headers["FieldRecord"][kept])
     if len(lost) and kept.any():
         text = f"{len(lost)} FieldRecords have no trace left, the first is {lost[0]}"
         remarks.append(Remark("doubtful", text))
     traces = traces.take(kept)
-    check_headers(traces)
-    remarks += header_remarks(traces, component)
+    if description.on_bad_trace == "drop":
+        bad = bad_traces(traces)
+        if bad.any():
+            text = "bad traces ('survey.headers.on_bad_trace: drop') are left out"
+            remarks.append(Remark("doubtful", text, int(bad.sum())))
+        traces = traces.take(~bad)
+    check_headers(traces, description)
+    remarks += header_remarks(traces, component, description)
+    if changed := description.changed():
+        text = f"headers are read with 'survey.headers: {{{', '.join(changed)}}}'"
+        remarks.append(Remark("assumed", text))
     return replace(traces, remarks=(*traces.remarks, *remarks))
 
 
-def _shots(traces: Traces, noise_sd: float) -> Iterator[Shot]:
-    """Yield the shots of one file; neither they nor their traces need be together."""
-    records, numbers = traces.headers["FieldRecord"], traces.headers["TraceNumber"]
-    if not len(records):
-        return
-    sources, receivers = positions(traces.headers)
-    order = np.lexsort((numbers, records))
-    for i in np.split(order, np.flatnonzero(np.diff(records[order])) + 1):
-        _check_shot(traces, i, sources)
-        yield Shot(
-            id=int(records[i[0]]),
-            source=sources[i[0]],
-            receivers=receivers[i],
-            data=traces.data[i],
-            noise_sd=np.full(len(i), noise_sd, dtype=np.float64),
-        )
-
-
-def _check_shot(traces: Traces, i: NDArray[np.intp], sources: NDArray[np.float64]) -> None:
-    """Check the traces `i`, sorted by TraceNumber, of one field record."""
-    record, numbers = traces.headers["FieldRecord"][i[0]], traces.headers["TraceNumber"][i]
-    moved = np.abs(sources[i] - sources[i[0]]).max(axis=1) > 1e-3
-    if moved.any():
-        k = i[int(moved.argmax())]
-        raise SurveyError(
-            f"'{traces.file}': FieldRecord {record} has two sources, (z, y, x) = "
-            f"{sources[i[0]].tolist()} m at trace {traces.number[i[0]]} and "
-            f"{sources[k].tolist()} m at trace {traces.number[k]}; give every "
-            "shot its own FieldRecord (bytes 9-12)."
-        )
-    twice = np.flatnonzero(np.diff(numbers) == 0)
-    if len(twice):
-        a, b = sorted(int(traces.number[k]) for k in i[twice[0] : twice[0] + 2])
-        if not (record or numbers.any()):
-            raise SurveyError(
-                f"'{traces.file}': FieldRecord (bytes 9-12) and TraceNumber (bytes 13-16) are "
-                f"0 in {len(i)} traces, the first is trace {traces.number[i[0]]}; number the "
-                "shots, and the traces of each shot."
-            )
-        raise SurveyError(
-            f"'{traces.file}': traces {a} and {b} are both FieldRecord {record}, TraceNumber "
-            f"{numbers[twice[0]]}; a shot is in the file twice, or TraceNumber (bytes 13-16) "
-            "must be renumbered."
-        )
-
-
-def _check_sampling(found: Sampling, first: Sampling) -> None:
-    if found.n_samples != first.n_samples or abs(found.dt - first.dt) > 1e-9:
+def _check_sampling(found: Sampling, first: Sampling, description: HeaderSettings) -> None:
+    longer = found.n_samples != first.n_samples and description.recording_delay == "refuse"
+    if longer or abs(found.dt - first.dt) > 1e-9:
         raise SurveyError(
             f"'{found.file}' has {found.n_samples} samples of {found.dt:g} s, '{first.file}' "
             f"has {first.n_samples} samples of {first.dt:g} s; all files of 'survey.files' "

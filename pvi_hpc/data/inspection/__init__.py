@@ -1,0 +1,1 @@
+"""Content of trace files: `pvi inspect`."""

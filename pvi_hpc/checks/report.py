@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pvi_hpc.answers.questions.question import load_question
 from pvi_hpc.config.project import Project
 from pvi_hpc.data.survey import Survey
-from pvi_hpc.errors import Finding, error
+from pvi_hpc.errors import Finding, PviError, error
 
-__all__ = ["check_shot", "check_wells"]
+__all__ = ["check_questions", "check_shot", "check_wells"]
 
 
 def check_shot(project: Project, survey: Survey) -> Iterator[Finding]:
@@ -33,3 +34,17 @@ def check_wells(project: Project) -> Iterator[Finding]:
                 f"every well must be in the grid, y {y0:g} to {y1:g} and x {x0:g} to {x1:g} m, "
                 f"got (y, x) = ({y:g}, {x:g}) m for well {i + 1}; move it or leave it out.",
             )
+
+
+def check_questions(project: Project) -> Iterator[Finding]:
+    """Check that every question can be asked of the models of every run."""
+    told = set()
+    for run in project.resolved:
+        for question in project.questions:
+            try:
+                load_question(question, run.cells)
+            except PviError as fault:
+                message = str(fault)
+                if message not in told:
+                    yield error("questions", message.removeprefix("'questions': "))
+                told.add(message)

@@ -140,6 +140,24 @@ def list_(
 
 
 @app.command()
+def ask(
+    run: Annotated[str, typer.Argument(help="A run: demo/psvi, or its folder.")],
+    questions: Annotated[Path, typer.Argument(help="A YAML file with a list 'questions'.")],
+    draws: Annotated[
+        int | None, typer.Option(help="New posterior draws; without: the saved samples.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for all numbers, in JSON.")
+    ] = None,
+) -> None:
+    """Ask a posterior: how large, how deep, how fast? With error bars and the best answer."""
+    from pvi_hpc.cli.ask import ask_run
+
+    for line in ask_run(run, questions, draws, json_file):
+        typer.echo(line)
+
+
+@app.command()
 def doctor(profile: Profile = LOCAL) -> None:
     """Try out workers, MPI, network and disk of a machine or cluster; says what to mend."""
     from pvi_hpc.cli.doctor import print_examination
@@ -185,6 +203,14 @@ def predictive(project: ProjectName, run: RunName) -> None:
     from pvi_hpc.cli.steps import write_predictive_files
 
     raise typer.Exit(write_predictive_files(project, run))
+
+
+@app.command()
+def answers(project: ProjectName, run: RunName) -> None:
+    """Answer the questions of the configuration (called by the workflow)."""
+    from pvi_hpc.cli.steps import write_run_answers
+
+    write_run_answers(project, run)
 
 
 @app.command()

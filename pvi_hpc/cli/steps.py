@@ -22,6 +22,7 @@ __all__ = [
     "write_posterior_files",
     "write_predictive_files",
     "write_report",
+    "write_run_answers",
 ]
 
 
@@ -118,6 +119,17 @@ def write_predictive_files(name: str, run_name: str) -> int:
             return EXIT_STOPPED
     change_state(files.status, "finished", of="stopped")
     return 0
+
+
+def write_run_answers(name: str, run_name: str) -> None:
+    """Write the answers of a run to the questions of the configuration."""
+    from pvi_hpc.run.ask import write_answers
+    from pvi_hpc.run.results import ProjectResults
+
+    _log_to_stdout()
+    project = find_project(name)
+    results = ProjectResults(project, ProjectPaths.of(name))[run_name]
+    write_answers(results, project.questions)
 
 
 def write_report(name: str) -> None:

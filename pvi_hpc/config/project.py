@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, PositiveInt, SerializeAsAny, field_validator, model_validator
 
 from pvi_hpc.config.grid import GridSettings
+from pvi_hpc.config.questions import Questions
 from pvi_hpc.config.start import StartingModelSettings
 from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.errors import ConfigError
@@ -164,6 +165,9 @@ class Project(_Shared):
         description="Runs: the name, and settings that differ from the sections above.",
     )
     report: ReportSettings = ReportSettings()
+    questions: Questions = Field(
+        (), description="Questions that the report answers from the draws of every run."
+    )
 
     @cached_property
     def resolved(self) -> tuple[Run, ...]:
@@ -177,7 +181,7 @@ class Project(_Shared):
 
     def merged(self, run: dict[str, Any]) -> dict[str, Any]:
         """Return the settings of one entry of `runs` with the defaults, not yet checked."""
-        shared = self.model_dump(exclude={"name", "runs", "segments", "report"})
+        shared = self.model_dump(exclude=set(NOT_OF_RUNS))
         return _merge(shared, with_forward(run))
 
     def run(self, name: str) -> Run:
@@ -192,6 +196,9 @@ class Project(_Shared):
     def _by_name(self) -> dict[str, Run]:
         return {run.name: run for run in self.resolved}
 
+
+#: Sections of a project that no run has.
+NOT_OF_RUNS = ("name", "runs", "segments", "report", "questions")
 
 #: Settings that a run replaces as a whole: half of one family is no other family.
 WHOLE = ("family", "method", "model")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pvi_hpc.report.answers import answer_rows, sensitivity_rows
 from pvi_hpc.report.catalogue import CATALOGUE
 from pvi_hpc.report.figures.models import comparison
 from pvi_hpc.report.restarts import restart_rows
@@ -47,6 +48,8 @@ def build_report(view: RunView) -> Page:
         scores=score_rows(view),
         groups=group_rows(view),
         noise=noise_rows(view),
+        answers=answer_rows(view),
+        sensitivity=sensitivity_rows(view),
         provenance=provenance_rows(view),
     )
     return Page(html, figures)

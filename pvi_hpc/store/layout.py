@@ -72,6 +72,11 @@ class RunPaths:
         """Final figures of the run: ELBO, chi-squared, cost, versions."""
         return self.folder / "summary.json"
 
+    @property
+    def answers(self) -> Path:
+        """Answers to the questions of the configuration."""
+        return self.folder / "answers.json"
+
 
 @dataclass(frozen=True)
 class ProjectPaths:

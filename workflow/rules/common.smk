@@ -33,6 +33,8 @@ except PviError as error:
     raise WorkflowError(str(error)) from None
 
 RUNS = [run.name for run in PROJECT.resolved]
+# Runs that questions are put to: all of them, if there are questions.
+ASKED = RUNS if PROJECT.questions else []
 FINGERPRINTS = {run.name: run.fingerprint() for run in PROJECT.resolved}
 LAST_SEGMENT = PROJECT.segments - 1
 # What a run leaves behind in its folder. Samples may be removed to save space: they are large.
@@ -69,6 +71,11 @@ def run_settings(wildcards):
 def posterior_settings(wildcards):
     """Settings of what is drawn from a fitted distribution."""
     return PROJECT.run(wildcards.run).posterior.model_dump_json()
+
+
+def question_settings(wildcards):
+    """Questions to every run."""
+    return [question.model_dump_json() for question in PROJECT.questions]
 
 
 def report_settings(wildcards):

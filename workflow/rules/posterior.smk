@@ -35,3 +35,20 @@ rule predictive:
         shown=report_settings,
     shell:
         "pvi predictive {wildcards.project} {wildcards.run} >> {log} 2>&1"
+
+
+rule answers:
+    """Answers to the questions of the configuration, from the draws of a run."""
+    input:
+        posterior="results/{project}/{run}/posterior.h5",
+        samples="results/{project}/{run}/samples.nc",
+    output:
+        answers="results/{project}/{run}/answers.json",
+    log:
+        "results/{project}/logs/answers.{run}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        questions=question_settings,
+    shell:
+        "pvi answers {wildcards.project} {wildcards.run} >> {log} 2>&1"

@@ -5,6 +5,7 @@ rule report:
         posterior=expand("results/{{project}}/{run}/posterior.h5", run=RUNS),
         predictive=expand("results/{{project}}/{run}/predictive.h5", run=RUNS),
         summary=expand("results/{{project}}/{run}/summary.json", run=RUNS),
+        answers=expand("results/{{project}}/{run}/answers.json", run=ASKED),
     output:
         index="results/{project}/report/index.html",
         figures=report(

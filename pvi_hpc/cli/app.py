@@ -158,6 +158,21 @@ def ask(
 
 
 @app.command()
+def replace_prior(
+    run: Annotated[str, typer.Argument(help="A run: demo/psvi, or its folder.")],
+    hypotheses: Annotated[Path, typer.Argument(help="A YAML file with a list 'hypotheses'.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="File for all numbers, in JSON.")
+    ] = None,
+) -> None:
+    """Find the posterior under other priors, and their evidence, without a simulation."""
+    from pvi_hpc.cli.replace_prior import replace_run_priors
+
+    for line in replace_run_priors(run, hypotheses, json_file):
+        typer.echo(line)
+
+
+@app.command()
 def doctor(profile: Profile = LOCAL) -> None:
     """Try out workers, MPI, network and disk of a machine or cluster; says what to mend."""
     from pvi_hpc.cli.doctor import print_examination
@@ -211,6 +226,14 @@ def answers(project: ProjectName, run: RunName) -> None:
     from pvi_hpc.cli.steps import write_run_answers
 
     write_run_answers(project, run)
+
+
+@app.command()
+def hypotheses(project: ProjectName, run: RunName) -> None:
+    """Find the posterior under each of the hypotheses (called by the workflow)."""
+    from pvi_hpc.cli.steps import write_run_hypotheses
+
+    write_run_hypotheses(project, run)
 
 
 @app.command()

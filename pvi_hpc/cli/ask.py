@@ -1,7 +1,7 @@
 """The text of `pvi ask`: a posterior's answers to the questions of a file."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from pvi_hpc.run.results import RunResults, open_project
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
 
-__all__ = ["ask_run", "find_run"]
+__all__ = ["ask_run", "find_run", "tree_of"]
 
 
 def find_run(name: str) -> RunResults:
@@ -31,6 +31,12 @@ def find_run(name: str) -> RunResults:
     return open_project(folder.parent)[folder.name]
 
 
+def tree_of(path: Path, section: str) -> Mapping[str, Any]:
+    """Return a file that holds a section alone, or that section of a configuration."""
+    tree = read_tree(path, f"'{section}'")
+    return {section: tree.get(section, [])} if "grid" in tree else tree
+
+
 def ask_run(
     name: str, questions: Path, draws: int | None, json_file: Path | None
 ) -> Iterator[str]:
@@ -38,11 +44,8 @@ def ask_run(
 
     Errors as `pvi_hpc.run.ask.ask`.
     """
-    tree = read_tree(questions, "'questions'")
-    if "grid" in tree:  # a whole configuration
-        tree = {"questions": tree.get("questions", [])}
-    asked = parse_settings(QuestionFile, tree, str(questions)).questions
-    found = ask(find_run(name), asked, draws)
+    asked = parse_settings(QuestionFile, tree_of(questions, "questions"), str(questions))
+    found = ask(find_run(name), asked.questions, draws)
     for question, its in found.items():
         yield from _lines(question, its)
     if json_file is not None:

@@ -6,7 +6,7 @@ from typing import Any
 from pvi_hpc.report.tables import MISSING, NARROW, Row
 from pvi_hpc.report.view import RunView
 
-__all__ = ["answer_rows", "answer_text", "sensitivity_rows"]
+__all__ = ["answer_rows", "answer_text", "figure", "sensitivity_rows"]
 
 
 def answer_rows(view: RunView) -> list[Row]:
@@ -24,9 +24,9 @@ def sensitivity_rows(view: RunView) -> list[Row]:
         told = its.get("sensitivity", {})
         if "slope" not in told:
             continue
-        low, high = (_figure(told[f"mean_{side}"]) for side in ("lower", "higher"))
+        low, high = (figure(told[f"mean_{side}"]) for side in ("lower", "higher"))
         middle, step = told["threshold_m_s"], told["threshold_step_m_s"]
-        value = f"{_figure(told['slope'])} ± {_figure(told['slope_se'])} {its['unit']} per m/s"
+        value = f"{figure(told['slope'])} ± {figure(told['slope_se'])} {its['unit']} per m/s"
         note = f"mean answer {low} at {middle - step:g} m/s, {high} at {middle + step:g} m/s"
         rows.append(Row(name.replace("_", " "), value, note))
     return rows
@@ -38,8 +38,8 @@ def answer_text(its: Mapping[str, Any]) -> str:
         return "no draw has an answer"
     low, high = its["quantiles"]["0.05"], its["quantiles"]["0.95"]
     return (
-        f"{_figure(its['mean'])} ± {_figure(its['sd'])} {its['unit']}, "
-        f"90{NARROW}% {_figure(low)} to {_figure(high)}"
+        f"{figure(its['mean'])} ± {figure(its['sd'])} {its['unit']}, "
+        f"90{NARROW}% {figure(low)} to {figure(high)}"
     )
 
 
@@ -47,21 +47,21 @@ def _note(its: Mapping[str, Any]) -> str:
     prior = its["prior"]
     parts = []
     if its["mean"] is not None:
-        kind, optimal = its["utility"]["kind"], _figure(its["optimal_answer"])
+        kind, optimal = its["utility"]["kind"], figure(its["optimal_answer"])
         parts.append(f"optimal answer ({kind}) {optimal}")
     if prior["mean"] is None:
         parts.append("prior: no draw has an answer")
     else:
-        parts.append(f"prior {_figure(prior['mean'])} ± {_figure(prior['sd'])}")
-    parts.append(f"mean model {_figure(its['of_the_mean_model'])}")
+        parts.append(f"prior {figure(prior['mean'])} ± {figure(prior['sd'])}")
+    parts.append(f"mean model {figure(its['of_the_mean_model'])}")
     if "true" in its:
-        parts.append(f"true {_figure(its['true'])}")
+        parts.append(f"true {figure(its['true'])}")
     if its["without_answer"] > 0:
         parts.append(f"{100 * its['without_answer']:.0f}{NARROW}% of the draws have none")
     return "; ".join(parts)
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
     """Return a number with four figures, large ones with thousands set apart."""
     if value is None:
         return MISSING

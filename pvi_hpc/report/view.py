@@ -58,6 +58,8 @@ class RunView:
         Final figures of the run, as in summary.json; see docs/reference/files-of-a-report.md.
     answers
         Answers to questions by name, as in answers.json.
+    hypotheses
+        Posteriors under other priors and their ranking, as in hypotheses.json.
     config
         The run's configuration as YAML.
     settings
@@ -75,6 +77,7 @@ class RunView:
     history: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
+    hypotheses: Mapping[str, Any] = field(default_factory=dict)
     config: str = ""
     settings: ReportSettings = field(default_factory=ReportSettings)
 
@@ -113,6 +116,7 @@ def load_view(
         history=history or {},
         facts=_read_facts(paths.summary),
         answers=_answers(paths.answers, project),
+        hypotheses=_read_facts(paths.hypotheses) if project.hypotheses else {},
         config=yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False),
         settings=project.report,
     )

@@ -126,9 +126,10 @@ def _refuse_other_states(view: RunView, state: StateId, files: RunPaths) -> None
     state.refuse_other(files.summary, view.facts.get("state", {}))
     if view.predictive is not None:
         state.refuse_other(files.predictive, view.predictive.attributes)
-    if files.answers.exists() and view.answers:
-        told = read_record(files.answers, ResultFileError, "remove it: it is written again")
-        state.refuse_other(files.answers, told.get("state", {}))
+    for path, shown in ((files.answers, view.answers), (files.hypotheses, view.hypotheses)):
+        if path.exists() and shown:
+            told = read_record(path, ResultFileError, "remove it: it is written again")
+            state.refuse_other(path, told.get("state", {}))
     if files.samples.exists():
         state.refuse_other(files.samples, sample_attributes(files.samples))
 

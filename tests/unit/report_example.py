@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from pvi_hpc.answers.interrogation import Asked, summarise
 from pvi_hpc.answers.questions.question import load_question
+from pvi_hpc.answers.replacement.evidence import ranking
 from pvi_hpc.config.project import ReportSettings
 from pvi_hpc.config.questions import QuestionFile
 from pvi_hpc.grid import Cells, Grid
@@ -183,6 +184,23 @@ def answers(seed=4):
     return found
 
 
+def hypotheses():
+    """Return a hypothesis that the data favour, and one that was refused."""
+    told = {"log_ratio": 3.25, "standard_error": 0.125, "kind": "weights"}
+    answer = {"unit": "m3", "mean": 1.5e8, "sd": 2e7}
+    favoured = {
+        "evidence": told,
+        "implied_log_likelihood": 80.0,
+        "information": 76.75,
+        "answers": {"slow_body": answer},
+    }
+    refused = {"refused": "the old posterior has no mass where the new one lives"}
+    return {
+        "hypotheses": {"long_waves": favoured, "far_off": refused},
+        "ranking": ranking({"own": (0.0, 0.0), "long_waves": (3.25, 0.125)}),
+    }
+
+
 def example_view(
     grid=None, *, run="psvi", true_known=True, settings=None, n_receivers=(15, 15), seed=1
 ):
@@ -209,6 +227,7 @@ def example_view(
         history=history(),
         facts=FACTS,
         answers=answers(),
+        hypotheses=hypotheses(),
         config="name: psvi\nseed: 7\n",
         settings=settings or ReportSettings(),
     )
@@ -225,7 +244,9 @@ def main(folder):
     write_site([flat], f"{folder}/flat")
     bare = example_view(Grid((60, 40, 20), (20.0, 20.0, 20.0)), run="bare", true_known=False)
     nothing = bare.samples[:0]
-    bare = replace(bare, predictive=None, history={}, facts={}, answers={}, samples=nothing)
+    bare = replace(
+        bare, predictive=None, history={}, facts={}, answers={}, hypotheses={}, samples=nothing
+    )
     write_site([bare], f"{folder}/bare")
 
 

@@ -33,7 +33,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
         {"kind": "average", "name": "shallow", "box": {"z_m": [0, 240]}},
         {"kind": "connected_volume", "name": "slow_body", "below_m_s": 2300},
     ]
-    changes = {"posterior": posterior, "questions": questions}
+    correlated = {"name": "correlated", "prior": {"kind": "matern", "length_m": 120}}
+    disjoint = {"lower_m_s": [2900, 3700], "upper_m_s": [3500, 4500]}
+    hypotheses = [
+        {**correlated, "draws": 100},
+        {"name": "disjoint", "prior": disjoint, "iterations": 10, "draws": 100},
+    ]
+    changes = {"posterior": posterior, "questions": questions, "hypotheses": hypotheses}
 
     def run(folder: Path) -> None:
         output = Project(folder, **changes).pvi("run", "tiny.yaml")
@@ -59,7 +65,9 @@ def copied(finished: Project, tmp_path: Path) -> Project:
     """The finished project in a folder of its own, which a test may change."""
     folder = tmp_path / "copy"
     shutil.copytree(finished.folder, folder)
-    return Project(folder, **{key: finished.tree[key] for key in ("posterior", "questions")})
+    return Project(
+        folder, **{key: finished.tree[key] for key in ("posterior", "questions", "hypotheses")}
+    )
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

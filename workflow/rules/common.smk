@@ -35,6 +35,8 @@ except PviError as error:
 RUNS = [run.name for run in PROJECT.resolved]
 # Runs that questions are put to: all of them, if there are questions.
 ASKED = RUNS if PROJECT.questions else []
+# Runs whose prior is replaced: all of them, if there are hypotheses.
+REPLACED = RUNS if PROJECT.hypotheses else []
 FINGERPRINTS = {run.name: run.fingerprint() for run in PROJECT.resolved}
 LAST_SEGMENT = PROJECT.segments - 1
 # What a run leaves behind in its folder. Samples may be removed to save space: they are large.
@@ -76,6 +78,12 @@ def posterior_settings(wildcards):
 def question_settings(wildcards):
     """Questions to every run."""
     return [question.model_dump_json() for question in PROJECT.questions]
+
+
+def hypothesis_settings(wildcards):
+    """Hypotheses of every run, what is asked of them, and their samples."""
+    told = [each.model_dump_json() for each in PROJECT.hypotheses]
+    return [*told, *question_settings(wildcards), posterior_settings(wildcards)]
 
 
 def report_settings(wildcards):

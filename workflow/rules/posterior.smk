@@ -52,3 +52,23 @@ rule answers:
         questions=question_settings,
     shell:
         "pvi answers {wildcards.project} {wildcards.run} >> {log} 2>&1"
+
+
+rule hypotheses:
+    """The posterior of a run under other priors, without simulations, and their evidence.
+
+    Its posteriors lie beside it, in a folder of each hypothesis.
+    """
+    input:
+        survey="results/{project}/survey.h5",
+        last=f"results/{{project}}/{{run}}/segments/{LAST_SEGMENT}.json",
+    output:
+        hypotheses="results/{project}/{run}/hypotheses.json",
+    log:
+        "results/{project}/logs/hypotheses.{run}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        hypotheses=hypothesis_settings,
+    shell:
+        "pvi hypotheses {wildcards.project} {wildcards.run} >> {log} 2>&1"

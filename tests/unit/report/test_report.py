@@ -130,6 +130,13 @@ def test_answers_are_told_with_their_prior_and_their_sensitivity(page):
     assert "4\u202f% of the draws have none" in page.html  # 7 of 200
 
 
+def test_hypotheses_are_ranked_and_those_refused_are_told(page):
+    for text in ("long waves", "3.25 ± 0.12", "0.963", "150,000,000 ± 20,000,000 m3"):
+        assert text in page.html, text
+    assert page.html.index("long waves") < page.html.index("the run&#39;s own prior")
+    assert "refused: the old posterior has no mass" in page.html
+
+
 def test_scores_facts_and_configuration_are_on_the_page(page):
     for text in ("Final ELBO", "-1,143,210.4", "17,000", "1 h 23 min", "18.9", "0123abc"):
         assert text in page.html

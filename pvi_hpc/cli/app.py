@@ -151,7 +151,7 @@ def ask(
     ] = None,
 ) -> None:
     """Ask a posterior: how large, how deep, how fast? With error bars and the best answer."""
-    from pvi_hpc.cli.ask import ask_run
+    from pvi_hpc.cli.answers import ask_run
 
     for line in ask_run(run, questions, draws, json_file):
         typer.echo(line)
@@ -166,9 +166,29 @@ def replace_prior(
     ] = None,
 ) -> None:
     """Find the posterior under other priors, and their evidence, without a simulation."""
-    from pvi_hpc.cli.replace_prior import replace_run_priors
+    from pvi_hpc.cli.answers import replace_run_priors
 
     for line in replace_run_priors(run, hypotheses, json_file):
+        typer.echo(line)
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="A run: demo/psvi, or its folder.")],
+    form: Annotated[str, typer.Option("--format", help="segy, numpy or vtkhdf.")] = "segy",
+    fields: Annotated[
+        str, typer.Option(help="Some of mean, sd, quantiles and samples, with commas.")
+    ] = "mean,sd",
+    samples: Annotated[int | None, typer.Option(help="Number of samples; all.")] = None,
+    hypothesis: Annotated[str | None, typer.Option(help="Under this other prior.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to write; the folder 'export' of the run.")
+    ] = None,
+) -> None:
+    """Write mean, sd, quantiles or samples as SEG-Y cubes, NumPy arrays or VTKHDF."""
+    from pvi_hpc.cli.answers import export_run
+
+    for line in export_run(run, fields, form, folder, samples, hypothesis):
         typer.echo(line)
 
 

@@ -124,7 +124,7 @@ def write_predictive_files(name: str, run_name: str) -> int:
 
 def write_run_answers(name: str, run_name: str) -> None:
     """Write the answers of a run to the questions of the configuration."""
-    from pvi_hpc.run.ask import write_answers
+    from pvi_hpc.run.answers.ask import write_answers
     from pvi_hpc.run.results import ProjectResults
 
     _log_to_stdout()
@@ -135,7 +135,7 @@ def write_run_answers(name: str, run_name: str) -> None:
 
 def write_run_hypotheses(name: str, run_name: str) -> None:
     """Write the posterior of a run under each hypothesis of the configuration."""
-    from pvi_hpc.run.hypotheses import replace_priors, write_hypotheses
+    from pvi_hpc.run.answers.hypotheses import replace_priors, write_hypotheses
 
     _log_to_stdout()
     project, paths = find_project(name), ProjectPaths.of(name)

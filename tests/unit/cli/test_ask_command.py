@@ -8,11 +8,11 @@ import yaml
 from run_example import GOOD
 from typer.testing import CliRunner
 
+from pvi_hpc.cli.answers import ask_run
 from pvi_hpc.cli.app import app
-from pvi_hpc.cli.ask import ask_run
 from pvi_hpc.config import load_project
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.run.ask import write_answers
+from pvi_hpc.run.answers.ask import write_answers
 from pvi_hpc.run.plan import write_project
 from pvi_hpc.run.results import ProjectResults
 from pvi_hpc.store.layout import ProjectPaths

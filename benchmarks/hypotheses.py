@@ -3,7 +3,7 @@
     python benchmarks/hypotheses.py [--side 12] [--data-sets 100]
 
 Linear-Gaussian straight-ray tomography, whose posterior and evidence under every normal prior
-are exact: 16 sensors on a circle, Matern priors (nu = 3/2) of the slowness. Ten hypotheses have
+are exact: 16 sensors on a circle, Matérn priors (nu = 3/2) of the slowness. Ten hypotheses have
 other correlation lengths and sds than the run's own prior. Each data set is drawn from one of
 the ten, in turn; the posterior under the run's prior is given to a family, and nothing else of
 the data is used. The last line is one JSON object.

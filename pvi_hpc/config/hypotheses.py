@@ -28,6 +28,15 @@ class HypothesisSettings(Settings):
         1000, description="Draws for the evidence, its error and the gate."
     )
 
+    temperatures: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Steps of a tempered path to the evidence, where importance weights have "
+        "no variance; 128 are usual, 0: the lower bound stands. For Gaussian families.",
+    )
+    chains: Annotated[int, Field(ge=30)] = Field(
+        64, description="Number of independent chains along that path."
+    )
+
     @field_validator("samples")
     @classmethod
     def _in_pairs(cls, samples: int) -> int:

@@ -20,8 +20,10 @@ from pvi_hpc.answers.replacement.evidence import Evidence
 from pvi_hpc.answers.replacement.fit import elbo_terms, replace_prior
 from pvi_hpc.answers.replacement.gate import Moments, open_gate
 from pvi_hpc.answers.replacement.implied import ImpliedTarget
+from pvi_hpc.answers.replacement.tempered import tempered_terms
 from pvi_hpc.config.hypotheses import HypothesisSettings
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
+from pvi_hpc.families.gaussian.precision import DensePrecision
 from pvi_hpc.library.make import make_family, make_prior
 
 OLD, NEW = NormalCase(2000, 100, 1.0), NormalCase(2060, 140, 3.0)
@@ -74,6 +76,27 @@ def test_evidence_ratios_lie_within_their_errors():
         off.append((told.log_ratio - exact) / told.standard_error)
     assert np.sum(np.abs(off) > 2) <= 3  # 1 of 20 is expected
     assert np.abs(off).max() < 4
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_tempered_path_finds_the_evidence_that_weights_do_not(seed):
+    operator, rng = rays(), np.random.default_rng(seed)
+    new = NormalCase(2000 + 40 * rng.standard_normal(), 80 + 60 * rng.random(), 3.0)
+    data = OLD.data(operator, seed)
+    target = target_of(OLD, new, operator, data)
+    exact = new.exact(operator, data)[2] - OLD.exact(operator, data)[2]
+    full = replace_prior(target, SETTINGS, 1)
+    factor = dense_factor(full.family, full.parameters)
+    # A mean field, which knows nothing of the strong correlations of this posterior.
+    family = make_family("mean_field", SHAPE)
+    precision = DensePrecision(torch.from_numpy(np.linalg.inv(factor @ factor.T)), CELLS.active)
+    narrow = type(full)(family, family.informed(full.parameters["mu"], precision), 0)
+    bound = Evidence.of(elbo_terms(target, narrow, 1000, 1).total)
+    assert bound.kind == "bound" and bound.log_ratio < exact - 2
+    found = bound.along_path(tempered_terms(target, narrow, 128, 64, seed))
+    assert found.kind == "tempered" and found.lower_bound == bound.lower_bound
+    assert 0.02 < found.standard_error < 0.3
+    assert found.log_ratio == pytest.approx(exact, abs=2.5 * found.standard_error)
 
 
 def test_the_gradient_is_that_of_the_value_between_priors_of_other_shapes():

@@ -7,7 +7,7 @@ variance, which Pareto k-hat tells.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -40,7 +40,7 @@ class Evidence:
     k_hat, effective
         Of the importance weights: Pareto k-hat, and the number of draws in effect.
     kind
-        `exact`, `weights` or `bound`.
+        `exact`, `weights`, `tempered` or `bound`.
     """
 
     log_ratio: float
@@ -68,6 +68,18 @@ class Evidence:
         elif not found.reliable:
             ratio, error, kind = bound, bound_se, "bound"
         return cls(ratio, error, bound, bound_se, found.k, effective, kind)
+
+    def along_path(self, terms: Array) -> "Evidence":
+        """Return the evidence by the log weights `(S,)` of a tempered path.
+
+        Where these have no variance either, it stays a bound: their mean, if that is higher.
+        """
+        found = Evidence.of(terms)
+        if found.kind == "bound" and found.lower_bound < self.lower_bound:
+            return self
+        kind = "bound" if found.kind == "bound" else "tempered"
+        bounds = {"lower_bound": self.lower_bound, "lower_bound_se": self.lower_bound_se}
+        return replace(found, kind=kind, **bounds)
 
     def facts(self) -> dict[str, Any]:
         """Return all numbers as JSON values."""

@@ -18,6 +18,7 @@ from pvi_hpc.answers.replacement.evidence import Evidence, ranking
 from pvi_hpc.answers.replacement.fit import Replaced, elbo_terms, replace_prior
 from pvi_hpc.answers.replacement.gate import Gate, Moments, open_gate
 from pvi_hpc.answers.replacement.implied import ImpliedTarget
+from pvi_hpc.answers.replacement.tempered import tempered_terms
 from pvi_hpc.config import Run
 from pvi_hpc.config.hypotheses import HypothesisSettings
 from pvi_hpc.config.load import run_under
@@ -139,10 +140,14 @@ def _implied(problem: Problem, fitted: Fitted, new: Problem) -> ImpliedTarget:
 def _outcome(target: ImpliedTarget, hypothesis: HypothesisSettings, seed: int) -> _Outcome:
     replaced = replace_prior(target, hypothesis, seed)
     terms = elbo_terms(target, replaced, hypothesis.draws, seed)
+    evidence = Evidence.of(terms.total, replaced.log_evidence_ratio)
+    if evidence.kind == "bound" and hypothesis.temperatures:
+        size = hypothesis.temperatures, hypothesis.chains
+        evidence = evidence.along_path(tempered_terms(target, replaced, *size, seed))
     return _Outcome(
         replaced,
         open_gate(*_moments(target, replaced, hypothesis.draws, seed)),
-        Evidence.of(terms.total, replaced.log_evidence_ratio),
+        evidence,
         float(terms.likelihood.mean()),
         float(terms.divergence.mean()),
     )

@@ -26,6 +26,14 @@ def test_weights_without_a_variance_give_the_bound():
     assert found.log_ratio == found.lower_bound == pytest.approx(terms.mean())
 
 
+def test_a_path_without_a_variance_leaves_the_higher_bound():
+    rng = np.random.default_rng(4)
+    bound = Evidence.of(-3 + 6 * rng.standard_normal(1000))
+    higher = bound.along_path(-1 + 6 * rng.standard_normal(1000))
+    assert higher.kind == "bound" and higher.log_ratio > bound.log_ratio
+    assert bound.along_path(-9 + 6 * rng.standard_normal(1000)) is bound
+
+
 def test_what_is_exact_stays_exact():
     found = Evidence.of(np.full(500, 2.0) + 1e-9 * np.arange(500), exact=2.0)
     assert (found.log_ratio, found.standard_error, found.kind) == (2.0, 0.0, "exact")

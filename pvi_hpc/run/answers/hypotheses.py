@@ -87,6 +87,9 @@ def replace_priors(
         new = _under(problem, hypothesis)
         target = _implied(problem, fitted, new)
         log.info("Hypothesis '%s'", hypothesis.name)
+        its = paths.under(hypothesis.name)
+        for stale in (its.posterior, its.samples, its.vtk):
+            stale.unlink(missing_ok=True)  # of other settings, should this one be refused
         try:
             outcome = _outcome(target, hypothesis, run.seed)
         except NonFiniteError as error:
@@ -101,7 +104,6 @@ def replace_priors(
             continue
         attributes = {"run": run.name, "hypothesis": hypothesis.name, **fitted.id.attributes()}
         models = _models(new, outcome.replaced, run.seed)
-        its = paths.under(hypothesis.name)
         its.folder.mkdir(parents=True, exist_ok=True)
         write_models(new, models, its, attributes)
         found[hypothesis.name]["answers"] = _answers(new, its, questions)

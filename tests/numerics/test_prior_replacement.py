@@ -23,6 +23,7 @@ from pvi_hpc.answers.replacement.implied import ImpliedTarget
 from pvi_hpc.answers.replacement.tempered import tempered_terms
 from pvi_hpc.config.hypotheses import HypothesisSettings
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
+from pvi_hpc.families.capabilities import InformedStart
 from pvi_hpc.families.gaussian.precision import DensePrecision
 from pvi_hpc.library.make import make_family, make_prior
 
@@ -90,6 +91,7 @@ def test_a_tempered_path_finds_the_evidence_that_weights_do_not(seed):
     # A mean field, which knows nothing of the strong correlations of this posterior.
     family = make_family("mean_field", SHAPE)
     precision = DensePrecision(torch.from_numpy(np.linalg.inv(factor @ factor.T)), CELLS.active)
+    assert isinstance(family, InformedStart)
     narrow = type(full)(family, family.informed(full.parameters["mu"], precision), 0)
     bound = Evidence.of(elbo_terms(target, narrow, 1000, 1).total)
     assert bound.kind == "bound" and bound.log_ratio < exact - 2

@@ -9,7 +9,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 # A process of pytest for each core; tests that share a group run one after another.
 PYTEST := python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup --ignore=tests/cluster
 
-.PHONY: help setup demo test test-quick test-long test-clusters test-faults lint docs sanitize format bench-solver bench-variational bench-posterior clean
+.PHONY: help setup demo test test-quick test-long test-clusters test-faults lint docs sanitize format bench-solver bench-variational bench-posterior bench-priors clean
 
 help:
 	@echo "make demo        set up, invert a small synthetic survey, write its report"
@@ -23,6 +23,7 @@ help:
 	@echo "make sanitize    the compiled kernels under address and undefined-behaviour checks"
 	@echo "make bench-variational  measure the variational methods; last line: JSON"
 	@echo "make bench-posterior  run the demo and the priors; last line: JSON"
+	@echo "make bench-priors  measure prior replacement on 100 data sets; last line: JSON"
 	@echo "make bench-solver  compare it with Devito and Deepwave (installs both in .venv-peers)"
 	@echo "make clean       remove the environment and build files (results stay)"
 
@@ -69,6 +70,9 @@ bench-variational: setup
 
 bench-posterior: setup
 	python benchmarks/posterior.py
+
+bench-priors: setup
+	python benchmarks/hypotheses.py
 
 bench-solver: setup
 	python benchmarks/wave/compare.py

@@ -4,11 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pvi_hpc.answers.questions.question import load_question
+from pvi_hpc.config.load import run_under
 from pvi_hpc.config.project import Project
 from pvi_hpc.data.survey import Survey
-from pvi_hpc.errors import Finding, error
+from pvi_hpc.errors import Finding, PviError, error
+from pvi_hpc.plugins import load_plugin
+from pvi_hpc.priors.load import load_prior
+from pvi_hpc.problem.coordinates import load_coordinates
 
-__all__ = ["check_shot", "check_wells"]
+__all__ = ["check_hypotheses", "check_questions", "check_shot", "check_wells"]
 
 
 def check_shot(project: Project, survey: Survey) -> Iterator[Finding]:
@@ -33,3 +38,37 @@ def check_wells(project: Project) -> Iterator[Finding]:
                 f"every well must be in the grid, y {y0:g} to {y1:g} and x {x0:g} to {x1:g} m, "
                 f"got (y, x) = ({y:g}, {x:g}) m for well {i + 1}; move it or leave it out.",
             )
+
+
+def check_questions(project: Project) -> Iterator[Finding]:
+    """Check that every question can be asked of the models of every run."""
+    told = set()
+    for run in project.resolved:
+        for question in project.questions:
+            try:
+                load_question(question, run.cells)
+            except PviError as fault:
+                message = str(fault)
+                if message not in told:
+                    yield error("questions", message.removeprefix("'questions': "))
+                told.add(message)
+
+
+def check_hypotheses(project: Project) -> Iterator[Finding]:
+    """Check that every prior can be made for every run, and that runs fit a family."""
+    for run in project.resolved if project.hypotheses else ():
+        plugin = load_plugin("pvi_hpc.methods", run.inference.method.kind, "method.kind")
+        if not hasattr(plugin, "fitted"):
+            yield error(
+                "hypotheses",
+                f"need a run whose 'inference.method.kind' fits a family, such as 'vi', got "
+                f"'{run.inference.method.kind}' in run '{run.name}'; remove one of them.",
+            )
+        for hypothesis in project.hypotheses:
+            try:
+                changed = run_under(run, hypothesis)
+                load_coordinates(
+                    load_prior(changed.prior, changed.cells), run.inference.coordinates
+                )
+            except PviError as fault:
+                yield error(f"hypotheses.{hypothesis.name}.prior", str(fault))

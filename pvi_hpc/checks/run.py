@@ -9,7 +9,12 @@ from collections.abc import Iterator, Sequence
 from pvi_hpc.checks.likelihood import check_likelihood, check_near_traces
 from pvi_hpc.checks.parts import check_executor, check_family, check_model_map
 from pvi_hpc.checks.prior import check_prior, check_start, check_true_model
-from pvi_hpc.checks.report import check_shot, check_wells
+from pvi_hpc.checks.report import (
+    check_hypotheses,
+    check_questions,
+    check_shot,
+    check_wells,
+)
 from pvi_hpc.checks.resources import check_disk, check_shots, check_workers, cost_of
 from pvi_hpc.checks.survey import check_data, check_positions
 from pvi_hpc.config.project import Project, Run
@@ -71,7 +76,7 @@ def check_report(project: Project, survey: Survey | None = None) -> list[Finding
     survey
         Its prepared survey, or None to read (or lay out) what its settings name.
     """
-    findings = [*check_wells(project)]
+    findings = [*check_wells(project), *check_questions(project), *check_hypotheses(project)]
     if project.report.shot is None:
         return findings
     try:

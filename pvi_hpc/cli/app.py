@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pvi_hpc import __version__
+from pvi_hpc.cli.after import ask, export, replace_prior
 from pvi_hpc.cli.plot import app as plot
 from pvi_hpc.cli.solver import app as solver
 from pvi_hpc.errors import ConfigError
@@ -21,6 +22,8 @@ app = typer.Typer(
 
 app.add_typer(plot, name="plot")
 app.add_typer(solver, name="solver")
+for command in (ask, replace_prior, export):
+    app.command()(command)
 
 Config = Annotated[str, typer.Argument(help="A configuration file, or a project's name.")]
 ProjectName = Annotated[str, typer.Argument(help="Name of a project under results/.")]
@@ -202,6 +205,22 @@ def predictive(project: ProjectName, run: RunName) -> None:
     from pvi_hpc.cli.steps import write_predictive_files
 
     raise typer.Exit(write_predictive_files(project, run))
+
+
+@app.command()
+def answers(project: ProjectName, run: RunName) -> None:
+    """Answer the questions of the configuration (called by the workflow)."""
+    from pvi_hpc.cli.steps import write_run_answers
+
+    write_run_answers(project, run)
+
+
+@app.command()
+def hypotheses(project: ProjectName, run: RunName) -> None:
+    """Find the posterior under each of the hypotheses (called by the workflow)."""
+    from pvi_hpc.cli.steps import write_run_hypotheses
+
+    write_run_hypotheses(project, run)
 
 
 @app.command()

@@ -22,6 +22,8 @@ __all__ = [
     "write_posterior_files",
     "write_predictive_files",
     "write_report",
+    "write_run_answers",
+    "write_run_hypotheses",
 ]
 
 
@@ -118,6 +120,28 @@ def write_predictive_files(name: str, run_name: str) -> int:
             return EXIT_STOPPED
     change_state(files.status, "finished", of="stopped")
     return 0
+
+
+def write_run_answers(name: str, run_name: str) -> None:
+    """Write the answers of a run to the questions of the configuration."""
+    from pvi_hpc.run.answers.ask import write_answers
+    from pvi_hpc.run.results import ProjectResults
+
+    _log_to_stdout()
+    project = find_project(name)
+    results = ProjectResults(project, ProjectPaths.of(name))[run_name]
+    write_answers(results, project.questions)
+
+
+def write_run_hypotheses(name: str, run_name: str) -> None:
+    """Write the posterior of a run under each hypothesis of the configuration."""
+    from pvi_hpc.run.answers.hypotheses import replace_priors, write_hypotheses
+
+    _log_to_stdout()
+    project, paths = find_project(name), ProjectPaths.of(name)
+    files, wanted = paths.run(run_name), (project.hypotheses, project.questions)
+    found = replace_priors(project.run(run_name), paths.survey, files, *wanted)
+    write_hypotheses(found, files.hypotheses)
 
 
 def write_report(name: str) -> None:

@@ -6,13 +6,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pvi_hpc.config.project import Project, Run
+from pvi_hpc.config.hypotheses import HypothesisSettings
+from pvi_hpc.config.project import Project, Run, merge
 from pvi_hpc.config.site import at_site
 from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.plugins import describe_fault
 
-__all__ = ["load_project", "parse_project", "parse_settings"]
+__all__ = ["load_project", "parse_project", "parse_settings", "run_under"]
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -64,6 +65,18 @@ def parse_settings(
         return kind.model_validate(dict(tree))
     except ValidationError as error:
         raise ConfigError(_report(source, error.errors(), prefix)) from error
+
+
+def run_under(run: Run, hypothesis: HypothesisSettings) -> Run:
+    """Return a run with the prior of a hypothesis, its keys over those of its own.
+
+    Raises
+    ------
+    ConfigError
+        With one line for each setting of the prior that is impossible.
+    """
+    tree = merge(run.model_dump(), {"prior": dict(hypothesis.prior)})
+    return parse_settings(Run, tree, f"hypothesis '{hypothesis.name}' of run '{run.name}'")
 
 
 def _report(source: str, faults: Sequence[Any], prefix: str) -> str:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, PositiveInt, SerializeAsAny, field_validator, model_validator
 
 from pvi_hpc.config.grid import GridSettings
+from pvi_hpc.config.hypotheses import Hypotheses
+from pvi_hpc.config.questions import Questions
 from pvi_hpc.config.start import StartingModelSettings
 from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.errors import ConfigError
@@ -20,7 +22,14 @@ from pvi_hpc.inference.settings import InferenceSettings
 from pvi_hpc.plugins import Name, Seed, Settings
 from pvi_hpc.priors.settings import PriorSettings
 
-__all__ = ["BlockTailsSettings", "PosteriorSettings", "Project", "ReportSettings", "Run"]
+__all__ = [
+    "BlockTailsSettings",
+    "PosteriorSettings",
+    "Project",
+    "ReportSettings",
+    "Run",
+    "merge",
+]
 
 
 class BlockTailsSettings(Settings):
@@ -164,6 +173,12 @@ class Project(_Shared):
         description="Runs: the name, and settings that differ from the sections above.",
     )
     report: ReportSettings = ReportSettings()
+    questions: Questions = Field(
+        (), description="Questions that the report answers from the draws of every run."
+    )
+    hypotheses: Hypotheses = Field(
+        (), description="Other priors; the report has every run's posterior under each."
+    )
 
     @cached_property
     def resolved(self) -> tuple[Run, ...]:
@@ -177,8 +192,8 @@ class Project(_Shared):
 
     def merged(self, run: dict[str, Any]) -> dict[str, Any]:
         """Return the settings of one entry of `runs` with the defaults, not yet checked."""
-        shared = self.model_dump(exclude={"name", "runs", "segments", "report"})
-        return _merge(shared, with_forward(run))
+        shared = self.model_dump(exclude=set(NOT_OF_RUNS))
+        return merge(shared, with_forward(run))
 
     def run(self, name: str) -> Run:
         """Return the run called `name`; ConfigError if there is none."""
@@ -192,6 +207,9 @@ class Project(_Shared):
     def _by_name(self) -> dict[str, Run]:
         return {run.name: run for run in self.resolved}
 
+
+#: Sections of a project that no run has.
+NOT_OF_RUNS = ("name", "runs", "segments", "report", "questions", "hypotheses")
 
 #: Settings that a run replaces as a whole: half of one family is no other family.
 WHOLE = ("family", "method", "model")
@@ -229,7 +247,8 @@ def with_solver(tree: dict[str, Any]) -> dict[str, Any]:
     return {**{k: v for k, v in tree.items() if k != "forward"}, "solver": forward}
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with those of `over` in their place, section by section."""
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(merged.get(key), dict) and isinstance(value, dict)
@@ -241,5 +260,5 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
             old = PriorSettings.keys_of_kind(old, value["kind"])
         if key == "forward" and value.get("kind", old["kind"]) != old["kind"]:
             old = {}
-        merged[key] = _merge(old, value)
+        merged[key] = merge(old, value)
     return merged

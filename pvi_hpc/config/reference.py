@@ -29,6 +29,7 @@ GROUPS: Final[Mapping[str, str]] = {
     "priors": "prior.kind",
     "executors": "execution.executor",
     "forward_problems": "forward.kind",
+    "questions": "questions.kind",
 }
 
 OWN_PACKAGE: Final = "pvi_hpc"

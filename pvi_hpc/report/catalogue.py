@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from pvi_hpc.report.figures.answers import answers
 from pvi_hpc.report.figures.gathers import gathers, traces
 from pvi_hpc.report.figures.geometry import geometry
 from pvi_hpc.report.figures.histories import histories
@@ -43,6 +44,16 @@ def _has_positions(view: RunView) -> bool:
 
 
 CATALOGUE = (
+    Entry(
+        "answers",
+        "Answers",
+        "Each question asked of draws from the posterior (blue) and the prior (grey): what "
+        "the data taught is how they differ. The solid line is the optimal answer, the dashed "
+        "one the answer of the mean model, which may lie outside all draws, the black one "
+        "that of the true model where it is known.",
+        answers,
+        lambda view: len(view.answers) > 0,
+    ),
     Entry(
         "sections",
         "Models",

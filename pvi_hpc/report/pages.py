@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pvi_hpc.report.answers import answer_rows, sensitivity_rows
 from pvi_hpc.report.catalogue import CATALOGUE
 from pvi_hpc.report.figures.models import comparison
+from pvi_hpc.report.hypotheses import hypothesis_rows, ranking_sentence
 from pvi_hpc.report.restarts import restart_rows
 from pvi_hpc.report.style import DPI, png
 from pvi_hpc.report.tables import (
@@ -47,6 +49,10 @@ def build_report(view: RunView) -> Page:
         scores=score_rows(view),
         groups=group_rows(view),
         noise=noise_rows(view),
+        answers=answer_rows(view),
+        sensitivity=sensitivity_rows(view),
+        hypotheses=hypothesis_rows(view),
+        ranking=ranking_sentence(view),
         provenance=provenance_rows(view),
     )
     return Page(html, figures)

@@ -7,6 +7,8 @@ from pvi_hpc.report.scores import scores
 from pvi_hpc.report.view import RunView
 
 __all__ = [
+    "MISSING",
+    "NARROW",
     "Row",
     "comparison_rows",
     "fact_rows",

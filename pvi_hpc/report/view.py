@@ -56,6 +56,10 @@ class RunView:
         `log_q`, `log_likelihood`, `seconds`, `done` (simulations), `phase` (0 MAP, 1 VI).
     facts
         Final figures of the run, as in summary.json; see docs/reference/files-of-a-report.md.
+    answers
+        Answers to questions by name, as in answers.json.
+    hypotheses
+        Posteriors under other priors and their ranking, as in hypotheses.json.
     config
         The run's configuration as YAML.
     settings
@@ -72,6 +76,8 @@ class RunView:
     predictive: Predictive | None = None
     history: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    hypotheses: Mapping[str, Any] = field(default_factory=dict)
     config: str = ""
     settings: ReportSettings = field(default_factory=ReportSettings)
 
@@ -109,6 +115,8 @@ def load_view(
         predictive=read_predictive(paths.predictive) if paths.predictive.exists() else None,
         history=history or {},
         facts=_read_facts(paths.summary),
+        answers=_answers(paths.answers, project),
+        hypotheses=_read_facts(paths.hypotheses) if project.hypotheses else {},
         config=yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False),
         settings=project.report,
     )
@@ -134,6 +142,12 @@ def _geometry(path: str | Path) -> tuple[Array, Array]:
     shots = SurveyFile(path).geometry().shots
     sources = np.unique([shot.source for shot in shots], axis=0)
     return sources, np.unique(np.concatenate([shot.receivers for shot in shots]), axis=0)
+
+
+def _answers(path: Path, project: Project) -> dict[str, Any]:
+    """Return the answers to the questions that the project asks now."""
+    found = _read_facts(path).get("answers", {}) if project.questions else {}
+    return {q.name: found[q.name] for q in project.questions if q.name in found}
 
 
 def _read_facts(path: Path) -> dict[str, Any]:

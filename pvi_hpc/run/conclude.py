@@ -42,6 +42,8 @@ from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
 from pvi_hpc.store.posterior_file import PosteriorSummary, read_posterior
 from pvi_hpc.store.predictive_file import Predictive, write_predictive
+from pvi_hpc.store.record import read_record
+from pvi_hpc.store.result_schema import ResultFileError
 from pvi_hpc.store.samples import sample_attributes
 from pvi_hpc.store.state_id import StateId
 
@@ -124,6 +126,10 @@ def _refuse_other_states(view: RunView, state: StateId, files: RunPaths) -> None
     state.refuse_other(files.summary, view.facts.get("state", {}))
     if view.predictive is not None:
         state.refuse_other(files.predictive, view.predictive.attributes)
+    for path, shown in ((files.answers, view.answers), (files.hypotheses, view.hypotheses)):
+        if path.exists() and shown:
+            told = read_record(path, ResultFileError, "remove it: it is written again")
+            state.refuse_other(path, told.get("state", {}))
     if files.samples.exists():
         state.refuse_other(files.samples, sample_attributes(files.samples))
 

@@ -15,7 +15,7 @@ from pvi_hpc.store.posterior_file import PosteriorSummary, write_posterior
 from pvi_hpc.store.samples import iter_samples, write_samples
 from pvi_hpc.store.vtkhdf import summary_fields, write_vtkhdf
 
-__all__ = ["write_posterior_files"]
+__all__ = ["write_models", "write_posterior_files"]
 
 #: Bytes of samples held in memory for the quantiles of a slab of depths.
 SLAB_BYTES = 256 * 2**20
@@ -25,7 +25,7 @@ Array = NDArray[np.float32]
 
 def write_posterior_files(problem: Problem, fitted: Fitted, paths: RunPaths) -> None:
     """Draw the samples and write them, what they say of each cell, and ParaView's file."""
-    run, grid = problem.run, problem.run.grid.grid
+    run = problem.run
     n = run.posterior.samples
     method, state = problem.method(None), fitted.progress.state
     attributes = {
@@ -35,7 +35,16 @@ def write_posterior_files(problem: Problem, fitted: Fitted, paths: RunPaths) -> 
     }
     if isinstance(method, FitsFamily):
         attributes["family"] = run.inference.family.kind
-    write_samples(paths.samples, grid, _draws(problem, method, state, n), n, attributes)
+    write_models(problem, _draws(problem, method, state, n), paths, attributes)
+
+
+def write_models(
+    problem: Problem, models: Iterator[Array], paths: RunPaths, attributes: dict[str, str]
+) -> None:
+    """Write `posterior.samples` models `(nz, ny, nx)` [m/s] and what they say of each cell."""
+    run, grid = problem.run, problem.run.grid.grid
+    n = run.posterior.samples
+    write_samples(paths.samples, grid, models, n, attributes)
     mean, sd, quantiles = _statistics(paths, grid.shape, n, run.posterior.quantiles)
     prior, expand = problem.model_map.prior, problem.model_map.expand
     start = problem.model_map.start

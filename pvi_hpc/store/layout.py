@@ -72,6 +72,20 @@ class RunPaths:
         """Final figures of the run: ELBO, chi-squared, cost, versions."""
         return self.folder / "summary.json"
 
+    @property
+    def answers(self) -> Path:
+        """Answers to the questions of the configuration."""
+        return self.folder / "answers.json"
+
+    @property
+    def hypotheses(self) -> Path:
+        """Evidence of the hypotheses of the configuration, and their ranking."""
+        return self.folder / "hypotheses.json"
+
+    def under(self, hypothesis: str) -> "RunPaths":
+        """Return the paths of the posterior under a hypothesis."""
+        return RunPaths(self.folder / "hypotheses" / hypothesis)
+
 
 @dataclass(frozen=True)
 class ProjectPaths:

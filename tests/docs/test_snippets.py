@@ -112,5 +112,5 @@ def test_every_subcommand_in_the_text_exists():
     assert isinstance(group, TyperGroup)
     known = set(group.commands)
     for page in pages():
-        for name in re.findall(r"`pvi ([a-z]+)", page.read_text()):
+        for name in re.findall(r"`pvi ([a-z-]+)", page.read_text()):
             assert name in known, f"{name_of(page)}: pvi {name}"

@@ -121,14 +121,19 @@ class Tomography:
 
 def tomography(side=24, n_sensors=16, length_km=SMOOTH_KM, seed=1):
     """Return the problem with `side x side` cells; 24 and 16: 576 cells, 120 rays."""
-    x, y = _centres(side)
-    distance = np.hypot(x[:, None] - x, y[:, None] - y) * np.sqrt(3) / length_km
-    prior = (1 + distance) * np.exp(-distance)
+    prior = matern_covariance(side, length_km)
     operator = PRIOR_SD * ray_lengths(side, n_sensors)
     rng = keyed_rng(seed, "tomography")
     truth = np.linalg.cholesky(prior) @ rng.standard_normal(side**2)
     data = operator @ truth + NOISE_S * rng.standard_normal(len(operator))
     return Tomography((1, side, side), operator, data, prior)
+
+
+def matern_covariance(side, length_km):
+    """Return the correlation `(n, n)` of the cells, nu = 3/2, over a length [km]."""
+    x, y = _centres(side)
+    distance = np.hypot(x[:, None] - x, y[:, None] - y) * np.sqrt(3) / length_km
+    return (1 + distance) * np.exp(-distance)
 
 
 def ray_lengths(side, n_sensors, half_width_km=RADIUS_KM):

@@ -9,8 +9,12 @@ from dataclasses import replace
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from pvi_hpc.answers.interrogation import Asked, summarise
+from pvi_hpc.answers.questions.question import load_question
+from pvi_hpc.answers.replacement.evidence import ranking
 from pvi_hpc.config.project import ReportSettings
-from pvi_hpc.grid import Grid
+from pvi_hpc.config.questions import QuestionFile
+from pvi_hpc.grid import Cells, Grid
 from pvi_hpc.report.pages import write_site
 from pvi_hpc.report.view import RunView
 from pvi_hpc.store.posterior_file import PosteriorSummary
@@ -158,6 +162,45 @@ FACTS = {
 }
 
 
+def answers(seed=4):
+    """A volume with a skewed posterior, and a depth that some draws do not have."""
+    rng = np.random.default_rng(seed)
+    grid = Grid((8, 8, 8), (60.0, 60.0, 60.0))
+    questions = [
+        {"name": "slow_body", "kind": "connected_volume", "below_m_s": 2300},
+        {"name": "top_of_salt", "kind": "interface_depth", "above_m_s": 2300},
+    ]
+    found = {}
+    for settings in QuestionFile.model_validate({"questions": questions}).questions:
+        asked = Asked(load_question(settings, Cells.of(grid)), settings.utility)
+        size = 1e8 if settings.name == "slow_body" else 100.0
+        values = {
+            variant: size * (1 + by * 0.1 + rng.gamma(4, 0.3, 200))
+            for variant, by in (("asked", 0), ("lower", -1), ("higher", 1))
+        }
+        values["asked"][:7] = np.nan if settings.name == "top_of_salt" else size
+        found[settings.name] = summarise(asked, values, size * rng.gamma(4, 1, 200))
+        found[settings.name] |= {"of_the_mean_model": 1.9 * size, "true": 2.1 * size}
+    return found
+
+
+def hypotheses():
+    """Return a hypothesis that the data favour, and one that was refused."""
+    told = {"log_ratio": 3.25, "standard_error": 0.125, "kind": "weights"}
+    answer = {"unit": "m3", "mean": 1.5e8, "sd": 2e7}
+    favoured = {
+        "evidence": told,
+        "implied_log_likelihood": 80.0,
+        "information": 76.75,
+        "answers": {"slow_body": answer},
+    }
+    refused = {"refused": "the old posterior has no mass where the new one lives"}
+    return {
+        "hypotheses": {"long_waves": favoured, "far_off": refused},
+        "ranking": ranking({"own": (0.0, 0.0), "long_waves": (3.25, 0.125)}),
+    }
+
+
 def example_view(
     grid=None, *, run="psvi", true_known=True, settings=None, n_receivers=(15, 15), seed=1
 ):
@@ -183,6 +226,8 @@ def example_view(
         predictive=predictive(grid, sources, receivers),
         history=history(),
         facts=FACTS,
+        answers=answers(),
+        hypotheses=hypotheses(),
         config="name: psvi\nseed: 7\n",
         settings=settings or ReportSettings(),
     )
@@ -199,7 +244,9 @@ def main(folder):
     write_site([flat], f"{folder}/flat")
     bare = example_view(Grid((60, 40, 20), (20.0, 20.0, 20.0)), run="bare", true_known=False)
     nothing = bare.samples[:0]
-    bare = replace(bare, predictive=None, history={}, facts={}, samples=nothing)
+    bare = replace(
+        bare, predictive=None, history={}, facts={}, answers={}, hypotheses={}, samples=nothing
+    )
     write_site([bare], f"{folder}/bare")
 
 

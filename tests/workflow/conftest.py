@@ -29,11 +29,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     k_hat = {"blocks": [1, 1, 2], "draws": 25}
     posterior = {"samples": 20, "predictive_draws": 2, "k_hat": k_hat}
 
+    questions = [
+        {"kind": "average", "name": "shallow", "box": {"z_m": [0, 240]}},
+        {"kind": "connected_volume", "name": "slow_body", "below_m_s": 2300},
+    ]
+    correlated = {"name": "correlated", "prior": {"kind": "matern", "length_m": 120}}
+    disjoint = {"lower_m_s": [2900, 3700], "upper_m_s": [3500, 4500]}
+    hypotheses = [
+        {**correlated, "draws": 100},
+        {"name": "disjoint", "prior": disjoint, "iterations": 10, "draws": 100},
+    ]
+    changes = {"posterior": posterior, "questions": questions, "hypotheses": hypotheses}
+
     def run(folder: Path) -> None:
-        output = Project(folder, posterior=posterior).pvi("run", "tiny.yaml")
+        output = Project(folder, **changes).pvi("run", "tiny.yaml")
         (folder / "output.txt").write_text(output)
 
-    return Project(made_once(tmp_path_factory, "finished", run), posterior=posterior)
+    return Project(made_once(tmp_path_factory, "finished", run), **changes)
 
 
 @pytest.fixture
@@ -53,7 +65,9 @@ def copied(finished: Project, tmp_path: Path) -> Project:
     """The finished project in a folder of its own, which a test may change."""
     folder = tmp_path / "copy"
     shutil.copytree(finished.folder, folder)
-    return Project(folder, posterior=finished.tree["posterior"])
+    return Project(
+        folder, **{key: finished.tree[key] for key in ("posterior", "questions", "hypotheses")}
+    )
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

@@ -44,6 +44,35 @@ def test_every_result_is_there_and_readable(finished, run):
     assert np.isfinite(summary["elbo"]) and summary["elbo_se"] > 0
 
 
+@pytest.mark.parametrize("run", RUNS)
+def test_the_questions_of_the_configuration_are_answered(finished, run):
+    folder = finished.results / run
+    found = json.loads((folder / "answers.json").read_text())
+    with h5py.File(folder / "posterior.h5") as file:
+        mean = file["mean"][:5].mean()  # the average of means is the mean of averages
+        assert found["state"]["state_digest"] == file.attrs["user_state_digest"]
+    assert found["answers"]["shallow"]["mean"] == pytest.approx(mean, rel=1e-6)
+    assert 0 < found["answers"]["slow_body"]["mean"] <= 1440 * 60.0**3
+    assert "Sensitivity" in (finished.results / "report" / f"{run}.html").read_text()
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_prior_is_replaced_by_each_hypothesis(finished, run):
+    folder = finished.results / run
+    found = json.loads((folder / "hypotheses.json").read_text())
+    right, wrong = (found["hypotheses"][name] for name in ("correlated", "disjoint"))
+    assert right["gate"]["passed"] and right["evidence"]["kind"] == "exact"
+    assert "no mass" in wrong["refused"]
+    its = folder / "hypotheses" / "correlated"
+    with h5py.File(its / "posterior.h5") as file:
+        mean = file["mean"][:5].mean()
+        assert file["mean"].shape == (10, 12, 12) and np.all(file["sd"][...] > 0)
+    assert right["answers"]["shallow"]["mean"] == pytest.approx(mean, rel=1e-6)
+    assert not (folder / "hypotheses" / "disjoint").exists()
+    page = (finished.results / "report" / f"{run}.html").read_text()
+    assert "Other priors" in page and "refused: the old posterior has no mass" in page
+
+
 def test_the_inversion_fits_better_than_its_start(finished):
     with h5py.File(finished.results / "mean_field" / "predictive.h5") as file:
         misfits = file["reduced_chi_squared"]

@@ -33,6 +33,10 @@ except PviError as error:
     raise WorkflowError(str(error)) from None
 
 RUNS = [run.name for run in PROJECT.resolved]
+# Runs that questions are put to: all of them, if there are questions.
+ASKED = RUNS if PROJECT.questions else []
+# Runs whose prior is replaced: all of them, if there are hypotheses.
+REPLACED = RUNS if PROJECT.hypotheses else []
 FINGERPRINTS = {run.name: run.fingerprint() for run in PROJECT.resolved}
 LAST_SEGMENT = PROJECT.segments - 1
 # What a run leaves behind in its folder. Samples may be removed to save space: they are large.
@@ -69,6 +73,17 @@ def run_settings(wildcards):
 def posterior_settings(wildcards):
     """Settings of what is drawn from a fitted distribution."""
     return PROJECT.run(wildcards.run).posterior.model_dump_json()
+
+
+def question_settings(wildcards):
+    """Questions to every run."""
+    return [question.model_dump_json() for question in PROJECT.questions]
+
+
+def hypothesis_settings(wildcards):
+    """Hypotheses of every run, what is asked of them, and their samples."""
+    told = [each.model_dump_json() for each in PROJECT.hypotheses]
+    return [*told, *question_settings(wildcards), posterior_settings(wildcards)]
 
 
 def report_settings(wildcards):

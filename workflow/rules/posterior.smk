@@ -35,3 +35,40 @@ rule predictive:
         shown=report_settings,
     shell:
         "pvi predictive {wildcards.project} {wildcards.run} >> {log} 2>&1"
+
+
+rule answers:
+    """Answers to the questions of the configuration, from the draws of a run."""
+    input:
+        posterior="results/{project}/{run}/posterior.h5",
+        samples="results/{project}/{run}/samples.nc",
+    output:
+        answers="results/{project}/{run}/answers.json",
+    log:
+        "results/{project}/logs/answers.{run}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        questions=question_settings,
+    shell:
+        "pvi answers {wildcards.project} {wildcards.run} >> {log} 2>&1"
+
+
+rule hypotheses:
+    """The posterior of a run under other priors, without simulations, and their evidence.
+
+    Its posteriors lie beside it, in a folder of each hypothesis.
+    """
+    input:
+        survey="results/{project}/survey.h5",
+        last=f"results/{{project}}/{{run}}/segments/{LAST_SEGMENT}.json",
+    output:
+        hypotheses="results/{project}/{run}/hypotheses.json",
+    log:
+        "results/{project}/logs/hypotheses.{run}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        hypotheses=hypothesis_settings,
+    shell:
+        "pvi hypotheses {wildcards.project} {wildcards.run} >> {log} 2>&1"

@@ -5,6 +5,8 @@ rule report:
         posterior=expand("results/{{project}}/{run}/posterior.h5", run=RUNS),
         predictive=expand("results/{{project}}/{run}/predictive.h5", run=RUNS),
         summary=expand("results/{{project}}/{run}/summary.json", run=RUNS),
+        answers=expand("results/{{project}}/{run}/answers.json", run=ASKED),
+        hypotheses=expand("results/{{project}}/{run}/hypotheses.json", run=REPLACED),
     output:
         index="results/{project}/report/index.html",
         figures=report(

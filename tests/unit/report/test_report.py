@@ -99,7 +99,7 @@ def thin(view, *axes):
 
 @pytest.mark.parametrize("axes", [(0,), (1,), (1, 2), (0, 1, 2)])
 def test_grids_of_one_cell_along_an_axis_have_their_figures(view, axes):
-    page = build_report(replace(thin(view, *axes), predictive=None, history={}))
+    page = build_report(replace(thin(view, *axes), predictive=None, history={}, answers={}))
     wanted = {"sections", "updates", "calibration", "draws", "wells", "spread", "geometry"}
     assert set(page.figures) == wanted - ({"wells"} if 0 in axes else set())
     for picture in page.figures.values():
@@ -124,6 +124,19 @@ def test_a_page_loads_nothing_from_anywhere(page):
     assert_self_contained(page.html, local={"index.html"})
 
 
+def test_answers_are_told_with_their_prior_and_their_sensitivity(page):
+    for text in ("slow body", "optimal answer (squared)", "m3 per m/s", "true 210,000,000"):
+        assert text in page.html, text
+    assert "4\u202f% of the draws have none" in page.html  # 7 of 200
+
+
+def test_hypotheses_are_ranked_and_those_refused_are_told(page):
+    for text in ("long waves", "3.25 ± 0.12", "0.963", "150,000,000 ± 20,000,000 m3"):
+        assert text in page.html, text
+    assert page.html.index("long waves") < page.html.index("the run&#39;s own prior")
+    assert "refused: the old posterior has no mass" in page.html
+
+
 def test_scores_facts_and_configuration_are_on_the_page(page):
     for text in ("Final ELBO", "-1,143,210.4", "17,000", "1 h 23 min", "18.9", "0123abc"):
         assert text in page.html
@@ -146,6 +159,7 @@ def test_a_run_with_nothing_but_a_posterior_has_a_page(view):
         predictive=None,
         history={},
         facts={},
+        answers={},
         samples=view.samples[:0],
     )
     page = build_report(bare)

@@ -1,0 +1,1 @@
+"""Questions that a model answers with a number: one kind a file."""

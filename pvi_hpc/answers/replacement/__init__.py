@@ -1,0 +1,1 @@
+"""Prior replacement: the posterior under another prior, without a new simulation."""

@@ -88,15 +88,19 @@ def check_report(project: Project, survey: Survey | None = None) -> list[Finding
 
 def check_noise_gradients(run: Run, problem: ForwardProblem) -> Iterator[Finding]:
     """Check that a start from gradients of noise can have them."""
-    hessian = run.start.hessian
-    if hessian is None or hessian.kind != "noise" or not run.inference.use_data:
+    if isinstance(problem, NoiseGradients) and problem.has_noise_gradients:
         return
-    if not isinstance(problem, NoiseGradients) or not problem.has_noise_gradients:
+    asked, hessian = {}, run.start.hessian
+    if run.start.preconditioner is not None:
+        asked["start.preconditioner"] = "null", "one"
+    if hessian is not None and hessian.kind == "noise":
+        asked["start.hessian.kind"] = "'differences'", "'noise'"
+    for setting, (wanted, got) in asked.items() if run.inference.use_data else ():
         yield error(
-            "start.hessian.kind",
-            "must be 'differences' where a simulation cannot pull any change of its data back "
-            f"to the model, as with these settings of 'forward.kind: {run.forward.kind}', got "
-            "'noise'; or return data and their gradient.",
+            setting,
+            f"must be {wanted} where a simulation cannot pull any change of its data back to "
+            f"the model, as with these settings of 'forward.kind: {run.forward.kind}', got "
+            f"{got}; or return data and their gradient.",
         )
 
 

@@ -69,8 +69,9 @@ class Bridge:
         """
         if not isinstance(self.simulator, NoiseSimulator):
             raise ConfigError(
-                "'start.hessian.kind: noise' needs a simulator with gradients of noise, got "
-                f"{type(self.simulator).__name__}; choose 'differences'."
+                "'start.hessian.kind: noise' and 'start.preconditioner' need a simulator with "
+                f"gradients of noise, got {type(self.simulator).__name__}; choose "
+                "'differences' and no preconditioner."
             )
         arrays = (self.array(model) for model in models)
         weighed = (precisions,) if precisions else ()

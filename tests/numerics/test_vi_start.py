@@ -16,7 +16,7 @@ from pvi_hpc.inference.settings import (
     OptimiserSettings,
     StartSettings,
 )
-from pvi_hpc.inference.starts.lbfgs import ascent
+from pvi_hpc.inference.starts.lbfgs import Pairs, ascent
 from pvi_hpc.inference.target import TargetValue
 from pvi_hpc.problem.likelihood import GaussianLikelihood
 
@@ -93,7 +93,9 @@ def test_a_quasi_newton_step_is_newtons_where_all_directions_are_known():
     precision = precision_of(np.random.default_rng(1), 6)
     steps = np.linalg.inv(np.linalg.cholesky(precision)).T  # conjugate
     gradient = np.random.default_rng(2).standard_normal(6)
-    found = ascent(gradient, steps.T.copy(), (precision @ steps).T.copy(), 1.0)
+    changes = (precision @ steps).T.copy()
+    pairs = Pairs(gradient, steps.T.copy(), changes, gradient, changes)
+    found = ascent(pairs, 1.0)
     np.testing.assert_allclose(found, np.linalg.solve(precision, gradient), rtol=1e-10)
 
 

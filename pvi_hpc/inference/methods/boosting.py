@@ -207,7 +207,8 @@ class Boosting(ConfiguredMethod):
                 "iterations": self._first(t + 1) - self._first(t),
             }
         )
-        none = self.start.model_copy(update={"map_iterations": 0, "polish": 0, "hessian": None})
+        nothing = {"map_iterations": 0, "preconditioner": None, "polish": 0, "hessian": None}
+        none = self.start.model_copy(update=nothing)
         seed = int(keyed_rng(self.seed, "boosting", t).integers(2**31)) if t else self.seed
         return VariationalInference(
             self.family, target, settings, none if t else self.start, seed

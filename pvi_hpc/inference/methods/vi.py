@@ -36,6 +36,7 @@ from pvi_hpc.inference.starts.hessian_start import HessianStart
 from pvi_hpc.inference.starts.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
 from pvi_hpc.inference.starts.map_search import MAP_AVERAGE, MapSearch
 from pvi_hpc.inference.starts.newton_step import NewtonStep
+from pvi_hpc.inference.starts.noise_metric import NoiseMetric
 from pvi_hpc.inference.starts.noise_start import NoiseStart
 from pvi_hpc.inference.starts.tao import Tao, TaoSearch
 from pvi_hpc.inference.state import State
@@ -73,6 +74,8 @@ class VariationalInference(ConfiguredMethod):
 
     def phase(self, iteration: int) -> str:
         """Return "map", "hessian" or "vi"."""
+        if self._is_metric(iteration):
+            return "hessian"
         if iteration < self.start.to_map:
             return "map"
         return "hessian" if iteration < self.start.iterations else "vi"
@@ -88,7 +91,7 @@ class VariationalInference(ConfiguredMethod):
         by_lbfgs = self.start.map_optimiser == "lbfgs"
         ours = self.start.lbfgs == "own"
         if ours and (self.start.polish or (self.start.map_iterations and by_lbfgs)):
-            memory[LBFGS] = fresh_pairs(mean)
+            memory[LBFGS] = fresh_pairs(mean, metric=self._metric is not None)
         if self.start.map_iterations and not by_lbfgs:
             for name in ("first", "second"):  # of Adam, where the optimiser is another
                 memory.setdefault(name, {LOCATION: torch.zeros_like(parameters[LOCATION])})
@@ -167,7 +170,15 @@ class VariationalInference(ConfiguredMethod):
 
     def _start(
         self, iteration: int
-    ) -> MapSearch | LbfgsSearch | TaoSearch | HessianStart | NoiseStart | NewtonStep:
+    ) -> (
+        MapSearch
+        | NoiseMetric
+        | LbfgsSearch
+        | TaoSearch
+        | HessianStart
+        | NoiseStart
+        | NewtonStep
+    ):
         """Return what an iteration before the variational ones does."""
         start, n = self.start, self.start.map_iterations
         if iteration >= start.to_curvature:
@@ -176,16 +187,30 @@ class VariationalInference(ConfiguredMethod):
             assert start.hessian is not None  # there is no other start after the MAP phase
             kind = NoiseStart if start.hessian.kind == "noise" else HessianStart
             return kind(self.family, self.target, start.hessian, start.to_map, self.seed)
+        if self._metric is not None and self._is_metric(iteration):
+            return self._metric
         step = start.map_step or self.settings.optimiser.step or DEFAULT_STEP
         if iteration >= n or start.map_optimiser == "lbfgs":
             if start.lbfgs == "own":
-                return LbfgsSearch(self.target, step, start.to_map, start.map_gain)
+                return LbfgsSearch(
+                    self.target, step, start.to_map, start.map_gain, self._metric
+                )
             tao = Tao(start.lbfgs, step, start.map_bound)
             return TaoSearch(self.target, tao, start.to_map, start.map_gain)
         final = start.map_final or self._optimiser.final
         own = {"kind": "adam", "step": step, "final": final, "average": start.map_average}
         settings = self._optimiser.model_copy(update=own)
         return MapSearch(self.target, settings, n, start.map_shots)
+
+    @cached_property
+    def _metric(self) -> NoiseMetric | None:
+        settings = self.start.preconditioner
+        return NoiseMetric(self.target, settings, self.seed) if settings else None
+
+    def _is_metric(self, iteration: int) -> bool:
+        """Return whether an iteration finds the metric of the polish."""
+        known = self.start.preconditioner is not None
+        return known and iteration == self.start.map_iterations
 
     @cached_property
     def _optimiser(self) -> OptimiserSettings:

@@ -18,6 +18,7 @@ from pvi_hpc.inference.finite import check_values
 from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.starts.line_search import LineSearch
 from pvi_hpc.inference.starts.map_search import start_info
+from pvi_hpc.inference.starts.noise_metric import METRIC, NoiseMetric
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.numerics.reproducible import dot
@@ -32,18 +33,22 @@ MEMORY: Final = 8
 LBFGS: Final = "lbfgs"
 #: Most evaluations of a search along one direction.
 LONGEST: Final = 8
+#: Largest entry of a first step along a gradient in a metric, in units of the prior's sd.
+LARGEST: Final = 1.0
 #: Names of points: that which directions begin at, and the best along the direction.
 POINT, BEST = "point", "best"
 
 
-def fresh_pairs(mu: Tensor) -> Parameters:
+def fresh_pairs(mu: Tensor, *, metric: bool = False) -> Parameters:
     """Return the memory before the first iteration, for a mean `(n,)`; all float64."""
     line = torch.zeros(len(mu), dtype=torch.float64)
     pairs = torch.zeros(MEMORY, len(mu), dtype=torch.float64)
     names = (POINT, "gradient", "direction", BEST, "best_gradient")
     numbers = LineSearch.along(0.0, 0.0, 1.0).numbers()
+    solved = {"solved": line, "solved_changes": pairs} if metric else {}
     return {
         **{name: line.clone() for name in names},
+        **{name: value.clone() for name, value in solved.items()},
         "steps": pairs,
         "changes": pairs.clone(),
         "begun": torch.tensor(0.0, dtype=torch.float64),
@@ -57,13 +62,14 @@ class LbfgsSearch:
 
     `length` bounds the largest entry of the first step, before any curvature is known. Where a
     quasi-Newton step promises to gain less than `gain` nats, `mu` has arrived: the iterations
-    up to `last` are skipped.
+    up to `last` are skipped. With a `metric` the first approximation of the Hessian is that.
     """
 
     target: Target
     length: float
     last: int
     gain: float | None = None
+    metric: NoiseMetric | None = None
 
     def step(self, state: State) -> tuple[State, Info]:
         """Do one iteration; as `Method.step`. The last one leaves the best point in `mu`."""
@@ -71,76 +77,128 @@ class LbfgsSearch:
         value = self.target.value(mu[None].clone())
         check_values(value, i)
         loss = -float(value.log_likelihood + value.log_prior)
-        arrived = self._told(memory, mu.double(), value.gradient[0], loss)
+        arrived = self._told(state, value.gradient[0], loss)
         search = _search(memory)
         over = arrived or i + 1 >= self.last
         trial = memory[POINT] + memory["direction"] * search.trial
         mu.copy_(memory[BEST] if over else trial)
         if over:
-            state = replace(state, memory={k: v for k, v in state.memory.items() if k != LBFGS})
+            kept = {k: v for k, v in state.memory.items() if k not in (LBFGS, METRIC)}
+            state = replace(state, memory=kept)
         state = replace(state, iteration=self.last if over else i + 1)
         return state, start_info("map", i, value, search.trial)
 
-    def _told(self, memory: Parameters, mu: Tensor, gradient: Tensor, loss: float) -> bool:
+    def _told(self, state: State, gradient: Tensor, loss: float) -> bool:
         """Take an evaluation into the memory; return whether there is nothing left to gain."""
+        memory, mu = state.memory[LBFGS], state.parameters[LOCATION].double()
         if not memory["begun"]:
             memory["begun"].fill_(1)
             _copy(memory, {BEST: mu, "best_gradient": gradient})
-            return self._turn(memory, loss)
+            return self._turn(state, loss)
         slope = -dot(gradient.numpy(), memory["direction"].numpy())
         before = _search(memory)
         search = before.told(loss, slope)
         if search.low != before.low:
             _copy(memory, {BEST: mu, "best_gradient": gradient})
         if search.done or search.count >= LONGEST:
-            return self._turn(memory, search.low.value, found=search.low.step > 0)
+            return self._turn(state, search.low.value, found=search.low.step > 0)
         _store(memory, search)
         return False
 
-    def _turn(self, memory: Parameters, loss: float, *, found: bool = True) -> bool:
+    def _turn(self, state: State, loss: float, *, found: bool = True) -> bool:
         """Begin a search from the best point, along a new direction."""
+        memory = state.memory[LBFGS]
+        solved = None
+        if self.metric is not None:
+            solved = self.metric.solve(state, memory["best_gradient"])
         if found:
-            step = memory[BEST] - memory[POINT]
-            change = memory["gradient"] - memory["best_gradient"]
-            # Only a positive product keeps the approximation positive definite.
-            if memory["direction"].any() and dot(step.numpy(), change.numpy()) > 0:
-                for name, newest in (("steps", step), ("changes", change)):
-                    memory[name].copy_(torch.cat([memory[name][1:], newest[None]]))
+            self._remember(memory, solved)
         elif not memory["changes"].any():
             return True  # not even the gradient leads further
         else:
-            memory["steps"].zero_()
-            memory["changes"].zero_()
+            _forget(memory)
         _copy(memory, {POINT: memory[BEST], "gradient": memory["best_gradient"]})
-        gradient = memory["gradient"].numpy()
-        steps, changes = memory["steps"].numpy(), memory["changes"].numpy()
-        direction = ascent(gradient, steps, changes, self.length)
-        memory["direction"].copy_(torch.from_numpy(direction))
+        if solved is not None:
+            memory["solved"].copy_(solved)
+        gradient, direction = memory["gradient"].numpy(), self._direction(memory)
         promise = dot(gradient, direction)
+        if promise < 0:  # rounding, or solves that are not exact
+            _forget(memory)
+            direction = self._direction(memory)
+            promise = dot(gradient, direction)
+        memory["direction"].copy_(torch.from_numpy(direction))
         _store(memory, LineSearch.along(loss, -promise, 1.0))
         known = bool(memory["changes"].any())
         return promise == 0 or (known and self.gain is not None and 0.5 * promise < self.gain)
 
+    def _remember(self, memory: Parameters, solved: Tensor | None) -> None:
+        """Add the step to the best point, and the change of the gradient, to the pairs."""
+        step = memory[BEST] - memory[POINT]
+        change = memory["gradient"] - memory["best_gradient"]
+        # Only a positive product keeps the approximation positive definite.
+        if not memory["direction"].any() or dot(step.numpy(), change.numpy()) <= 0:
+            return
+        pairs = [("steps", step), ("changes", change)]
+        if solved is not None:
+            pairs.append(("solved_changes", memory["solved"] - solved))
+        for name, newest in pairs:
+            memory[name].copy_(torch.cat([memory[name][1:], newest[None]]))
 
-def ascent(gradient: Array, steps: Array, changes: Array, length: float) -> Array:
-    """Return the quasi-Newton step `(n,)` uphill from the pairs `(m, n)`, newest last.
+    def _direction(self, memory: Parameters) -> Array:
+        if self.metric is None:
+            return ascent(_pairs(memory, "gradient", "changes"), self.length)
+        return ascent(_pairs(memory, "solved", "solved_changes"), None)
 
-    Pairs that are all zero are not there yet; without any, the step is along the gradient,
-    `length` in its largest entry.
+
+@dataclass(frozen=True)
+class Pairs:
+    """A gradient `(n,)` and pairs `(m, n)`, newest last, with their products by `H_0`.
+
+    Pairs that are all zero are not there yet.
     """
-    known = [k for k in range(len(steps)) if changes[k].any()]
-    q, weights = gradient.copy(), {}
+
+    gradient: Array
+    steps: Array
+    changes: Array
+    scaled: Array
+    scaled_changes: Array
+
+
+def ascent(pairs: Pairs, length: float | None) -> Array:
+    """Return the quasi-Newton step `(n,)` uphill.
+
+    Without any pair it is along `scaled`: `length` in its largest entry, or as long as it is,
+    at most `LARGEST`, where that is None.
+    """
+    p = pairs
+    known = [k for k in range(len(p.steps)) if p.changes[k].any()]
+    # `H_0` is linear, so that its product with what the first loop leaves needs no new one.
+    q, out, weights = p.gradient.copy(), p.scaled.copy(), {}
     for k in reversed(known):
-        weights[k] = dot(steps[k], q) / dot(steps[k], changes[k])
-        q -= weights[k] * changes[k]
+        weights[k] = dot(p.steps[k], q) / dot(p.steps[k], p.changes[k])
+        q -= weights[k] * p.changes[k]
+        out -= weights[k] * p.scaled_changes[k]
     if known:
-        s, y = steps[known[-1]], changes[known[-1]]
-        q *= dot(s, y) / dot(y, y)
+        s, y, scaled = p.steps[known[-1]], p.changes[known[-1]], p.scaled_changes[known[-1]]
+        out *= dot(s, y) / max(dot(y, scaled), np.finfo(float).tiny)
     else:
-        q *= length / max(float(np.abs(q).max()), np.finfo(float).tiny)
+        size = max(float(np.abs(out).max()), np.finfo(float).tiny)
+        out *= length / size if length is not None else min(1.0, LARGEST / size)
     for k in known:
-        q += steps[k] * (weights[k] - dot(changes[k], q) / dot(steps[k], changes[k]))
-    return q
+        product = dot(p.changes[k], out) / dot(p.steps[k], p.changes[k])
+        out += p.steps[k] * (weights[k] - product)
+    return out
+
+
+def _pairs(memory: Parameters, scaled: str, scaled_changes: str) -> Pairs:
+    names = ("gradient", "steps", "changes", scaled, scaled_changes)
+    return Pairs(*(memory[name].numpy() for name in names))
+
+
+def _forget(memory: Parameters) -> None:
+    for name in ("steps", "changes", "solved_changes"):
+        if name in memory:
+            memory[name].zero_()
 
 
 def _search(memory: Parameters) -> LineSearch:

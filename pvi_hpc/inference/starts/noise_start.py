@@ -32,7 +32,15 @@ from pvi_hpc.inference.target import NoiseTarget, Target
 from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.numerics.reproducible import log
 
-__all__ = ["SHARES", "NoiseStart", "check_noise", "noise_evaluations"]
+__all__ = [
+    "ROOM",
+    "SHARES",
+    "NoiseStart",
+    "check_noise",
+    "noise_evaluations",
+    "noise_info",
+    "noise_key",
+]
 
 #: Candidates for the share of the couplings that is believed.
 SHARES: Final = (1.0, 0.9, 0.75, 0.5, 0.25, 0.0)
@@ -91,7 +99,7 @@ class NoiseStart:
         assert isinstance(target, NoiseTarget)  # `sums` has asked for it
         sd = root_of_diagonal(self._precision(sums, sweep)) if sweep else torch.zeros_like(mu)
         draws, count = self.settings.draws, SimulationCount()
-        keys = [key(self.seed, sweep, draw) for draw in range(draws)]
+        keys = [noise_key(self.seed, sweep, draw) for draw in range(draws)]
         size = max(1, ROOM // (8 * len(mu) * (draws + 1)))
         for begin in range(0, target.n_shots, size):
             shots = tuple(range(begin, min(begin + size, target.n_shots)))
@@ -103,14 +111,14 @@ class NoiseStart:
         if sweep + 1 == self.settings.sweeps and self.settings.shrink != "auto":
             share = float(self.settings.shrink)
             state = _started(state, self._parameters(state, mu, share))
-        return state, _info(state.iteration - 1, count)
+        return state, noise_info(state.iteration - 1, count)
 
     def _choose(self, state: State) -> tuple[State, Info]:
         """Start from the share of the largest ELBO; without couplings there is no choice."""
         i, mu = state.iteration, state.parameters[LOCATION].double()
         if not is_coupled(self.family):
             state = _started(state, self._parameters(state, mu, 1.0))
-            return replace(state, iteration=i + 1), _info(i)
+            return replace(state, iteration=i + 1), noise_info(i)
         pair = [self._normal(self.settings.sweeps, draw) for draw in range(PAIR // 2)]
         eps = torch.stack([sign * x for x in pair for sign in (1, -1)])
         found = [self._parameters(state, mu, share) for share in SHARES]
@@ -151,7 +159,7 @@ def _started(state: State, parameters: Parameters) -> State:
     return replace(state, memory=memory)
 
 
-def key(seed: int, sweep: int, draw: int) -> int:
+def noise_key(seed: int, sweep: int, draw: int) -> int:
     """Return the key of the noise of a draw, which workers know shots by."""
     return int(keyed_rng(seed, "key of noise", sweep, draw).integers(2**53))
 
@@ -174,7 +182,7 @@ def is_coupled(family: Family) -> bool:
     return isinstance(family, InformedStart) and family.reads != "diagonal"
 
 
-def _info(iteration: int, count: SimulationCount | None = None) -> Info:
+def noise_info(iteration: int, count: SimulationCount | None = None) -> Info:
     """Return what a sweep tells the outside: its cost, for it has no density."""
     unknown = np.full(1, np.nan)
     return Info(

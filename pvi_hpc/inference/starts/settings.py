@@ -7,7 +7,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pvi_hpc.families.gaussian.options import StencilSize
 from pvi_hpc.plugins import Settings
 
-__all__ = ["HessianSettings", "StartSettings"]
+__all__ = ["HessianSettings", "PreconditionerSettings", "StartSettings"]
 
 
 class HessianSettings(Settings):
@@ -74,6 +74,21 @@ class HessianSettings(Settings):
         return (self.probes or 1) * kz * ky * kx
 
 
+class PreconditionerSettings(Settings):
+    """The metric of `polish`: the prior's precision and gradients of noise of every shot."""
+
+    draws: PositiveInt = Field(
+        6, description="Number of gradients of noise for each shot, of one stored simulation."
+    )
+    taper_cells: PositiveFloat = Field(
+        3.0,
+        description="Sd of the Gaussian taper of what distant cells seem to share, in cells.",
+    )
+    damping: PositiveFloat = Field(
+        1.0, description="Part of the diagonal of the data's curvature that is added to it."
+    )
+
+
 class StartSettings(Settings):
     """The start of the variational distribution."""
 
@@ -87,6 +102,7 @@ class StartSettings(Settings):
             "lbfgs",
             "map_bound",
             "newton",
+            "preconditioner",
         }
     )
 
@@ -117,6 +133,10 @@ class StartSettings(Settings):
     )
     polish: Annotated[int, Field(ge=0)] = Field(
         0, description="Iterations of lbfgs, with all shots, after those of adam."
+    )
+    preconditioner: PreconditionerSettings | None = Field(
+        None,
+        description="Metric of polish, from one simulation of every shot; null: none.",
     )
     lbfgs: Literal["own", "blmvm", "bqnls"] = Field(
         "own",
@@ -151,7 +171,12 @@ class StartSettings(Settings):
     @property
     def to_map(self) -> int:
         """Iterations that move the mean alone."""
-        return self.map_iterations + self.polish
+        return self.to_polish + self.polish
+
+    @property
+    def to_polish(self) -> int:
+        """Iterations until the polish begins: of adam, and one for its metric."""
+        return self.map_iterations + (self.preconditioner is not None)
 
     @property
     def iterations(self) -> int:
@@ -174,6 +199,16 @@ class StartSettings(Settings):
             raise ValueError(
                 "'polish' must be 0 with 'map_optimiser: lbfgs', which it would only go on "
                 f"with, got {self.polish}; give 'map_iterations' as many more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _metric_is_used(self) -> Self:
+        if self.preconditioner is not None and (not self.polish or self.lbfgs != "own"):
+            raise ValueError(
+                "'preconditioner' must be null without 'polish' by 'lbfgs: own', which it "
+                f"serves, got polish {self.polish} and lbfgs '{self.lbfgs}'; give 'polish', or "
+                "remove it"
             )
         return self
 

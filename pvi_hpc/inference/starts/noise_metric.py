@@ -1,0 +1,138 @@
+r"""The metric of a deterministic search: the prior's precision and gradients of noise.
+
+With :math:`g_k` gradients of noise at one point (`noise_sums`), `Q` the prior's precision and
+`R` a Gaussian taper of the distance between cells,
+
+.. math:: P = Q + \sum_k \mathrm{diag}(g_k) R\, \mathrm{diag}(g_k) + \tau \sum_k g_k^2
+
+is near the Hessian: few gradients know what neighbours share, and the taper removes what they
+only seem to share over long distances (localisation, Houtekamer & Mitchell 2001, Monthly
+Weather Review 129). A Schur product of positive semi-definite matrices is one too, so that `P`
+is positive definite. :math:`P^{-1} b` is found by conjugate gradients, without a simulation.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pvi_hpc.cost import SimulationCount
+from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.family import LOCATION
+from pvi_hpc.inference.history import Info
+from pvi_hpc.inference.starts.noise_start import ROOM, noise_info, noise_key
+from pvi_hpc.inference.starts.settings import PreconditionerSettings
+from pvi_hpc.inference.state import State
+from pvi_hpc.inference.target import NoiseTarget, Target
+from pvi_hpc.numerics.random import keyed_rng
+from pvi_hpc.numerics.reproducible import dot, one_thread
+
+__all__ = ["METRIC", "NoiseMetric"]
+
+Array = NDArray[np.float64]
+
+#: Name in a state's memory.
+METRIC: Final = "metric"
+#: Number of its sweep over the shots, different from those of the start after it.
+SWEEP: Final = 2**31
+#: Residual at which conjugate gradients stop, relative to the first, and most steps of them.
+TOLERANCE: Final = 1e-3
+STEPS: Final = 1000
+#: Random signs that estimate the diagonal of `Q`, and its least share of the mean.
+PROBES: Final = 16
+LEAST: Final = 0.1
+
+
+@dataclass(frozen=True)
+class NoiseMetric:
+    """Finds the gradients of noise in one iteration, and then products with `P^{-1}`."""
+
+    target: Target
+    settings: PreconditionerSettings
+    seed: int
+
+    def step(self, state: State) -> tuple[State, Info]:
+        """Take the gradients of noise at the mean into the memory; as `Method.step`."""
+        target, mu = self._target, state.parameters[LOCATION].double()
+        draws, count, rows = self.settings.draws, SimulationCount(), []
+        keys = [noise_key(self.seed, SWEEP, draw) for draw in range(draws)]
+        size = max(1, ROOM // (8 * len(mu) * (draws + 1)))
+        for begin in range(0, target.n_shots, size):
+            shots = tuple(range(begin, min(begin + size, target.n_shots)))
+            found = target.noise_rows(mu.expand(len(shots), -1).clone(), shots, keys)
+            rows.append((found.rows / draws**0.5).float())
+            count = count + found.count
+        memory = {**state.memory, METRIC: {"rows": torch.cat(rows)}}
+        state = replace(state, iteration=state.iteration + 1, memory=memory)
+        return state, noise_info(state.iteration - 1, count)
+
+    def solve(self, state: State, b: Tensor) -> Tensor:
+        """Return `P^{-1} b` `(n,)`, with the gradients that `state` remembers; float64.
+
+        However far conjugate gradients have come, `b` and the result have a positive product.
+        """
+        rows = state.memory[METRIC]["rows"]
+        own = rows.double().square().sum(dim=0)
+        on_diagonal = self._prior_diagonal + (1 + self.settings.damping) * own
+        x, r = torch.zeros_like(b), b.clone()
+        z = r / on_diagonal
+        p, size = z.clone(), dot(r.numpy(), z.numpy())
+        enough = TOLERANCE**2 * size
+        for _ in range(STEPS):
+            if size <= enough:
+                break
+            ahead = self._target.prior_precision(p[None])[0] + self.settings.damping * own * p
+            ahead += self._coupled(rows, p)
+            step = size / dot(p.numpy(), ahead.numpy())
+            x += step * p
+            r -= step * ahead
+            z = r / on_diagonal
+            before, size = size, dot(r.numpy(), z.numpy())
+            p = z + (size / before) * p
+        return x
+
+    def _coupled(self, rows: Tensor, x: Tensor) -> Tensor:
+        """Return `sum_k diag(g_k) R diag(g_k) x`, in single precision."""
+        active = self._target.active
+        on_grid = torch.zeros(len(rows), active.size, dtype=rows.dtype)
+        cells = torch.from_numpy(np.flatnonzero(active))
+        on_grid[:, cells] = rows * x.to(rows.dtype)
+        nz, ny, nx = active.shape
+        along_z, along_y, along_x = self._tapers
+        with one_thread():
+            field = on_grid.view(-1, nz, ny, nx) @ along_x
+            field = torch.matmul(along_y, field)
+            tapered = (along_z @ field.reshape(-1, nz, ny * nx)).reshape(len(rows), -1)
+            return (tapered[:, cells] * rows).sum(dim=0).double()
+
+    @cached_property
+    def _tapers(self) -> list[Tensor]:
+        """The taper along each axis, `(n, n)`."""
+        sd, out = self.settings.taper_cells, []
+        for n in self._target.active.shape:
+            places = torch.arange(n, dtype=torch.float64)
+            apart = places[:, None] - places
+            out.append(torch.exp(-0.5 * (apart / sd) ** 2).float())
+        return out
+
+    @cached_property
+    def _prior_diagonal(self) -> Tensor:
+        """An estimate of the diagonal of `Q`, for the speed of conjugate gradients alone."""
+        n = int(self._target.active.sum())
+        rng = keyed_rng(self.seed, "diagonal of the prior")
+        signs = torch.from_numpy(rng.integers(0, 2, (PROBES, n)) * 2.0 - 1.0)
+        found = (signs * self._target.prior_precision(signs)).mean(dim=0)
+        return found.clamp_min(LEAST * float(found.mean()))
+
+    @property
+    def _target(self) -> NoiseTarget:
+        if not isinstance(self.target, NoiseTarget):
+            raise ConfigError(
+                "'start.preconditioner' must be null for a log density without noise in data, "
+                f"got one for {type(self.target).__name__}; remove it."
+            )
+        return self.target

@@ -16,6 +16,7 @@ from pvi_hpc.inference.starts.settings import PreconditionerSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import TargetValue
 from pvi_hpc.numerics.random import keyed_rng
+from pvi_hpc.store.checkpoint import CheckpointStore
 
 #: Strengths of the data from cell to cell: what makes a plain search slow.
 STRENGTH = np.geomspace(0.3, 100, N)
@@ -78,7 +79,7 @@ def test_gradients_of_noise_are_averaged_over_draws():
     assert error[1] < error[0]
 
 
-def polished(**given):
+def polished(store=None, **given):
     start = StartSettings(map_step=0.1, **given)
     family = MeanField.from_options(ACTIVE, MeanField.Options())
     settings = InferenceSettings(iterations=0)
@@ -88,6 +89,9 @@ def polished(**given):
     while state.iteration < start.iterations:
         state, info = method.step(state)
         infos.append(info)
+        if store is not None:
+            store.save(state.iteration, {"state": state.to_tree()})
+            state = State.from_tree(store.load_latest().tree["state"])
     assert not {"lbfgs", METRIC} & set(state.memory)
     value = method.target.value(state.parameters["mu"][None])
     return float(value.log_likelihood + value.log_prior), infos, method
@@ -110,6 +114,15 @@ def test_the_metric_spares_most_evaluations():
     # A sweep is one simulation of every shot, as an evaluation is.
     assert [info.count.done for info in infos] == [12] * 26
     assert all(method.evaluations(i).whole == 1 for i in range(26))
+
+
+def test_a_polish_that_is_resumed_after_every_iteration_has_the_same_bits(tmp_path):
+    metric = {"draws": 2, "taper_cells": 1.5}
+    whole, _, _ = polished(polish=8, preconditioner=metric)
+    store = CheckpointStore(tmp_path, "settings")
+    resumed, infos, _ = polished(store, polish=8, preconditioner=metric)
+    assert resumed == whole
+    assert len(infos) == 9
 
 
 def test_a_metric_without_a_polish_or_with_tao_is_refused():

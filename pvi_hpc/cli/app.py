@@ -160,6 +160,21 @@ def list_(
 
 
 @app.command()
+def rays(
+    picks: Annotated[Path, typer.Argument(help="CSV file of travel times.")],
+    config: Annotated[Path, typer.Argument(help="A configuration file, for its grid.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the files to write.")],
+    stations: Annotated[
+        Path | None, typer.Option(help="CSV file of the stations that picks name.")
+    ] = None,
+) -> None:
+    """Make the files of 'forward.kind: linear' from travel times along fixed rays."""
+    from pvi_hpc.cli.rays import write_rays
+
+    typer.echo(write_rays(picks, config, folder, stations))
+
+
+@app.command()
 def doctor(profile: Profile = LOCAL) -> None:
     """Try out workers, MPI, network and disk of a machine or cluster; says what to mend."""
     from pvi_hpc.cli.doctor import print_examination

@@ -20,4 +20,6 @@ class ForwardSettings(KindSettings):
     #: leads into a section of the section.
     operational: ClassVar[frozenset[str]] = frozenset()
 
-    kind: str = Field("acoustic", description="acoustic, function, command, or an entry point.")
+    kind: str = Field(
+        "acoustic", description="acoustic, function, command, linear, or an entry point."
+    )

@@ -69,7 +69,7 @@ class ExternalProblem(ABC):
         _refuse_changed(setup)
         simulation = cls.simulation(options, setup, folder)
         low, high = setup.physics["prior_range"]
-        survey = SurveyFile(setup.survey)
+        survey = cls.observed(Path(setup.survey))
         weighting = Weighting.of(setup.likelihood, survey.dt, survey.n_samples)
         return _solver(options, simulation, survey, high - low, weighting)
 
@@ -77,6 +77,11 @@ class ExternalProblem(ABC):
     @abstractmethod
     def simulation(cls, options: Any, setup: SimulationSetup, folder: Path) -> Simulation:
         """Return what simulates one shot; `folder` is empty and this process's own."""
+
+    @classmethod
+    def observed(cls, path: Path) -> Survey | SurveyFile:
+        """Return the data that simulations are compared with, from the survey's file."""
+        return SurveyFile(path)
 
     @classmethod
     def first_simulation(cls, options: Any, setup: SimulationSetup, folder: Path) -> Simulation:

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array, load_npz
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.plugins import PathName, Settings
 
-__all__ = ["ArrayFile", "files_of", "read_array", "read_matrix"]
+__all__ = ["ArrayFile", "files_of", "read_array", "read_matrix", "read_rectangle"]
 
 Array = NDArray[np.float64]
 
@@ -70,10 +70,29 @@ def read_matrix(source: ArrayFile, setting: str) -> Array | csr_array:
     ConfigError
         If the file is missing, damaged or of another kind, or the matrix is not square.
     """
-    found = _read(source, setting)
-    if found.ndim != 2 or found.shape[0] != found.shape[1]:
+    found = read_rectangle(source, setting)
+    if found.shape[0] != found.shape[1]:
         raise ConfigError(
             f"'{setting}' must be a square matrix; '{source.file}' holds {_kind(found)}."
+        )
+    return found
+
+
+def read_rectangle(source: ArrayFile, setting: str) -> Array | csr_array:
+    """Return the matrix of a file, of any shape, dense or sparse.
+
+    Files are those of `read_matrix`; a group of HDF5 that is not square also has the dataset
+    `shape`, of two numbers.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, damaged or of another kind, or holds no finite matrix.
+    """
+    found: Array | csr_array = _read(source, setting)
+    if found.ndim != 2:
+        raise ConfigError(
+            f"'{setting}' must be a matrix; '{source.file}' holds {_kind(found)}."
         )
     values = found if isinstance(found, np.ndarray) else found.data
     if not np.isfinite(values).all():
@@ -137,4 +156,5 @@ def _hdf5(path: Path, source: ArrayFile, setting: str) -> Array | csr_array:
             return np.asarray(node[()], dtype=np.float64)
         parts = node["data"][()], node["indices"][()], node["indptr"][()]
         n = len(parts[2]) - 1
-        return csr_array(parts, shape=(n, n), dtype=np.float64)
+        shape = tuple(int(k) for k in node["shape"][()]) if "shape" in node else (n, n)
+        return csr_array(parts, shape=shape, dtype=np.float64)

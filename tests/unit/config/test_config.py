@@ -42,7 +42,9 @@ def fault(tree) -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("name", ["calibrate3d.yaml", "demo.yaml", "overthrust3d.yaml"])
+@pytest.mark.parametrize(
+    "name", ["calibrate3d.yaml", "demo.yaml", "overthrust3d.yaml", "australia.yaml"]
+)
 def test_the_shipped_configurations_are_valid(name, monkeypatch):
     monkeypatch.setenv("PVI_DATA", "/nowhere")
     assert load_project(ROOT / "config" / name).resolved

@@ -28,6 +28,7 @@ the run will cost and whether it fits. `pvi init FILE` writes a commented file t
 | file | what |
 |---|---|
 | `demo.yaml` | what `make demo` runs: a small synthetic survey, mean field and PSVI |
+| `correlated.yaml` | the same survey with a prior of correlated cells |
 | `calibrate3d.yaml` | what `pvi calibrate` inverts many times: a small survey |
 | `overthrust3d.yaml` | the acceptance survey: SEG-Y made with another solver |
 

@@ -43,7 +43,8 @@ def fault(tree) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["calibrate3d.yaml", "demo.yaml", "overthrust3d.yaml", "australia.yaml"]
+    "name",
+    ["calibrate3d.yaml", "correlated.yaml", "demo.yaml", "overthrust3d.yaml", "australia.yaml"],
 )
 def test_the_shipped_configurations_are_valid(name, monkeypatch):
     monkeypatch.setenv("PVI_DATA", "/nowhere")

@@ -31,9 +31,11 @@ from pvi_hpc.config.load import parse_project
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.data.survey_file import SurveyFile, write_survey
 from pvi_hpc.diagnostics.linear_gaussian import LinearGaussian
-from pvi_hpc.forward.problem import Solver, plugin_of
+from pvi_hpc.families.capabilities import ClosedForm, Gaussian
+from pvi_hpc.forward.problem import NoiseSolver, Solver, plugin_of
 from pvi_hpc.forward.simulator import BatchResult, NoiseResult
 from pvi_hpc.grid import Grid
+from pvi_hpc.priors.copula import CopulaPrior
 from pvi_hpc.problem.forward import forward_problem, simulation_setup
 from pvi_hpc.problem.problem import Problem
 
@@ -128,6 +130,7 @@ class Direct:
         self, models: Any, shots: Any, keys: Any, precisions: Any = ()
     ) -> NoiseResult:
         """As `NoiseSimulator`."""
+        assert isinstance(self.solver, NoiseSolver)
         found = []
         for model, shot in zip(models, shots, strict=True):
             self.solver.set_model(model)
@@ -209,6 +212,9 @@ def measure(row: Row, name: str, reference: Exact, folder: Path) -> dict[str, An
 def errors(problem: Problem, method: Any, state: Any, reference: Exact) -> dict[str, float]:
     """Return how far a fit is from the exact posterior."""
     family, parameters, prior = problem.family, state.parameters, problem.model_map.prior
+    assert isinstance(prior, CopulaPrior)
+    assert isinstance(family, Gaussian)
+    assert isinstance(family, ClosedForm)
     field_of = problem.run.inference.coordinates == "field"
     n, seen, scale = family.n, reference.seen, float(prior.sd[0])
 

@@ -88,14 +88,15 @@ def check_report(project: Project, survey: Survey | None = None) -> list[Finding
 
 def check_noise_gradients(run: Run, problem: ForwardProblem) -> Iterator[Finding]:
     """Check that a start from gradients of noise can have them."""
-    if isinstance(problem, NoiseGradients) and problem.has_noise_gradients:
+    has = isinstance(problem, NoiseGradients) and problem.has_noise_gradients
+    if has or not run.inference.use_data:
         return
     asked, hessian = {}, run.start.hessian
     if run.start.preconditioner is not None:
         asked["start.preconditioner"] = "null", "one"
     if hessian is not None and hessian.kind == "noise":
         asked["start.hessian.kind"] = "'differences'", "'noise'"
-    for setting, (wanted, got) in asked.items() if run.inference.use_data else ():
+    for setting, (wanted, got) in asked.items():
         yield error(
             setting,
             f"must be {wanted} where a simulation cannot pull any change of its data back to "

@@ -27,7 +27,7 @@ from pvi_hpc.inference.methods.boosted_target import BoostedTarget
 from pvi_hpc.inference.methods.component_start import ComponentStart
 from pvi_hpc.inference.methods.mixture_weights import fit_weights
 from pvi_hpc.inference.methods.vi import VariationalInference
-from pvi_hpc.inference.settings import MethodSettings
+from pvi_hpc.inference.settings import MethodSettings, StartSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.numerics.random import keyed_rng
@@ -207,11 +207,9 @@ class Boosting(ConfiguredMethod):
                 "iterations": self._first(t + 1) - self._first(t),
             }
         )
-        nothing = {"map_iterations": 0, "preconditioner": None, "polish": 0, "hessian": None}
-        none = self.start.model_copy(update=nothing)
         seed = int(keyed_rng(self.seed, "boosting", t).integers(2**31)) if t else self.seed
         return VariationalInference(
-            self.family, target, settings, none if t else self.start, seed
+            self.family, target, settings, StartSettings() if t else self.start, seed
         )
 
     def _begin(self, parameters: Parameters, t: int) -> SimulationCount:

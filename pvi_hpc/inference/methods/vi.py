@@ -209,8 +209,7 @@ class VariationalInference(ConfiguredMethod):
 
     def _is_metric(self, iteration: int) -> bool:
         """Return whether an iteration finds the metric of the polish."""
-        known = self.start.preconditioner is not None
-        return known and iteration == self.start.map_iterations
+        return self.start.map_iterations <= iteration < self.start.to_polish
 
     @cached_property
     def _optimiser(self) -> OptimiserSettings:

@@ -78,7 +78,7 @@ class LbfgsSearch:
         check_values(value, i)
         loss = -float(value.log_likelihood + value.log_prior)
         arrived = self._told(state, value.gradient[0], loss)
-        search = _search(memory)
+        search = LineSearch.of_numbers(memory)
         over = arrived or i + 1 >= self.last
         trial = memory[POINT] + memory["direction"] * search.trial
         mu.copy_(memory[BEST] if over else trial)
@@ -96,7 +96,7 @@ class LbfgsSearch:
             _copy(memory, {BEST: mu, "best_gradient": gradient})
             return self._turn(state, loss)
         slope = -dot(gradient.numpy(), memory["direction"].numpy())
-        before = _search(memory)
+        before = LineSearch.of_numbers(memory)
         search = before.told(loss, slope)
         if search.low != before.low:
             _copy(memory, {BEST: mu, "best_gradient": gradient})
@@ -199,11 +199,6 @@ def _forget(memory: Parameters) -> None:
     for name in ("steps", "changes", "solved_changes"):
         if name in memory:
             memory[name].zero_()
-
-
-def _search(memory: Parameters) -> LineSearch:
-    numbers = LineSearch.along(0.0, 0.0, 1.0).numbers()
-    return LineSearch.of_numbers({name: float(memory[name]) for name in numbers})
 
 
 def _store(memory: Parameters, search: LineSearch) -> None:

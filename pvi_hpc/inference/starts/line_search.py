@@ -4,9 +4,10 @@ Nocedal & Wright (2006), algorithms 3.5 and 3.6, for a function that is made sma
 to remember is a dictionary of numbers, so that a checkpoint can hold it.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from math import inf, isfinite, sqrt
-from typing import Final, Self
+from typing import Final, Self, SupportsFloat
 
 __all__ = ["LineSearch", "Point"]
 
@@ -88,18 +89,18 @@ class LineSearch:
         return {**flat, "count": float(self.count)}
 
     @classmethod
-    def of_numbers(cls, numbers: dict[str, float]) -> Self:
-        """Return the search that has these `numbers`."""
+    def of_numbers(cls, numbers: Mapping[str, SupportsFloat]) -> Self:
+        """Return the search that has these `numbers`, among others perhaps."""
         points = {
-            name: Point(*(numbers[f"{name}_{field.name}"] for field in fields(Point)))
+            name: Point(*(float(numbers[f"{name}_{field.name}"]) for field in fields(Point)))
             for name in ("origin", "low", "high")
         }
         return cls(
             **points,
-            trial=numbers["trial"],
+            trial=float(numbers["trial"]),
             closed=bool(numbers["closed"]),
             done=bool(numbers["done"]),
-            count=int(numbers["count"]),
+            count=int(float(numbers["count"])),
         )
 
 

@@ -55,7 +55,7 @@ class NewtonStep:
         else:
             memory = dict(state.memory[NEWTON])
             slope = -dot(value.gradient[0].numpy(), memory["direction"].numpy())
-            before = LineSearch.of_numbers(_numbers(memory))
+            before = LineSearch.of_numbers(memory)
             search = before.told(loss, slope)
             over = search.done
         over = over or i + 1 >= self.last
@@ -87,7 +87,3 @@ def check_newton(family: Family) -> None:
             "'start.newton' must be 0 for a family that is no Gaussian, got "
             f"{type(family).__name__}; remove it."
         )
-
-
-def _numbers(memory: Parameters) -> dict[str, float]:
-    return {name: float(memory[name]) for name in LineSearch.along(0.0, 0.0, 1.0).numbers()}

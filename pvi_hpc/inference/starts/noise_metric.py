@@ -3,7 +3,10 @@ r"""The metric of a deterministic search: the prior's precision and gradients of
 With :math:`g_k` gradients of noise at one point (`noise_sums`), `Q` the prior's precision and
 `R` a Gaussian taper of the distance between cells,
 
-.. math:: P = Q + \sum_k \mathrm{diag}(g_k) R\, \mathrm{diag}(g_k) + \tau \sum_k g_k^2
+.. math::
+
+    P = Q + \sum_k \mathrm{diag}(g_k) R\, \mathrm{diag}(g_k)
+        + \tau\, \mathrm{diag} \sum_k g_k^2
 
 is near the Hessian: few gradients know what neighbours share, and the taper removes what they
 only seem to share over long distances (localisation, Houtekamer & Mitchell 2001, Monthly
@@ -23,8 +26,9 @@ from torch import Tensor
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION
+from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.inference.history import Info
-from pvi_hpc.inference.starts.noise_start import ROOM, noise_info, noise_key
+from pvi_hpc.inference.starts.noise_start import noise_info, swept
 from pvi_hpc.inference.starts.settings import PreconditionerSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import NoiseTarget, Target
@@ -57,13 +61,9 @@ class NoiseMetric:
 
     def step(self, state: State) -> tuple[State, Info]:
         """Take the gradients of noise at the mean into the memory; as `Method.step`."""
-        target, mu = self._target, state.parameters[LOCATION].double()
-        draws, count, rows = self.settings.draws, SimulationCount(), []
-        keys = [noise_key(self.seed, SWEEP, draw) for draw in range(draws)]
-        size = max(1, ROOM // (8 * len(mu) * (draws + 1)))
-        for begin in range(0, target.n_shots, size):
-            shots = tuple(range(begin, min(begin + size, target.n_shots)))
-            found = target.noise_rows(mu.expand(len(shots), -1).clone(), shots, keys)
+        mu, draws = state.parameters[LOCATION].double(), self.settings.draws
+        count, rows = SimulationCount(), []
+        for found in swept(self._target, lambda _: mu, (self.seed, SWEEP), draws):
             rows.append((found.rows / draws**0.5).float())
             count = count + found.count
         memory = {**state.memory, METRIC: {"rows": torch.cat(rows)}}
@@ -97,17 +97,16 @@ class NoiseMetric:
 
     def _coupled(self, rows: Tensor, x: Tensor) -> Tensor:
         """Return `sum_k diag(g_k) R diag(g_k) x`, in single precision."""
-        active = self._target.active
-        on_grid = torch.zeros(len(rows), active.size, dtype=rows.dtype)
-        cells = torch.from_numpy(np.flatnonzero(active))
-        on_grid[:, cells] = rows * x.to(rows.dtype)
-        nz, ny, nx = active.shape
         along_z, along_y, along_x = self._tapers
         with one_thread():
-            field = on_grid.view(-1, nz, ny, nx) @ along_x
-            field = torch.matmul(along_y, field)
-            tapered = (along_z @ field.reshape(-1, nz, ny * nx)).reshape(len(rows), -1)
-            return (tapered[:, cells] * rows).sum(dim=0).double()
+            field = along_y @ (self._cells.scatter(rows * x.to(rows.dtype)) @ along_x)
+            tapered = self._cells.gather(along_z @ field.flatten(2))
+            return (tapered * rows).sum(dim=0).double()
+
+    @cached_property
+    def _cells(self) -> Stencil:
+        """The unknown cells on their grid."""
+        return Stencil(self._target.active, (1, 1, 1))
 
     @cached_property
     def _tapers(self) -> list[Tensor]:

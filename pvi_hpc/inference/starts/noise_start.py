@@ -7,6 +7,7 @@ share that gives the largest ELBO, from a few simulations of each candidate with
 numbers: as estimated they can be nearly singular.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -28,18 +29,17 @@ from pvi_hpc.inference.starts.hessian_start import HESSIAN, no_start
 from pvi_hpc.inference.starts.map_search import start_info
 from pvi_hpc.inference.starts.noise_sums import NoiseSums, root_of_diagonal, sums_of
 from pvi_hpc.inference.state import State
-from pvi_hpc.inference.target import NoiseTarget, Target
+from pvi_hpc.inference.target import NoiseRows, NoiseTarget, Target
 from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.numerics.reproducible import log
 
 __all__ = [
-    "ROOM",
     "SHARES",
     "NoiseStart",
     "check_noise",
     "noise_evaluations",
     "noise_info",
-    "noise_key",
+    "swept",
 ]
 
 #: Candidates for the share of the couplings that is believed.
@@ -98,13 +98,12 @@ class NoiseStart:
         target, mu = self.target, state.parameters[LOCATION].double()
         assert isinstance(target, NoiseTarget)  # `sums` has asked for it
         sd = root_of_diagonal(self._precision(sums, sweep)) if sweep else torch.zeros_like(mu)
-        draws, count = self.settings.draws, SimulationCount()
-        keys = [noise_key(self.seed, sweep, draw) for draw in range(draws)]
-        size = max(1, ROOM // (8 * len(mu) * (draws + 1)))
-        for begin in range(0, target.n_shots, size):
-            shots = tuple(range(begin, min(begin + size, target.n_shots)))
-            theta = torch.stack([mu + sd * self._normal(sweep, shot) for shot in shots])
-            found = target.noise_rows(theta, shots, keys)
+        count = SimulationCount()
+
+        def theta(shot: int) -> Tensor:
+            return mu + sd * self._normal(sweep, shot)
+
+        for found in swept(target, theta, (self.seed, sweep), self.settings.draws):
             sums, count = self.sums.add(sums, found.rows), count + found.count
         memory[HESSIAN] = sums
         state = replace(state, iteration=state.iteration + 1, memory=memory)
@@ -159,9 +158,23 @@ def _started(state: State, parameters: Parameters) -> State:
     return replace(state, memory=memory)
 
 
-def noise_key(seed: int, sweep: int, draw: int) -> int:
-    """Return the key of the noise of a draw, which workers know shots by."""
-    return int(keyed_rng(seed, "key of noise", sweep, draw).integers(2**53))
+def swept(
+    target: NoiseTarget, theta: Callable[[int], Tensor], key: tuple[int, int], draws: int
+) -> Iterator[NoiseRows]:
+    """Yield `draws` gradients of noise of every shot, as many shots at once as there is room.
+
+    `theta` returns the unknowns `(n,)` that a shot is simulated at; `key` is a seed and the
+    number of the sweep, which its noise belongs to.
+    """
+    seed, sweep = key
+    keys = [
+        int(keyed_rng(seed, "key of noise", sweep, draw).integers(2**53))
+        for draw in range(draws)
+    ]
+    size = max(1, ROOM // (8 * int(target.active.sum()) * (draws + 1)))
+    for begin in range(0, target.n_shots, size):
+        shots = tuple(range(begin, min(begin + size, target.n_shots)))
+        yield target.noise_rows(torch.stack([theta(shot) for shot in shots]), shots, keys)
 
 
 def check_noise(family: Family) -> None:

@@ -9,11 +9,12 @@ from pvi_hpc.data.trace_files.header_words import (
     FIELDS,
     LENGTHS,
     TIME_SCALAR,
+    Order,
     parse_word,
 )
 from pvi_hpc.plugins import Settings
 
-__all__ = ["HeaderSettings"]
+__all__ = ["STANDARD", "HeaderSettings"]
 
 WORDS: Final = {**FIELDS, **TIME_SCALAR}
 Code = Annotated[int, Field(ge=-(2**15), lt=2**15)]
@@ -157,6 +158,17 @@ class HeaderSettings(Settings):
         """First byte (from 1) and code of the words that `bytes` moves."""
         return {name: parse_word(name, text) for name, text in self.bytes.items()}
 
+    @property
+    def places(self) -> dict[str, tuple[int, str]]:
+        """First byte (from 1) and code of every word that is read, moved or not."""
+        return {**FIELDS, **self.words}
+
+    def orders(self, *likely: Order) -> tuple[Order, ...]:
+        """Return the byte order that is given; those that are `likely` where none is."""
+        if self.byte_order is None:
+            return likely
+        return (">",) if self.byte_order == "big" else ("<",)
+
     def changed(self) -> list[str]:
         """Return the settings that are not at their default, as ``name: value``."""
         tree = self.model_dump(mode="json")
@@ -165,6 +177,10 @@ class HeaderSettings(Settings):
             for name, field in type(self).model_fields.items()
             if getattr(self, name) != field.get_default(call_default_factory=True)
         ]
+
+
+#: Headers that follow the standard.
+STANDARD: Final = HeaderSettings()
 
 
 def _text(value: object) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pvi_hpc.data.header_settings import HeaderSettings
+from pvi_hpc.data.header_settings import STANDARD, HeaderSettings
 from pvi_hpc.data.survey import Component
 from pvi_hpc.plugins import Depths, PathName, Seed, Settings, Values
 
@@ -113,7 +113,7 @@ class SurveySettings(Settings):
         (), description="Data files, one a survey or one a shot; with * and ?."
     )
     headers: HeaderSettings = Field(
-        HeaderSettings(),
+        STANDARD,
         description="What the headers of SEG-Y and SU files mean, where they are odd.",
     )
     synthetic: SyntheticSettings | None = None
@@ -148,7 +148,7 @@ class SurveySettings(Settings):
             raise ValueError(f"'format: {self.format}' needs 'files' and no 'synthetic'")
         if self.format != "hdf5" and self.wavelet is None:
             raise ValueError(f"'format: {self.format}' needs 'wavelet'")
-        if self.format not in ("segy", "su") and self.headers != HeaderSettings():
+        if self.format not in ("segy", "su") and self.headers != STANDARD:
             raise ValueError(
                 f"'headers' has no effect with 'format: {self.format}', got "
                 f"{self.headers.changed()}; remove it"

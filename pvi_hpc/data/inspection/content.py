@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.data.header_settings import HeaderSettings
-from pvi_hpc.data.trace_files.header_words import FIELDS
 from pvi_hpc.data.trace_files.segy import in_own_units, segy_traces, trace_words
 from pvi_hpc.data.trace_files.segy_layout import SegyLayout, read_layout
 from pvi_hpc.data.trace_files.su import su_reading, su_traces
@@ -67,7 +66,7 @@ class Content:
             reading = None
         else:
             reading, layout = su_reading(path, description), None
-            file, words = reading.file, {**FIELDS, **description.words}
+            file, words = reading.file, description.places
         summary = _Summary(file)
         blocks = [summary.add(block) for block in _blocks(file, words, layout, description)]
         headers = {name: np.concatenate([b[name] for b in blocks]) for name in blocks[0]}

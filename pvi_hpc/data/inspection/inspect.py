@@ -10,13 +10,13 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from pvi_hpc.data.header_settings import HeaderSettings
+from pvi_hpc.data.header_settings import STANDARD, HeaderSettings
 from pvi_hpc.data.inspection.content import Content, Kind, SampleSummary
 from pvi_hpc.data.remarks import Remark
 from pvi_hpc.data.survey import Component
 from pvi_hpc.data.trace_files.delays import apply_delays
 from pvi_hpc.data.trace_files.geometry_doubts import geometry_doubts
-from pvi_hpc.data.trace_files.segy_layout import STANDARD, SegyLayout
+from pvi_hpc.data.trace_files.segy_layout import SegyLayout
 from pvi_hpc.data.trace_files.shots import Numbering, shots_of
 from pvi_hpc.data.trace_files.trace_headers import Traces, unreadable
 from pvi_hpc.data.trace_files.trace_positions import positions

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.remarks import Remark
-from pvi_hpc.data.trace_files.header_words import FIELDS, bytes_of
+from pvi_hpc.data.trace_files.header_words import bytes_of
 from pvi_hpc.data.trace_files.trace_headers import Traces, scale_factor
 from pvi_hpc.errors import SurveyError
 
@@ -42,7 +42,7 @@ def apply_delays(traces: Traces, description: HeaderSettings) -> Traces:
     delays, stated = delays_of(traces.headers), traces.headers[DELAY]
     if not delays.any():
         return traces
-    words = {**FIELDS, **description.words}
+    words = description.places
     i = int((stated != 0).argmax())
     named = f"'{traces.file}': trace {{}} has {DELAY} = {{}}"
     if description.recording_delay == "refuse":

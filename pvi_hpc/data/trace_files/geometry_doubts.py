@@ -71,7 +71,7 @@ def _offsets(
         wrong = off > 0
     if wrong.any():
         i = int(off.argmax())
-        place = bytes_of({**FIELDS, **description.words}["offset"])
+        place = bytes_of(description.places["offset"])
         text = (
             f"the offset ({place}) is not the distance of source and receiver; it is farthest "
             f"off at trace {traces.number[i]}, which has {traces.headers['offset'][i]} and "

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 __all__ = [
     "BINARY_FIELDS",
@@ -11,9 +11,13 @@ __all__ = [
     "LENGTHS",
     "LIKELY_SCALARS",
     "TIME_SCALAR",
+    "Order",
     "bytes_of",
     "parse_word",
 ]
+
+#: Byte order of a file, as NumPy writes it: little- and big-endian.
+Order = Literal["<", ">"]
 
 #: First byte (counted from 1, as in the standard) and NumPy code of each field we read.
 #: SEG Technical Standards Committee (2017), SEG-Y revision 2.0, table 3. Counts have no sign:

@@ -8,13 +8,13 @@ import numpy as np
 import segyio
 from numpy.typing import NDArray
 
-from pvi_hpc.data.header_settings import HeaderSettings
+from pvi_hpc.data.header_settings import STANDARD, HeaderSettings
 from pvi_hpc.data.remarks import Remark
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.trace_files.format_doubts import format_doubts
 from pvi_hpc.data.trace_files.header_words import FIELDS, TIME_SCALAR
 from pvi_hpc.data.trace_files.sample_formats import FORMATS
-from pvi_hpc.data.trace_files.segy_layout import STANDARD, SegyLayout, read_layout
+from pvi_hpc.data.trace_files.segy_layout import SegyLayout, read_layout
 from pvi_hpc.data.trace_files.trace_codes import DEAD
 from pvi_hpc.data.trace_files.trace_headers import Traces, override, unsigned_interval
 from pvi_hpc.data.trace_files.trace_records import Records, read_records

@@ -7,12 +7,12 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 
-from pvi_hpc.data.header_settings import HeaderSettings
+from pvi_hpc.data.header_settings import STANDARD, HeaderSettings
 from pvi_hpc.data.remarks import Kind, Remark
-from pvi_hpc.data.trace_files.header_words import BINARY_FIELDS
+from pvi_hpc.data.trace_files.header_words import BINARY_FIELDS, Order
 from pvi_hpc.data.trace_files.sample_formats import FORMATS
 from pvi_hpc.data.trace_files.trace_headers import unsigned_interval
-from pvi_hpc.data.trace_files.trace_records import Order, RecordFile
+from pvi_hpc.data.trace_files.trace_records import RecordFile
 from pvi_hpc.errors import SurveyError
 
 __all__ = ["SegyLayout", "read_layout"]
@@ -20,7 +20,6 @@ __all__ = ["SegyLayout", "read_layout"]
 START: Final = 3600  # bytes of the textual and the binary header
 BLOCK: Final = 3200  # bytes of an extended textual header, and of a trailer
 IN_ORDER: Final = 0x01020304  # what bytes 3297-3300 are in the byte order of the file
-STANDARD: Final = HeaderSettings()
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,8 @@ def _binary_header(path: Path, description: HeaderSettings) -> tuple[Order, dict
             f"'{path}' is truncated: SEG-Y begins with {START} bytes of headers, it has "
             f"{len(start)}; copy it again."
         )
-    given = description.byte_order
-    orders: tuple[Order, ...] = (
-        (">", "<") if given is None else (">" if given == "big" else "<",)
-    )
     values = {name: x for name, x in description.values.items() if name in BINARY_FIELDS}
-    for order in orders:
+    for order in description.orders(">", "<"):
         header = {
             name: np.frombuffer(start, dtype=order + code, count=1, offset=first - 1)[0].item()
             for name, (first, code) in BINARY_FIELDS.items()

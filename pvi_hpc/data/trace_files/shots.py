@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.data.header_settings import HeaderSettings
 from pvi_hpc.data.survey import Shot
-from pvi_hpc.data.trace_files.header_words import FIELDS, bytes_of
+from pvi_hpc.data.trace_files.header_words import bytes_of
 from pvi_hpc.data.trace_files.trace_headers import Traces
 from pvi_hpc.errors import SurveyError
 
@@ -86,7 +86,7 @@ def _check_shot(
     description: HeaderSettings,
 ) -> None:
     """Check the traces `i`, sorted by their numbers, of one shot."""
-    words = {**FIELDS, **description.words}
+    words = description.places
     by_record = description.shot_number == "FieldRecord"
     named = f"FieldRecord {record}" if by_record else f"shot {record}"
     places = {name: bytes_of(words[name]) for name in ("FieldRecord", "TraceNumber")}

@@ -6,13 +6,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.data.header_settings import HeaderSettings
+from pvi_hpc.data.header_settings import STANDARD, HeaderSettings
 from pvi_hpc.data.remarks import Remark
-from pvi_hpc.data.trace_files.header_words import FIELDS, LIKELY_SCALARS
+from pvi_hpc.data.trace_files.header_words import FIELDS, LIKELY_SCALARS, Order
 from pvi_hpc.data.trace_files.trace_headers import Traces, override, unsigned_interval
 from pvi_hpc.data.trace_files.trace_records import (
     HEADER_BYTES,
-    Order,
     RecordFile,
     Records,
     header_type,
@@ -22,7 +21,6 @@ from pvi_hpc.errors import SurveyError
 
 __all__ = ["read_su", "su_reading", "su_traces"]
 
-STANDARD: Final = HeaderSettings()
 IEEE: Final = 5
 NAMES: Final[dict[Order, str]] = {"<": "little-endian", ">": "big-endian"}
 #: Traces, evenly spread, that the byte order is decided by.
@@ -51,7 +49,7 @@ def read_su(path: str | Path, description: HeaderSettings = STANDARD) -> Traces:
         If no byte order makes the file a whole number of traces, or it has no interval.
     """
     reading = su_reading(path, description)
-    records = read_records(reading.file, {**FIELDS, **description.words})
+    records = read_records(reading.file, description.places)
     override(records.headers, description, len(records.data))
     return su_traces(reading, records, description)
 
@@ -120,11 +118,7 @@ def _readings(path: Path, description: HeaderSettings) -> list[Reading]:
     readings: list[Reading] = []
     if len(first) < HEADER_BYTES:
         return readings
-    given = description.byte_order
-    orders: tuple[Order, ...] = (
-        ("<", ">") if given is None else (">" if given == "big" else "<",)
-    )
-    for order in orders:
+    for order in description.orders("<", ">"):
         place = FIELDS["TRACE_SAMPLE_COUNT"][0] - 1
         n_samples = int(np.frombuffer(first, dtype=f"{order}u2", count=1, offset=place)[0])
         n_traces, rest = divmod(size, HEADER_BYTES + 4 * n_samples)

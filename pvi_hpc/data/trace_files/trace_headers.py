@@ -82,11 +82,8 @@ def check_headers(traces: Traces, description: HeaderSettings) -> None:
         If an interval, sample count, delay, coordinate unit or weighting factor does not fit,
         or a value is not finite; the message names file, trace and header.
     """
-    headers, words = traces.headers, {**FIELDS, **description.words}
-    for name, allowed, unit in (
-        ("TRACE_SAMPLE_INTERVAL", traces.intervals, " us"),
-        ("TRACE_SAMPLE_COUNT", traces.counts, ""),
-    ):
+    headers, words = traces.headers, description.places
+    for name, allowed, unit in _of_file(traces):
         _refuse(
             traces, name, ~np.isin(headers[name], (0, *allowed)),
             f"{' or '.join(map(str, allowed))}{unit}, as the file has it "
@@ -113,13 +110,18 @@ def check_headers(traces: Traces, description: HeaderSettings) -> None:
         )
 
 
+def _of_file(traces: Traces) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+    """Return words that must be 0 or as the file has them, those values, and their unit."""
+    return (
+        ("TRACE_SAMPLE_INTERVAL", traces.intervals, " us"),
+        ("TRACE_SAMPLE_COUNT", traces.counts, ""),
+    )
+
+
 def bad_traces(traces: Traces) -> NDArray[np.bool_]:
     """Tell which traces hold NaN or infinite samples, or headers unlike the file's."""
     bad = np.logical_not(np.isfinite(traces.data).all(axis=1))
-    for name, allowed in (
-        ("TRACE_SAMPLE_INTERVAL", traces.intervals),
-        ("TRACE_SAMPLE_COUNT", traces.counts),
-    ):
+    for name, allowed, _ in _of_file(traces):
         bad |= ~np.isin(traces.headers[name], (0, *allowed))
     return bad
 

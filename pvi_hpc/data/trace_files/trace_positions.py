@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.data.header_settings import HeaderSettings
-from pvi_hpc.data.trace_files.header_words import FIELDS, bytes_of
+from pvi_hpc.data.trace_files.header_words import bytes_of
 from pvi_hpc.data.trace_files.trace_headers import Traces, scale_factor
 from pvi_hpc.errors import SurveyError
 
@@ -161,7 +161,7 @@ def _check_finite(traces: Traces, description: HeaderSettings) -> None:
 def _refuse(
     traces: Traces, i: int, kind: str, text: str, description: HeaderSettings
 ) -> NoReturn:
-    words = {**FIELDS, **description.words}
+    words = description.places
     names = (f"{kind}X", f"{kind}Y")
     found = " and ".join(
         f"{name} = {traces.headers[name][i]} ({bytes_of(words[name])})" for name in names

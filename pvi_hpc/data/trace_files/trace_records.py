@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.data.trace_files.header_words import IBM_WORD, bytes_of
+from pvi_hpc.data.trace_files.header_words import IBM_WORD, Order, bytes_of
 from pvi_hpc.data.trace_files.sample_formats import FORMATS, IBM, decode
 from pvi_hpc.errors import SurveyError
 
@@ -22,7 +22,6 @@ __all__ = [
 ]
 
 Fields = Mapping[str, tuple[int, str]]
-Order = Literal["<", ">"]
 
 HEADER_BYTES: Final = 240
 #: Bytes that are read at a time.

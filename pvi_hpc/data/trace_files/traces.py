@@ -9,13 +9,12 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pvi_hpc.data.header_settings import HeaderSettings
+from pvi_hpc.data.header_settings import STANDARD, HeaderSettings
 from pvi_hpc.data.remarks import Remark, as_attributes
 from pvi_hpc.data.survey import Component, Shot, Survey, Wavelet
 from pvi_hpc.data.trace_files.delays import apply_delays
 from pvi_hpc.data.trace_files.geometry_doubts import geometry_doubts
 from pvi_hpc.data.trace_files.segy import read_segy
-from pvi_hpc.data.trace_files.segy_layout import STANDARD
 from pvi_hpc.data.trace_files.shots import Numbering, shots_of
 from pvi_hpc.data.trace_files.su import read_su
 from pvi_hpc.data.trace_files.trace_codes import receiver_traces

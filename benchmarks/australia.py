@@ -23,20 +23,20 @@ from typing import Any, Final
 import numpy as np
 import torch
 import yaml
-from australia_case import LENGTH_DEG, NOISE_S, PRIOR_SD, problem_of, read_case, read_picks
+from australia_case import LENGTH_DEG, PRIOR_SD, noise_of, problem_of, read_case, read_picks
 from numpy.typing import NDArray
 from scipy.sparse import save_npz
 
 from pvi_hpc.config.load import parse_project
-from pvi_hpc.cost import SimulationCount
 from pvi_hpc.data.survey_file import SurveyFile, write_survey
 from pvi_hpc.diagnostics.linear_gaussian import LinearGaussian
 from pvi_hpc.families.capabilities import ClosedForm, Gaussian
-from pvi_hpc.forward.problem import NoiseSolver, Solver, plugin_of
+from pvi_hpc.forward.own_process import OwnProcessSimulator
+from pvi_hpc.forward.problem import Solver
 from pvi_hpc.forward.simulator import BatchResult, NoiseResult
 from pvi_hpc.grid import Grid
 from pvi_hpc.priors.copula import CopulaPrior
-from pvi_hpc.problem.forward import forward_problem, simulation_setup
+from pvi_hpc.problem.forward import forward_problem, solver_here
 from pvi_hpc.problem.problem import Problem
 
 Array = NDArray[np.float64]
@@ -106,37 +106,26 @@ ROWS: Final = {
 }  # fmt: skip
 
 
-class Direct:
-    """A simulator that calls one solver in this process, and counts."""
+class Counting(OwnProcessSimulator):
+    """Counts gradients of all data, those of noise too."""
 
     def __init__(self, solver: Solver, n_shots: int) -> None:
-        self.solver, self.n_shots = solver, n_shots
-        self.gradients = self.products = 0.0
+        super().__init__(solver)
+        self.n_shots, self.gradients = n_shots, 0.0
 
     def misfit_and_gradient(self, models: Any, shots: Any, precisions: Any = ()) -> BatchResult:
         """As `Simulator`."""
-        misfits, gradients, done = [], [], 0
-        for model, chosen in zip(models, shots, strict=True):
-            self.solver.set_model(model)
-            found = self.solver.simulate(chosen, "gradient")
-            misfits.append(found.misfit)
-            gradients.append(found.gradient)
-            done += len(chosen)
-        self.gradients += done / self.n_shots
-        count = SimulationCount(done=done)
-        return BatchResult(np.array(misfits), np.stack(gradients), count)
+        found = super().misfit_and_gradient(models, shots, precisions)
+        self.gradients += found.count.done / self.n_shots
+        return found
 
     def noise_gradients(
         self, models: Any, shots: Any, keys: Any, precisions: Any = ()
     ) -> NoiseResult:
         """As `NoiseSimulator`."""
-        assert isinstance(self.solver, NoiseSolver)
-        found = []
-        for model, shot in zip(models, shots, strict=True):
-            self.solver.set_model(model)
-            found.append(self.solver.noise_gradients(shot, keys).gradient)
-        self.gradients += len(keys) * len(found) / self.n_shots
-        return NoiseResult(np.stack(found), SimulationCount(done=len(found)))
+        found = super().noise_gradients(models, shots, keys, precisions)
+        self.gradients += len(keys) * found.count.done / self.n_shots
+        return found
 
 
 @dataclass(frozen=True)
@@ -170,14 +159,14 @@ def prepare(folder: Path) -> None:
     target.mkdir(parents=True)
     save_npz(target / "jacobian.npz", case.rays)
     np.save(target / "travel_times.npy", read_picks().times)
-    np.save(target / "noise_sd.npy", NOISE_S * np.sqrt(case.lengths / 400))
+    np.save(target / "noise_sd.npy", noise_of(case.lengths))
 
 
 def exact() -> Exact:
     """Return the exact posterior of the configuration."""
     case = read_case()
-    sd = NOISE_S * np.sqrt(case.lengths / 400)
-    return Exact(case.grid, case.seen, problem_of(case, LENGTH_DEG, PRIOR_SD, sd))
+    posterior = problem_of(case, LENGTH_DEG, PRIOR_SD, noise_of(case.lengths))
+    return Exact(case.grid, case.seen, posterior)
 
 
 def measure(row: Row, name: str, reference: Exact, folder: Path) -> dict[str, Any]:
@@ -191,22 +180,21 @@ def measure(row: Row, name: str, reference: Exact, folder: Path) -> dict[str, An
     survey = folder / f"{row.shots}.h5"
     write_survey(forward_problem(run).geometry(), survey)
     problem = Problem.build(run, survey)
-    setup = simulation_setup(run, survey)
-    solver = plugin_of("linear").solver(setup, folder, None)
-    simulator = Direct(solver, SurveyFile(survey).n_shots)
-    begun, used = time.monotonic(), time.process_time()
-    method, state = problem.method(simulator), problem.start()
-    start = 0.0
-    for i in range(method.n_iterations):
-        state, _ = method.step(state)
-        if i + 1 == run.start.iterations:
-            start = simulator.gradients
-        if state.converged:
-            break
-    took, cpu = time.monotonic() - begun, time.process_time() - used
-    gradients = simulator.gradients
-    found = {"row": name, "gradients": gradients, "start": start, "s": took, "cpu_s": cpu}
-    return found | errors(problem, method, state, reference)
+    with solver_here(run, survey) as solver:
+        simulator = Counting(solver, SurveyFile(survey).n_shots)
+        begun, used = time.monotonic(), time.process_time()
+        method, state = problem.method(simulator), problem.start()
+        start = 0.0
+        for i in range(method.n_iterations):
+            state, _ = method.step(state)
+            if i + 1 == run.start.iterations:
+                start = simulator.gradients
+            if state.converged:
+                break
+        took, cpu = time.monotonic() - begun, time.process_time() - used
+        gradients = simulator.gradients
+        found = {"row": name, "gradients": gradients, "start": start, "s": took, "cpu_s": cpu}
+        return found | errors(problem, method, state, reference)
 
 
 def errors(problem: Problem, method: Any, state: Any, reference: Exact) -> dict[str, float]:

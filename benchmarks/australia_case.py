@@ -29,7 +29,7 @@ from pvi_hpc.priors.load import load_prior
 from pvi_hpc.priors.settings import PriorSettings
 from pvi_hpc.priors.whittle_matern import WhittleMatern
 
-__all__ = ["Case", "covariance", "prior_of", "read_case"]
+__all__ = ["Case", "covariance", "noise_of", "prior_of", "read_case"]
 
 Array = NDArray[np.float64]
 
@@ -70,6 +70,11 @@ def read_picks() -> Picks:
     picks = Picks("degrees", sources, receivers, slowness, None)
     lengths = np.asarray(ray_lengths(GRID, picks).sum(axis=1))
     return Picks("degrees", sources, receivers, 1e3 * slowness * lengths, None)
+
+
+def noise_of(lengths: Array) -> Array:
+    """Return the sds of the noise [s] of paths of these lengths [km]."""
+    return NOISE_S * np.sqrt(lengths / 400)
 
 
 def read_case(grid: Grid = GRID) -> Case:
@@ -135,7 +140,7 @@ def main() -> None:
         picks, lengths = read_picks(), read_case().lengths
         names = ("lat", "lon")
         ends = (f"{end}_{n}_deg" for end in ("source", "receiver") for n in names)
-        noise = NOISE_S * np.sqrt(lengths / 400)
+        noise = noise_of(lengths)
         table = [picks.sources[:, 1:], picks.receivers[:, 1:], picks.times[:, None]]
         table.append(noise[:, None])
         header = ",".join([*ends, "travel_time_s", "sd_s"])

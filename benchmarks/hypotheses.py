@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pvi_hpc.answers.replacement.change import PriorChange
 from pvi_hpc.answers.replacement.evidence import Evidence, ranking
 from pvi_hpc.answers.replacement.fit import Replaced, elbo_terms, replace_prior
-from pvi_hpc.answers.replacement.gate import Moments, open_gate
+from pvi_hpc.answers.replacement.gate import marginals, open_gate
 from pvi_hpc.answers.replacement.implied import ImpliedTarget
 from pvi_hpc.config.hypotheses import HypothesisSettings
 from pvi_hpc.diagnostics.known_gaussian import dense_factor, gaussian_kl
@@ -103,19 +103,6 @@ def divergence(found: Replaced, new: Case, posterior: Any) -> float:
     return gaussian_kl(mean, root, posterior.mean, posterior.precision)
 
 
-def passes(target: ImpliedTarget, found: Replaced) -> bool:
-    """Return whether a replaced posterior passes the gate."""
-    change, old = target.change, Replaced(target.family, target.parameters, 0)
-    before, after = Moments(found.family.n), Moments(found.family.n)
-    for theta, _ in old.draws(400, 1, "old"):
-        m = change.old.coordinates.velocities(theta)
-        before.add(m, torch.zeros_like(m, dtype=torch.bool))
-    for theta, _ in found.draws(400, 1, "new"):
-        m = change.velocities(theta)
-        after.add(m, change.outside(m))
-    return open_gate(before, after).passed
-
-
 def rank_one(problem: Any, own: Case, cases: list[Case], kind: str) -> dict[str, Any]:
     """Return exact and replaced evidences of the ten hypotheses for one data set."""
     old = replace(problem, prior_covariance=own.covariance)
@@ -128,7 +115,7 @@ def rank_one(problem: Any, own: Case, cases: list[Case], kind: str) -> dict[str,
         evidence = Evidence.of(np.zeros(100), found.log_evidence_ratio)
         told[str(i)] = (evidence.log_ratio, evidence.standard_error)
         kls.append(divergence(found, case, new))
-        open_.append(passes(target, found))
+        open_.append(open_gate(*marginals(target, found, SETTINGS.draws, 1)).passed)
     ranked = ranking(told)
     first = int(np.argmax(exact))
     error = max(abs(told[str(i)][0] - exact[i]) for i in range(len(cases)))

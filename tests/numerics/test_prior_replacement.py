@@ -18,7 +18,7 @@ from scipy.stats import norm
 from pvi_hpc.answers.replacement.change import PriorChange
 from pvi_hpc.answers.replacement.evidence import Evidence
 from pvi_hpc.answers.replacement.fit import elbo_terms, replace_prior
-from pvi_hpc.answers.replacement.gate import Moments, open_gate
+from pvi_hpc.answers.replacement.gate import marginals, open_gate
 from pvi_hpc.answers.replacement.implied import ImpliedTarget
 from pvi_hpc.answers.replacement.tempered import tempered_terms
 from pvi_hpc.config.hypotheses import HypothesisSettings
@@ -158,15 +158,7 @@ def test_a_change_of_bounds_agrees_with_quadrature():
 
 
 def gate_of(target, found):
-    before, after = Moments(N), Moments(N)
-    change = target.change
-    for theta, _ in type(found)(target.family, target.parameters, 0).draws(400, 1, "old"):
-        velocities = change.old.coordinates.velocities(theta)
-        before.add(velocities, torch.zeros_like(velocities, dtype=torch.bool))
-    for theta, _ in found.draws(400, 1, "new"):
-        velocities = change.velocities(theta)
-        after.add(velocities, change.outside(velocities))
-    return open_gate(before, after)
+    return open_gate(*marginals(target, found, 400, 1))
 
 
 def test_a_prior_near_by_passes_the_gate_and_others_are_refused():

@@ -149,14 +149,16 @@ def _starts(
     yield family.initial(point, 0.3)
     if gaussian is None:
         return
+    around = []
     if isinstance(family, InformedStart):
         precision = DensePrecision(gaussian.precision, target.change.new.active)
-        yield family.informed(point, precision)
-        yield family.informed(gaussian.mean, precision)
+        around.append(family.informed(gaussian.mean, precision))
     if isinstance(family, IndependentStart):
         log_sd = -0.5 * log(gaussian.precision.diagonal())
-        yield family.independent(point, log_sd)
-        yield family.independent(gaussian.mean, log_sd)
+        around.append(family.independent(gaussian.mean, log_sd))
+    for parameters in around:
+        yield {**parameters, LOCATION: point.clone()}
+        yield parameters
 
 
 def _fitted(

@@ -17,9 +17,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from pvi_hpc.answers.replacement.fit import Replaced
+from pvi_hpc.answers.replacement.implied import ImpliedTarget
 from pvi_hpc.diagnostics.pareto import RELIABLE, pareto_k
 
-__all__ = ["Gate", "Moments", "open_gate"]
+__all__ = ["Gate", "Moments", "marginals", "open_gate"]
 
 Array = NDArray[np.float64]
 
@@ -107,6 +109,21 @@ class Gate:
             f"{100 * self.outside:.0f} % of all new velocities lie outside the old prior's "
             "bounds. Choose a hypothesis nearer to the run's prior, or invert anew with it."
         )
+
+
+def marginals(
+    target: ImpliedTarget, replaced: Replaced, n: int, seed: int
+) -> tuple[Moments, Moments]:
+    """Return moments of the velocities under the old and the new posterior, by `n` draws."""
+    change, old = target.change, Replaced(target.family, target.parameters, 0)
+    before, after = Moments(target.family.n), Moments(target.family.n)
+    for theta, _ in old.draws(n, seed, "old"):
+        velocities = change.old.coordinates.velocities(theta)
+        before.add(velocities, torch.zeros_like(velocities, dtype=torch.bool))
+    for theta, _ in replaced.draws(n, seed, "replaced"):
+        velocities = change.velocities(theta)
+        after.add(velocities, change.outside(velocities))
+    return before, after
 
 
 def open_gate(old: Moments, new: Moments) -> Gate:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pvi_hpc.answers.interrogation import Asked, interrogate, summarise
@@ -16,7 +15,7 @@ from pvi_hpc.answers.questions.question import load_question
 from pvi_hpc.answers.replacement.change import PriorChange
 from pvi_hpc.answers.replacement.evidence import Evidence, ranking
 from pvi_hpc.answers.replacement.fit import Replaced, elbo_terms, replace_prior
-from pvi_hpc.answers.replacement.gate import Gate, Moments, open_gate
+from pvi_hpc.answers.replacement.gate import Gate, marginals, open_gate
 from pvi_hpc.answers.replacement.implied import ImpliedTarget
 from pvi_hpc.answers.replacement.tempered import tempered_terms
 from pvi_hpc.config import Run
@@ -148,26 +147,11 @@ def _outcome(target: ImpliedTarget, hypothesis: HypothesisSettings, seed: int) -
         evidence = evidence.along_path(tempered_terms(target, replaced, *size, seed))
     return _Outcome(
         replaced,
-        open_gate(*_moments(target, replaced, hypothesis.draws, seed)),
+        open_gate(*marginals(target, replaced, hypothesis.draws, seed)),
         evidence,
         float(terms.likelihood.mean()),
         float(terms.divergence.mean()),
     )
-
-
-def _moments(
-    target: ImpliedTarget, replaced: Replaced, n: int, seed: int
-) -> tuple[Moments, Moments]:
-    """Return the marginals of the velocities under the old and the new posterior."""
-    change, old = target.change, Replaced(target.family, target.parameters, 0)
-    before, after = Moments(target.family.n), Moments(target.family.n)
-    for theta, _ in old.draws(n, seed, "old"):
-        velocities = change.old.coordinates.velocities(theta)
-        before.add(velocities, torch.zeros_like(velocities, dtype=torch.bool))
-    for theta, _ in replaced.draws(n, seed, "replaced"):
-        velocities = change.velocities(theta)
-        after.add(velocities, change.outside(velocities))
-    return before, after
 
 
 def _answers(

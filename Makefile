@@ -6,8 +6,8 @@ export PATH := $(VENV)/bin:$(PATH)
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-# A process of pytest for each core; tests that share a group run one after another.
-PYTEST := python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup --ignore=tests/cluster
+# A process of pytest for each core, which takes one test after another: some take a minute.
+PYTEST := python -m pytest --numprocesses logical --maxprocesses 8 --dist load --maxschedchunk 1 --ignore=tests/cluster
 
 .PHONY: help setup demo test test-quick test-long test-clusters test-faults lint docs sanitize format bench-solver bench-variational bench-posterior bench-priors clean
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-from dask.utils import parse_bytes
 
 from pvi_hpc.checks.controller_cost import controller_cost
 from pvi_hpc.checks.parts import method_of
@@ -147,6 +146,8 @@ def _check_worker_jobs(run: Run, of_rank: int) -> Iterator[Finding]:
     executor = _executor(run)
     if executor is None or not executor.submits_jobs:
         return
+    from dask.utils import parse_bytes  # Dask takes a while; only batch systems need it.
+
     needed = of_rank * -(-run.execution.ranks * cluster.gangs // cluster.nodes)
     asked = parse_bytes(cluster.memory)
     if needed > asked:

@@ -146,7 +146,7 @@ def write_run_hypotheses(name: str, run_name: str) -> None:
 
 def write_report(name: str) -> None:
     """Write the HTML report and its figures."""
-    from pvi_hpc.run.conclude import write_project_report
+    from pvi_hpc.run.report import write_project_report
 
     _log_to_stdout()
     project = find_project(name)

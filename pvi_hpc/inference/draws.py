@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.special import ndtri
-from scipy.stats import qmc
 from torch import Tensor
 
 from pvi_hpc.inference.settings import EstimatorSettings
@@ -57,6 +56,8 @@ class Draws:
 
     def _sobol(self, iteration: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
         """Return scrambled Sobol points (Owen 1998) `(S, leading)` as normal numbers."""
+        from scipy.stats import qmc  # Half a second, which other draws do not wait.
+
         leading = min(self.n, self.settings.sobol_coordinates)
         rng = keyed_rng(self.seed, "sobol", iteration)
         points = qmc.Sobol(leading, scramble=True, seed=rng).random(self.samples)

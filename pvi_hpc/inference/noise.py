@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, gammaln
-from scipy.stats import invgamma
+from scipy.special import digamma, gammainccinv, gammaln
 
 __all__ = ["NoiseFactors", "NoisePrior"]
 
@@ -56,7 +55,8 @@ class NoiseFactors:
     def interval(self, p: float) -> tuple[Array, Array]:
         """Return the bounds `(G,)` of the central interval of the factors on the noise sd."""
         tails = (1 - p) / 2, (1 + p) / 2
-        low, high = (np.sqrt(invgamma.ppf(q, self.shape, scale=self.scale)) for q in tails)
+        # Quantiles of inverse gamma distributions.
+        low, high = (np.sqrt(self.scale * (1 / gammainccinv(self.shape, q))) for q in tails)
         return low, high
 
     def elbo(self, n_data: Array, prior: NoisePrior) -> float:

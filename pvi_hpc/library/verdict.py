@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from pvi_hpc.diagnostics.pareto import RELIABLE
 from pvi_hpc.inference.method import Method, WeighsDraws
@@ -207,7 +207,7 @@ def _worst(terms: Array) -> tuple[float, bool]:
     """Return the largest column mean of `(S, n)`, and whether it is surely too large."""
     mean = terms.mean(axis=0)
     error = terms.std(axis=0, ddof=1) / np.sqrt(len(terms))
-    bound = norm.isf(FALSE_ALARM / (2 * terms.shape[1]))
+    bound = -ndtri(FALSE_ALARM / (2 * terms.shape[1]))
     worst = int(np.argmax(np.abs(mean) - bound * error))
     return float(mean[worst]), bool(abs(mean[worst]) - bound * error[worst] > TOLERANCE)
 

@@ -4,7 +4,7 @@ from math import isclose, nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from pvi_hpc.report.view import RunView
 from pvi_hpc.store.posterior_file import PosteriorSummary
@@ -49,7 +49,7 @@ def central_interval(summary: PosteriorSummary, p: float) -> tuple[Array, Array]
     bounds = []
     for q in ((1 - p) / 2, (1 + p) / 2):
         stored = [v for k, v in summary.quantiles.items() if isclose(k, q, abs_tol=1e-6)]
-        gaussian = summary.mean + np.float32(norm.ppf(q)) * summary.sd
+        gaussian = summary.mean + np.float32(ndtri(q)) * summary.sd
         bounds.append(stored[0] if stored else gaussian)
     return bounds[0], bounds[1]
 

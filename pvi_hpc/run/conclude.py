@@ -1,4 +1,4 @@
-"""The last figures of a run: predictive data, final ELBO, cost; and the report of all."""
+"""The last figures of a run: predictive data, final ELBO, cost."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from pvi_hpc.answers.predictive_check import (
     log_likelihoods,
     predict,
 )
-from pvi_hpc.config import Project, Run
+from pvi_hpc.config import Run
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.execution.lease import Lease
@@ -29,8 +29,6 @@ from pvi_hpc.inference.elbo import ElboEstimate
 from pvi_hpc.inference.noise_inference import factors_of
 from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.problem.problem import Problem
-from pvi_hpc.report.pages import write_site
-from pvi_hpc.report.view import RunView, load_view
 from pvi_hpc.run.controller import Progress
 from pvi_hpc.run.fit_facts import group_facts, noise_facts
 from pvi_hpc.run.interrupt import StopFlag
@@ -39,15 +37,11 @@ from pvi_hpc.run.safe_points import SafePoints
 from pvi_hpc.run.segment import Fitted, load_fitted
 from pvi_hpc.run.workers import workers_of
 from pvi_hpc.store.atomic import write_text
-from pvi_hpc.store.layout import ProjectPaths, RunPaths
+from pvi_hpc.store.layout import RunPaths
 from pvi_hpc.store.posterior_file import PosteriorSummary, read_posterior
 from pvi_hpc.store.predictive_file import Predictive, write_predictive
-from pvi_hpc.store.record import read_record
-from pvi_hpc.store.result_schema import ResultFileError
-from pvi_hpc.store.samples import sample_attributes
-from pvi_hpc.store.state_id import StateId
 
-__all__ = ["conclude_run", "write_project_report"]
+__all__ = ["conclude_run"]
 
 
 @dataclass(frozen=True)
@@ -100,38 +94,6 @@ def conclude_run(
     }
     write_text(paths.summary, json.dumps(facts, indent=1) + "\n")
     once.clear()
-
-
-def write_project_report(project: Project, paths: ProjectPaths) -> None:
-    """Write the pages and figures of all runs.
-
-    Raises
-    ------
-    CheckpointError, ResultFileError
-        If a run is not done, or a file is of another state than its newest checkpoint.
-    """
-    views = []
-    for run in project.resolved:
-        files = paths.run(run.name)
-        fitted = load_fitted(Problem.build(run, paths.survey), paths.survey, files)
-        history = fitted.progress.history.arrays
-        view = load_view(files.folder, paths.survey, project, run, history=history)
-        _refuse_other_states(view, fitted.id, files)
-        views.append(view)
-    write_site(views, paths.report)
-
-
-def _refuse_other_states(view: RunView, state: StateId, files: RunPaths) -> None:
-    state.refuse_other(files.posterior, view.summary.attributes)
-    state.refuse_other(files.summary, view.facts.get("state", {}))
-    if view.predictive is not None:
-        state.refuse_other(files.predictive, view.predictive.attributes)
-    for path, shown in ((files.answers, view.answers), (files.hypotheses, view.hypotheses)):
-        if path.exists() and shown:
-            told = read_record(path, ResultFileError, "remove it: it is written again")
-            state.refuse_other(path, told.get("state", {}))
-    if files.samples.exists():
-        state.refuse_other(files.samples, sample_attributes(files.samples))
 
 
 def _key(run: Run, fitted: Fitted, summary: PosteriorSummary, shown: int | None) -> str:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,15 @@ from pvi_hpc.config import Project, Run
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.errors import SimulationError
-from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.executor import LeavesJobs, Workplace, load_executor, never
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
+
+if TYPE_CHECKING:
+    from pvi_hpc.execution.dask_simulator import DaskSimulator
 
 __all__ = ["end_jobs", "simulate_survey", "workers_of"]
 
@@ -47,7 +50,7 @@ def end_jobs(project: Project) -> int:
 @contextmanager
 def workers_of(
     run: Run, setup: SimulationSetup, paths: RunPaths, stop: Callable[[], bool] = never
-) -> Iterator[DaskSimulator]:
+) -> "Iterator[DaskSimulator]":
     """Yield a simulator whose workers are up; they are gone when the block is left.
 
     Raises
@@ -55,6 +58,9 @@ def workers_of(
     StopRequestedError
         If `stop` says so while there are no workers.
     """
+    # It brings Dask, which takes a second that commands without workers do not wait.
+    from pvi_hpc.execution.dask_simulator import DaskSimulator
+
     ledger = Ledger(paths.ledger)
     executor = load_executor(run.execution, Workplace(paths.folder, ledger, stop))
     with DaskSimulator(executor, setup, run.execution, ledger) as simulator:

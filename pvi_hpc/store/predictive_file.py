@@ -11,7 +11,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from pvi_hpc.store.new_hdf5 import new_hdf5
 from pvi_hpc.store.result_schema import ResultFileError, check_schema, stamp
@@ -75,7 +75,7 @@ def _p_value(chi_squared: Array, n: float, n_squared: float) -> float:
     Bulletin 2, 110-114), which is exact where all weights are 0 or 1.
     """
     scale = n_squared / n
-    return float(np.mean(chi2.sf(chi_squared * n / scale, n / scale)))
+    return float(np.mean(chdtrc(n / scale, chi_squared * n / scale)))
 
 
 @dataclass(frozen=True)

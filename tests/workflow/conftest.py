@@ -1,20 +1,25 @@
 """Projects that tests of the workflow begin with."""
 
-import os
 import shutil
-from collections.abc import Callable
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import pytest
+from made_once import made_once
 from tiny_project import Project
 
 HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest tests, lest one process runs them while the others have ended."""
-    items.sort(key=lambda item: HERE not in item.path.parents)
+    """Begin with the longest tests, lest one process runs them while the others have ended.
+
+    While one process makes `finished` for the first of them, others do what does not need it.
+    """
+    ours = [item for item in items if HERE in item.path.parents]
+    waiting = [item for item in ours if "finished" in getattr(item, "fixturenames", ())]
+    free = [item for item in ours if item not in waiting]
+    others = [item for item in items if HERE not in item.path.parents]
+    items[:] = [*waiting[:1], *free, *waiting[1:], *others]
 
 
 @pytest.fixture
@@ -68,20 +73,3 @@ def copied(finished: Project, tmp_path: Path) -> Project:
     return Project(
         folder, **{key: finished.tree[key] for key in ("posterior", "questions", "hypotheses")}
     )
-
-
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder that the first of the processes of pytest-xdist makes for all."""
-    parallel = "PYTEST_XDIST_WORKER" in os.environ
-    root = factory.getbasetemp().parent if parallel else factory.getbasetemp()
-    folder = root / name
-    with (root / f"{name}.lock").open("w") as lock:
-        flock(lock, LOCK_EX)
-        if not folder.exists():
-            folder.mkdir()
-            try:
-                make(folder)
-            except BaseException:
-                shutil.rmtree(folder)  # The next one tries, and says why it fails.
-                raise
-    return folder

@@ -57,7 +57,7 @@ def test_commands_refuse_before_anything_runs(project, case):
     """One is found by the reading of the file, the other one by the first job."""
     changes, words = CASES[case]
     project.write(**changes)
-    assert words in project.pvi("check", "tiny.yaml", code=2)
+    assert words in project.call("check", "tiny.yaml", code=2)
     process = project.start("run", "tiny.yaml")
     text, _ = process.communicate(timeout=300)
     assert process.returncode != 0 and words in text
@@ -79,7 +79,7 @@ def segy(project, finished):
 
 @pytest.mark.slow
 def test_segy_goes_through_check(project, segy):
-    assert "all 2 sources" in project.pvi("check", "tiny.yaml")
+    assert "all 2 sources" in project.call("check", "tiny.yaml")
 
 
 @pytest.mark.slow

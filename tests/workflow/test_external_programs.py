@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 import pytest
 from external_example import SHAPE, SPACING, command, compiled, function, observed, true_model
+from made_once import made_once
 from tiny_project import Project
 
-#: One run, which nothing disturbs, is what the others are compared with.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("external")]
+pytestmark = pytest.mark.slow
 
 LAST = "000024.h5"
 NOISE_S = 0.001
@@ -73,10 +73,14 @@ def assert_same_bits(project, expected):
 
 @pytest.fixture(scope="module")
 def undisturbed(program, tmp_path_factory):
-    """The parameters of the run that nothing disturbs, and its project."""
-    made = external_project(Project(tmp_path_factory.mktemp("undisturbed")), command(program))
-    made.pvi("check", "tiny.yaml")
-    made.pvi("run", "tiny.yaml")
+    """The project of a run that nothing disturbs, and its parameters."""
+
+    def run(folder):
+        made = external_project(Project(folder), command(program))
+        made.call("check", "tiny.yaml")
+        made.steps()
+
+    made = Project(made_once(tmp_path_factory, "undisturbed", run))
     return made, parameters(made)
 
 
@@ -98,7 +102,7 @@ def test_a_program_is_inverted_with_psvi_to_its_report(undisturbed):
 
 def test_a_function_gives_the_posterior_of_the_program(undisturbed, project):
     made = external_project(project, function())
-    made.pvi("run", "tiny.yaml", "--", "--until", "segment")
+    made.steps("segment")
     for name, value in undisturbed[1].items():
         np.testing.assert_allclose(parameters(made)[name], value, rtol=1e-7, atol=1e-9)
 
@@ -130,7 +134,7 @@ def test_a_fault_of_the_program_is_counted_and_changes_no_bit(
     # The gradient is not measured, so that the fault comes in the inversion.
     forward = {**command(wrapper), "time_limit_s": 5, "max_error": None}
     made = external_project(project, forward)
-    made.pvi("run", "tiny.yaml", "--", "--until", "segment")
+    made.steps("segment")
     assert_same_bits(made, undisturbed[1])
     lines = (made.results / "psvi" / "ledger.jsonl").read_text().splitlines()
     events = [json.loads(line) for line in lines]
@@ -143,10 +147,11 @@ def test_a_fault_of_the_program_is_counted_and_changes_no_bit(
 def test_a_killed_controller_of_a_program_resumes_to_the_same_bits(
     undisturbed, program, project
 ):
-    slow = project.folder / "slow.sh"
-    slow.write_text(f'#!/bin/sh\nsleep 0.5\nexec {program} "$@"\n')
+    slow, flag = project.folder / "slow.sh", project.folder / "slow"
+    slow.write_text(f'#!/bin/sh\nif [ -e {flag} ]; then sleep 0.3; fi\nexec {program} "$@"\n')
     slow.chmod(0o755)
-    made = external_project(project, command(slow))
+    flag.touch()
+    made = external_project(project, {**command(slow), "max_error": None})
     process = made.start("run", "tiny.yaml", "--", "--until", "segment")
     status, deadline = made.results / "psvi" / "status.json", time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -155,6 +160,7 @@ def test_a_killed_controller_of_a_program_resumes_to_the_same_bits(
         time.sleep(0.02)
     os.kill(json.loads(status.read_text())["pid"], signal.SIGKILL)
     process.communicate(timeout=300)
+    flag.unlink()
     made.pvi("resume", "tiny", "--", "--until", "segment")
     assert_same_bits(made, undisturbed[1])
 
@@ -173,7 +179,7 @@ def test_a_log_likelihood_without_data_runs_to_its_report(project):
     made = external_project(project, forward)
     del made.tree["forward"]["data"], made.tree["forward"]["noise_sd"]
     made.write()
-    made.pvi("run", "tiny.yaml")
+    made.steps()
     summary = json.loads((made.results / "psvi" / "summary.json").read_text())
     assert "chi_squared" not in summary and np.isfinite(summary["elbo"])
     page = (made.results / "report" / "psvi.html").read_text()

@@ -80,7 +80,7 @@ def test_the_inversion_fits_better_than_its_start(finished):
 
 
 def test_status_tells_how_far_every_run_is(finished):
-    text = finished.pvi("status", "tiny")
+    text = finished.call("status", "tiny")
     assert text.count("finished") == 2 and "8/8" in text
 
 
@@ -110,7 +110,7 @@ def test_snakemake_alone_makes_a_report_of_its_own(copied):
 def test_other_settings_are_refused_and_nothing_is_overwritten(copied):
     before = (copied.results / "survey.h5").stat().st_mtime_ns
     copied.write(inference={**copied.tree["inference"], "iterations": 7})
-    text = copied.pvi("run", "tiny.yaml", code=2)
+    text = copied.call("run", "tiny.yaml", code=2)
     assert "'inference.iterations' was 6, is 7" in text
     assert (copied.results / "survey.h5").stat().st_mtime_ns == before
 
@@ -120,7 +120,7 @@ def test_two_workers_and_two_ranks_come_to_the_same_distribution(surveyed):
     one = {"name": "one", "execution": {"workers": 2, "ranks": 1}}
     two = {"name": "two", "execution": {"workers": 1, "ranks": 2}}
     surveyed.write(runs=[one, two], segments=1)
-    surveyed.pvi("run", "tiny.yaml", "--", "--until", "posterior")
+    surveyed.steps("posterior")
     means = []
     for run in ("one", "two"):
         with h5py.File(surveyed.results / run / "posterior.h5") as file:
@@ -142,7 +142,7 @@ def test_without_data_the_workflow_returns_the_prior(surveyed):
         posterior={"samples": 400, "predictive_draws": 2},
         segments=1,
     )
-    surveyed.pvi("run", "tiny.yaml", "--", "--until", "posterior")
+    surveyed.steps("posterior")
     with h5py.File(surveyed.results / "prior" / "posterior.h5") as file:
         mean, sd = file["mean"][...], file["sd"][...]
         prior_mean, prior_sd = file["prior_mean"][...], file["prior_sd"][...]
@@ -163,7 +163,7 @@ def test_a_run_that_converges_early_is_finished(surveyed):
         segments=3,
         runs=[{"name": "early"}],
     )
-    surveyed.pvi("run", "tiny.yaml")
+    surveyed.steps("predictive")
     segments = [
         json.loads((surveyed.results / "early" / "segments" / f"{i}.json").read_text())
         for i in range(3)
@@ -173,7 +173,7 @@ def test_a_run_that_converges_early_is_finished(surveyed):
         (8, True),
         (8, True),
     ]
-    assert "finished" in surveyed.pvi("status", "tiny")
+    assert "finished" in surveyed.call("status", "tiny")
     summary = json.loads((surveyed.results / "early" / "summary.json").read_text())
     assert summary["converged"] and summary["iterations"] == 8
     # On 2 shots each: 2 of L-BFGS, 1 and 1 of the curvature, 4 iterations of 2 samples.
@@ -191,7 +191,7 @@ def test_other_methods_go_through_the_whole_workflow(surveyed, kind, options):
         posterior={"samples": 3, "predictive_draws": 2},
         runs=[{"name": kind}],
     )
-    surveyed.pvi("run", "tiny.yaml")
+    surveyed.steps()
     summary = json.loads((surveyed.results / kind / "summary.json").read_text())
     assert summary["iterations"] == 2 + 4
     with h5py.File(surveyed.results / kind / "posterior.h5") as file:

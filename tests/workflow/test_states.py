@@ -39,7 +39,7 @@ def test_without_its_last_checkpoint_a_run_has_no_posterior_until_it_is_done_aga
     damaged[len(damaged) // 2] ^= 1
     (run / "checkpoints" / "000008.h5").write_bytes(damaged)
     (run / "posterior.h5").unlink()
-    text = copied.pvi("posterior", "tiny", "mean_field", code=2)
+    text = copied.call("posterior", "tiny", "mean_field", code=2)
     assert "is not done" in text and "of 8" in text and "pvi resume tiny" in text
     assert not (run / "posterior.h5").exists()
     assert "Done." in copied.pvi("resume", "tiny")
@@ -53,7 +53,7 @@ def test_a_report_of_files_of_different_states_is_refused(copied):
             assert file.attrs["user_state_iteration"] == "8"
     with h5py.File(copied.results / "psvi" / "predictive.h5", "r+") as file:
         file.attrs["user_state_iteration"] = "7"
-    text = copied.pvi("report", "tiny", code=2)
+    text = copied.call("report", "tiny", code=2)
     assert "predictive.h5' is of another state" in text and "pvi resume tiny" in text
 
 
@@ -70,8 +70,8 @@ def test_a_predictive_check_that_is_stopped_keeps_what_it_has_simulated(finished
     assert process.returncode == EXIT_STOPPED, text
     assert "stopped by SIGUSR1" in text and not (run / "predictive.h5").exists()
     kept = {path: path.stat().st_mtime_ns for path in run.glob("predicted/*.npz")}
-    assert kept and "predictive check stopped" in copied.pvi("status", "tiny")
-    copied.pvi("predictive", "tiny", "mean_field")
+    assert kept and "predictive check stopped" in copied.call("status", "tiny")
+    copied.call("predictive", "tiny", "mean_field")
     assert not (run / "predicted").exists()
     assert_same(run / "predictive.h5", finished.results / "mean_field" / "predictive.h5")
 
@@ -99,7 +99,7 @@ def test_every_file_of_a_project_is_beside_its_runs_by_a_name_that_no_run_can_ha
 def test_a_key_that_stands_twice_is_refused_where_snakemake_is_started_alone(project):
     with (project.folder / "tiny.yaml").open("a") as file:
         file.write("seed: 4\n")
-    assert "stands twice" in project.pvi("run", "tiny.yaml", code=2)
+    assert "stands twice" in project.call("run", "tiny.yaml", code=2)
     words = ("-n", "--snakefile", str(project.snakefile), "--configfile", "tiny.yaml")
     command = [sys.executable, "-m", "snakemake", *words]
     done = subprocess.run(

@@ -3,9 +3,18 @@
 import os
 import subprocess
 import sys
+from contextlib import chdir, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import yaml
+
+from pvi_hpc.cli.app import app
+from pvi_hpc.config import Project as Config
+from pvi_hpc.config import load_project
+from pvi_hpc.errors import PviError
+from pvi_hpc.run.plan import segment_end, write_project
+from pvi_hpc.store.layout import ProjectPaths
 
 __all__ = ["Project"]
 
@@ -57,3 +66,53 @@ class Project:
         text, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == code, text
         return text
+
+    def call(self, *words: str, code: int = 0) -> str:
+        """Call a `pvi` command in this process; check its exit code and return what it said.
+
+        For all that is not about processes: a new one takes 4 seconds to begin.
+        """
+        with chdir(self.folder), redirect_stdout(StringIO()) as output:
+            try:
+                found = app(list(words), standalone_mode=False) or 0
+            except PviError as error:
+                print(error)
+                found = 2
+        assert found == code, output.getvalue()
+        return output.getvalue()
+
+    def steps(self, last: str = "report") -> None:
+        """Do in this process what the rules of the workflow do, up to a rule."""
+        project = self._begin()
+        for run in project.resolved:
+            self.call("check", "--project", project.name, "--run", run.name)
+            for index in range(project.segments):
+                self.call(*segment_words(project, run.name, index))
+            for rule in ("posterior", "predictive") if last != "segment" else ():
+                self.call(rule, project.name, run.name)
+                if rule == last:
+                    break
+        if last == "report":
+            self.call("report", project.name)
+
+    def start_controller(self, run: str) -> "subprocess.Popen[str]":
+        """Start the controller of the first segment of a run, without Snakemake."""
+        return self.start(*segment_words(self._begin(), run, 0))
+
+    def _begin(self) -> Config:
+        """Do what Snakemake does first, and make the survey if there is none."""
+        with chdir(self.folder):
+            project = load_project("tiny.yaml")
+            paths = ProjectPaths.of(project.name)
+            paths.config.parent.mkdir(parents=True, exist_ok=True)
+            write_project(project, paths.config)
+        if not (self.results / "survey.h5").exists():
+            self.call("prepare", project.name)
+        return project
+
+
+def segment_words(project: Config, run: str, index: int) -> tuple[str, ...]:
+    """Return the `pvi` command of a segment."""
+    until = segment_end(project, project.run(run), index)
+    manifest = ProjectPaths.of(project.name).run(run).folder / "segments" / f"{index}.json"
+    return "segment", project.name, run, "--until", str(until), "--manifest", str(manifest)

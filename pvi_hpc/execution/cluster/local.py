@@ -5,7 +5,6 @@ import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pvi_hpc.execution.cluster.encryption import make_security, start_scheduler
 from pvi_hpc.execution.executor import RESOURCE, Workplace
 from pvi_hpc.execution.gang.scratch import DASK, name_semaphores, owned
 from pvi_hpc.execution.settings import ExecutionSettings
@@ -35,6 +34,9 @@ class LocalExecutor:
 
     def start(self, workers: int) -> Any:
         """Start the workers and wait for them."""
+        # It brings Dask, which takes a second; a check only asks what this class is.
+        from pvi_hpc.execution.cluster.encryption import make_security, start_scheduler
+
         self._temporary = tempfile.TemporaryDirectory(prefix=owned(DASK))
         name_semaphores()
         folder = Path(self._temporary.name)

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import halfnorm
+from scipy.special import ndtri
 
 from pvi_hpc.report.figures.sections import Column, draw_sections
 from pvi_hpc.report.scores import coverage
@@ -121,7 +121,8 @@ def _histogram(axes: Any, values: NDArray[Any]) -> None:
     density = counts / max(len(values), 1) / (edges[1] - edges[0])
     axes.stairs(density, edges, fill=True, color=COLOURS["mean"], alpha=0.55, label="cells")
     x = np.linspace(0, top, 200)
-    axes.plot(x, halfnorm.pdf(x), color="black", label="half-normal (calibrated)")
+    expected = np.sqrt(2 / np.pi) * np.exp(-(x**2) / 2)
+    axes.plot(x, expected, color="black", label="half-normal (calibrated)")
     for sigma in (1, 2, 3):
         axes.axvline(sigma, color=COLOURS["prior"], lw=0.7, ls=":")
     below = [float(np.mean(values < sigma)) for sigma in (1, 2)] if len(values) else [0, 0]
@@ -135,7 +136,7 @@ def _histogram(axes: Any, values: NDArray[Any]) -> None:
 
 def _reliability(axes: Any, view: RunView, values: NDArray[Any]) -> None:
     p = np.linspace(0, 1, 101)
-    inside = np.searchsorted(np.sort(values), halfnorm.ppf(p)) / max(len(values), 1)
+    inside = np.searchsorted(np.sort(values), ndtri((1 + p) / 2)) / max(len(values), 1)
     axes.plot(100 * p, 100 * p, color="black", label="calibrated")
     axes.plot(100 * p, 100 * inside, color=COLOURS["mean"], label="mean ± sd, as a Gaussian")
     found = [100 * coverage(view.summary, level) for level in (0.5, 0.9)]

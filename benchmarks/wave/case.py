@@ -1,7 +1,8 @@
 """The problem that every wave solver of the comparison is given; needs numpy only."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from math import prod
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ Array = NDArray[Any]
 @dataclass(frozen=True)
 class Case:
     """A cube of `n` cells with a layer of `layer` cells around it, SI units.
+
+    With `depth` it has so many cells along z, and `n` along y and x.
 
     All points lie on cells, and the time step is below the limit (0.346 h / v) at which
     Deepwave would double its internal steps.
@@ -28,6 +31,36 @@ class Case:
     peak: float = 5.0
     delay: float = 0.24
     threads: int = 2
+    depth: int | None = None
+
+    @classmethod
+    def read(cls, text: str, threads: int) -> Self:
+        """Return the case of `CELLS:LAYER:STEPS` or `CELLS:LAYER:STEPS:THREADS`.
+
+        `CELLS` are those of an axis, or as `101x101x63` of x, y and z.
+        """
+        cells, layer, steps, *more = text.split(":")
+        n, *others = map(int, cells.split("x"))
+        depth = others[1] if others else None
+        count = int(more[0]) if more else threads
+        return cls(n, int(steps), layer=int(layer), threads=count, depth=depth)
+
+    @property
+    def name(self) -> str:
+        """Cells and layer, for the names of figures."""
+        cells = str(self.n) if self.depth is None else f"{self.n}x{self.n}x{self.depth}"
+        return f"{cells}_layer_{self.layer}"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Cells along z, y and x."""
+        return self.depth or self.n, self.n, self.n
+
+    @property
+    def padded(self) -> tuple[int, int, int]:
+        """Cells along z, y and x, the layer included."""
+        z, y, x = (n + 2 * self.layer for n in self.shape)
+        return z, y, x
 
     @property
     def dt(self) -> float:
@@ -37,11 +70,11 @@ class Case:
     @property
     def updates(self) -> int:
         """Cell updates of one simulation, its layer included."""
-        return (self.n + 2 * self.layer) ** 3 * self.nt
+        return prod(self.padded) * self.nt
 
     def model(self, seed: int = 0) -> Array:
-        """Return a smooth velocity model `(n, n, n)` [m/s]."""
-        z, y, x = np.meshgrid(*3 * [np.linspace(0, 1, self.n)], indexing="ij")
+        """Return a smooth velocity model `(nz, ny, nx)` [m/s]."""
+        z, y, x = np.meshgrid(*(np.linspace(0, 1, n) for n in self.shape), indexing="ij")
         bump = np.exp(-((z - 0.5) ** 2 + (y - 0.45) ** 2 + (x - 0.55) ** 2) / 0.05)
         trend = 0.25 + 0.5 * z + 0.05 * np.sin(6 * y + seed) * np.cos(5 * x)
         share = np.clip(trend - (0.2 + 0.05 * seed) * bump, 0, 1)
@@ -49,13 +82,13 @@ class Case:
 
     def source(self) -> Array:
         """Return the cell of the source `(3,)`."""
-        return np.array([self.n // 6, self.n // 2, self.n // 2])
+        return np.array([self.shape[0] // 6, self.n // 2, self.n // 2])
 
     def receivers(self) -> Array:
         """Return the cells of a plane of receivers `(n_rec, 3)`."""
         along = np.arange(self.n // 6, self.n - self.n // 8, max(1, self.n // 16))
         y, x = np.meshgrid(along, along, indexing="ij")
-        return np.stack([np.full(y.size, self.n // 8), y.ravel(), x.ravel()], axis=1)
+        return np.stack([np.full(y.size, self.shape[0] // 8), y.ravel(), x.ravel()], axis=1)
 
     def wavelet(self) -> Array:
         """Return a Ricker wavelet `(nt,)`."""

@@ -2,8 +2,8 @@
 
 Every solver runs in a process of its own on the same grid, its layer included; rounds alternate
 between them, and medians are compared. The last line printed is a JSON object: the figures of
-the first case, and those of the others by their names. Takes some ten minutes, most of them
-for Devito's first calls and Deepwave's gradient.
+the first case, and those of the others by their names. Takes some twenty minutes, most of them
+for Devito's first calls, which are not timed, and Deepwave's gradient.
 """
 
 import argparse
@@ -28,8 +28,9 @@ PEERS = {"devito": "devito_peer", "deepwave": "deepwave_peer"}
 #: Deepwave's gradient takes half a minute at 128^3: two rounds at most, in the smaller cases.
 SLOW = ("deepwave", "gradient")
 SLOW_ROUNDS, SLOW_UPDATES = 2, 6e8
-#: Cells of an axis, of the layer (10 is the package's default), and time steps.
-CASES = ("128:10:150", "128:20:150", "200:10:60", "64:40:400")
+#: Cells, those of the layer (10 is the package's default), time steps, and threads.
+PUBLISHED, SMALL = "101x101x63:10:150", "64:10:290:1"
+CASES = ("128:10:150", "128:20:150", "200:10:60", PUBLISHED, SMALL, "64:40:400")
 #: With so many steps waves cross the model, and waveforms and gradients are compared, at 8
 #: points a wavelength. The layer is then 40 cells: Devito's usual sponge of 20 reflects 2 % of
 #: the waveforms.
@@ -43,10 +44,11 @@ def bandwidth(threads: int) -> float:
 
 
 def run_case(case: Case, rounds: int, folder: Path) -> dict[str, Any]:
-    """Return medians of seconds by (solver, what), peak memory and traces of all solvers."""
+    """Return seconds of all rounds by (solver, what), first calls, settings, peak memory."""
     python = peers_python()
     seconds: dict[tuple[str, str], list[float]] = {}
     peaks: dict[str, float] = {}
+    firsts: dict[tuple[str, str], float] = {}
     streams: list[float] = []
     with ExitStack() as stack:
         solvers = {"ours": stack.enter_context(PeerProcess("ours", sys.executable, case))}
@@ -61,10 +63,15 @@ def run_case(case: Case, rounds: int, folder: Path) -> dict[str, Any]:
                     path = folder / f"{name}-{what}.npy"
                     answer = solver.ask(what, **({"save": str(path)} if i < 0 else {}))
                     peaks[name] = answer["peak_gb"]
+                    firsts.setdefault((name, what), answer["seconds"])
                     if i >= 0 or (name, what) == SLOW:
                         seconds.setdefault((name, what), []).append(answer["seconds"])
+        settings = {n: solver.ask("settings")["settings"] for n, solver in solvers.items()}
     return {
+        "rounds": seconds,
         "seconds": {key: median(values) for key, values in seconds.items()},
+        "first_calls": firsts,
+        "settings": settings,
         "peak_gb": peaks,
         "bandwidth": median(streams),
     }
@@ -88,23 +95,41 @@ def difference(folder: Path, name: str, what: str) -> float:
     return float(np.linalg.norm(theirs - ours) / np.linalg.norm(ours))
 
 
-def report(case: Case, result: dict[str, Any]) -> dict[str, float]:
+def speed(case: Case, result: dict[str, Any], name: str, what: str) -> str:
+    """Return the speed of a solver with its spread, in words; a dash if it was not run."""
+    if (name, what) not in result["rounds"]:
+        return "-"
+    times = sorted(result["rounds"][name, what], reverse=True)
+    slow, middle, fast = (case.updates / s / 1e9 for s in (times[0], median(times), times[-1]))
+    return f"{middle:.3f} ({slow:.2f} to {fast:.2f})"
+
+
+def spread(rounds: dict[tuple[str, str], list[float]], what: str) -> list[float]:
+    """Return the lowest and the highest ratio of Devito's time to ours in a round."""
+    pairs = zip(rounds["devito", what], rounds["ours", what], strict=True)
+    ratios = [theirs / ours for theirs, ours in pairs]
+    return [min(ratios), max(ratios)]
+
+
+def report(case: Case, result: dict[str, Any]) -> dict[str, Any]:
     """Print the table of one case and return its figures."""
     seconds, limit = result["seconds"], result["bandwidth"] / BYTES_A_CELL
     print(
-        f"\n{case.n}^3 cells + layer of {case.layer}, {case.nt} steps, {case.threads} threads"
+        f"\n{' x '.join(map(str, case.shape))} cells + layer of {case.layer}, {case.nt} steps, "
+        f"{case.threads} threads"
     )
     print(
         f"streaming bandwidth {result['bandwidth'] / 1e9:.1f} GB/s: at most "
         f"{limit / 1e9:.2f} Gcells/s of {BYTES_A_CELL} bytes a cell"
     )
-    print(f"{'':10}{'forward Gcells/s':>18}{'gradient Gcells/s':>19}{'peak GB':>9}")
+    print("Gcells/s of padded cells: median (slowest to fastest round)")
+    print(f"{'':10}{'forward':>25}{'gradient':>25}{'peak GB':>9}")
     for name, peak in result["peak_gb"].items():
-        speeds = [
-            case.updates / seconds[name, what] / 1e9 if (name, what) in seconds else np.nan
-            for what in ("forward", "gradient")
-        ]
-        print(f"{name:10}{speeds[0]:18.3f}{speeds[1]:19.3f}{peak:9.2f}", flush=True)
+        speeds = [speed(case, result, name, what) for what in ("forward", "gradient")]
+        print(f"{name:10}{speeds[0]:>25}{speeds[1]:>25}{peak:9.2f}", flush=True)
+    for name, settings in result["settings"].items():
+        calls = [f"{w} {s:.1f} s" for (n, w), s in result["first_calls"].items() if n == name]
+        print(f"{name}: {settings}; first calls: {', '.join(calls)}", flush=True)
     ours = {what: seconds["ours", what] for what in ("forward", "gradient")}
     figures = {
         "forward_gpts": case.updates / ours["forward"] / 1e9,
@@ -114,7 +139,11 @@ def report(case: Case, result: dict[str, Any]) -> dict[str, float]:
         "forward_of_bandwidth_limit": case.updates / ours["forward"] / limit,
         "peak_gb": result["peak_gb"]["ours"],
         "devito_peak_gb": result["peak_gb"]["devito"],
+        "devito_best_gpts": case.updates / seconds["devito", "forward"] / 1e9,
+        "devito_settings": result["settings"]["devito"],
     }
+    for what in ("forward", "gradient"):
+        figures[f"{what}_vs_devito_lowest_highest"] = spread(result["rounds"], what)
     for (name, what), value in seconds.items():
         if name != "ours":
             figures[f"{what}_vs_{name}"] = value / ours[what]
@@ -136,19 +165,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--cases", nargs="+", default=CASES, help="CELLS:LAYER:STEPS")
+    parser.add_argument("--cases", nargs="+", default=CASES, help="CELLS:LAYER:STEPS[:THREADS]")
     arguments = parser.parse_args()
     figures: dict[str, Any] = {}
     for text in arguments.cases:
-        n, layer, nt = map(int, text.split(":"))
-        case = Case(n, nt, layer=layer, threads=arguments.threads)
+        case = Case.read(text, arguments.threads)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             result = run_case(case, arguments.rounds, folder)
             of_case = report(case, result)
-            if nt >= COMPARED_STEPS:
+            if case.nt >= COMPARED_STEPS:
                 of_case |= differences(result, folder)
-        figures |= {f"at_{n}_layer_{layer}": of_case} if figures else of_case
+        figures |= {f"at_{case.name}": of_case} if figures else of_case
+        if text == PUBLISHED:
+            figures["published_case_forward_gpts"] = of_case["forward_gpts"]
+            figures["published_case_vs_devito"] = of_case["forward_vs_devito"]
+        if text == SMALL:
+            figures["small_grid_gpts_per_core"] = of_case["forward_gpts"]
     print(json.dumps(figures))
 
 

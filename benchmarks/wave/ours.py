@@ -18,7 +18,7 @@ class Peer:
     def __init__(self, case: Case, comm: MPI.Comm | None = None) -> None:
         self.case = case
         settings = SolverSettings(
-            shape=3 * (case.n,),
+            shape=case.shape,
             spacing=3 * (case.spacing,),
             dt=case.dt,
             pml_velocity=case.fastest,

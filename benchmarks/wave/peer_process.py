@@ -52,8 +52,8 @@ class PeerProcess:
         )
         self.ask("open", case=case.to_dict())
 
-    def ask(self, what: str, **more: Any) -> dict[str, float]:
-        """Send one order and return its answer, with `seconds` and `peak_gb`.
+    def ask(self, what: str, **more: Any) -> dict[str, Any]:
+        """Send one order and return its answer: `seconds`, `peak_gb`, or `settings`.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class PeerProcess:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.process.args!r} ended with {self.process.wait()}")
-        answer: dict[str, float] = json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def __enter__(self) -> Self:

@@ -24,7 +24,7 @@ def main() -> None:
     solver = None
     for line in sys.stdin:
         order = json.loads(line)
-        answer: dict[str, float] = {}
+        answer: dict[str, float | str] = {}
         if order["do"] == "open":
             solver = peer(Case(**order["case"]))
         elif order["do"] in ("forward", "gradient"):
@@ -33,6 +33,8 @@ def main() -> None:
             answer["seconds"] = time.perf_counter() - start
             if "save" in order:
                 np.save(order["save"], result)
+        elif order["do"] == "settings":
+            answer["settings"] = getattr(solver, "settings", "its defaults")
         print(json.dumps({**answer, "peak_gb": peak_gb()}), file=answers, flush=True)
 
 

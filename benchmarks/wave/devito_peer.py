@@ -66,7 +66,8 @@ def tune(operator: Operator, field: TimeFunction, case: Case, option: str) -> Tu
     tuned = operator._state["autotuning"][-1].get("tuned", {})
     shapes: list[dict[str, int]] = [{}, {name: tuned[name] for name in sizes if name in tuned}]
     if len(sizes) == 2:
-        shapes += [dict(zip(sizes, shape, strict=True)) for shape in BLOCKS]
+        fitting = [shape for shape in BLOCKS if max(shape) <= min(case.padded)]
+        shapes += [dict(zip(sizes, shape, strict=True)) for shape in fitting]
     found = []
     for blocks in shapes:
         seconds = []

@@ -153,7 +153,7 @@ def test_a_killed_controller_of_a_program_resumes_to_the_same_bits(
     flag.touch()
     made = external_project(project, {**command(slow), "max_error": None})
     process = made.start("run", "tiny.yaml", "--", "--until", "segment")
-    status, deadline = made.results / "psvi" / "status.json", time.monotonic() + 120
+    status, deadline = made.results / "psvi" / "status.json", time.monotonic() + 300
     while time.monotonic() < deadline:
         if status.exists() and json.loads(status.read_text())["iteration"] >= 3:
             break

@@ -48,7 +48,7 @@ def assert_same_bits(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None
 
 def wait_for_iteration(results: Path, run: str, iteration: int) -> int:
     """Wait until a run has come so far; return the controller's pid."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     path = results / run / "status.json"
     while time.monotonic() < deadline:
         if path.exists():

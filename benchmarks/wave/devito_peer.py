@@ -101,7 +101,7 @@ class Peer:
 
     @property
     def settings(self) -> str:
-        """What was found to be fastest."""
+        """The option and the blocks that were fastest, of each operator."""
         parts = {"forward": self.run, "stored": self.stored, "adjoint": self.adjoint}
         return "; ".join(f"{name}: {part}" for name, part in parts.items() if part)
 

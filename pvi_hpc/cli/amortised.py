@@ -1,7 +1,7 @@
 """Subcommands of amortised inference."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -10,7 +10,10 @@ from pvi_hpc.config.amortised import AmortisedSettings
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.store.layout import ProjectPaths
 
-__all__ = ["sample_prior"]
+if TYPE_CHECKING:  # It loads torch.
+    from pvi_hpc.inference.amortised.training import TrainingState
+
+__all__ = ["learn", "sample_prior"]
 
 Config = Annotated[str, typer.Argument(help="A configuration file, or a project's name.")]
 RunName = Annotated[str | None, typer.Option("--run", help="Only this run.")]
@@ -109,3 +112,32 @@ def _prepare(project: Project, paths: ProjectPaths) -> None:
     same = claim.exists() and claim.read_text(encoding="utf-8") == survey_settings(project)
     if not (paths.survey.exists() and same):
         prepare_project(project.name)
+
+
+def learn(config: Config, run: RunName = None, profile: Profile = LOCAL) -> None:
+    """Train a network on the draws of `pvi sample-prior`; says whether it is calibrated."""
+    from pvi_hpc.run.amortised.learn import learn_run
+    from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag, job_end
+
+    project, settings = _project(config, profile)
+    paths = ProjectPaths.of(project.name)
+    with StopFlag(paths.stop, job_end()) as stop:
+        for each in project.resolved if run is None else (project.run(run),):
+            files = paths.run(each.name)
+            found = learn_run(each, paths.survey, files, settings, stop, _tell_epoch)
+            if found is None:
+                typer.echo(f"Stopped by {stop.received}; checkpoints are in {files.network}.")
+                raise typer.Exit(EXIT_STOPPED)
+            typer.echo(f"{each.name}: {found.verdict.sentence}")
+            for warning in found.facts["observed"].get("warnings", []):
+                typer.echo(f"{each.name}: WARNING: {warning}")
+            typer.echo(f"{each.name}: wrote {files.network}")
+
+
+def _tell_epoch(member: int, state: "TrainingState") -> None:
+    if state.epoch % 5 == 0 or state.done:
+        loss, held = state.history[-1]
+        typer.echo(
+            f"network {member + 1}, epoch {state.epoch}: loss {loss:.3f} nats, validation "
+            f"{held:.3f}, best {state.best_loss:.3f}"
+        )

@@ -92,6 +92,11 @@ class RunPaths:
         """Folder of what was learnt from them."""
         return self.folder / "network"
 
+    @property
+    def learnt(self) -> Path:
+        """Verdict of the networks, and what they were learnt from."""
+        return self.network / "learn.json"
+
     def under(self, hypothesis: str) -> "RunPaths":
         """Return the paths of the posterior under a hypothesis."""
         return RunPaths(self.folder / "hypotheses" / hypothesis)

@@ -77,8 +77,9 @@ def learn_run(
     """
     if run.likelihood.lasting():
         raise ConfigError(
-            "'likelihood' must be left at its defaults to learn a posterior, whose training "
-            f"pairs have white noise of the given sd, got {run.likelihood.lasting()}; remove it."
+            "'likelihood' must have its defaults where a posterior is learnt, because the "
+            "training pairs have white noise of the given sd, got "
+            f"{run.likelihood.lasting()}; remove it."
         )
     bank = Bank(recipe_of(run, survey, paths.bank, settings.draws, settings.draws_per_chunk))
     pairs, noise_sd = bank.pairs(), _noise_sd(survey)

@@ -19,14 +19,15 @@ from pvi_hpc.config import load_project
 from pvi_hpc.diagnostics.samplers.chains import sample_chains
 from pvi_hpc.priors.load import load_prior
 from pvi_hpc.run.amortised.bank import Bank, recipe_of
-from pvi_hpc.run.amortised.learn import load_learnt, observed
+from pvi_hpc.run.amortised.learn import observed
+from pvi_hpc.run.amortised.load import load_learnt
 from pvi_hpc.store.layout import ProjectPaths
 
 sys.path.insert(0, "docs/examples")
 from circle_rays import NOISE_SD, lengths
 
 #: Number of held-out data that HMC samples, beside the observed ones.
-HELD_OUT = 4
+HELD_OUT = 2
 
 
 def main(config: str) -> None:
@@ -52,7 +53,7 @@ def main(config: str) -> None:
             return -0.5 * ((times - row) ** 2).sum(1) / NOISE_SD**2 - 0.5 * (theta**2).sum(1)
 
         start = np.random.default_rng(3).standard_normal((4, matrix.shape[1]))
-        chains = sample_chains(log_prob, start, warmup=1000, draws=3000)
+        chains = sample_chains(log_prob, start, warmup=600, draws=1500)
         values = prior.from_normal(torch.from_numpy(chains.flat)).numpy()
         ratio = its_sd / values.std(axis=0)
         away = (its_mean - values.mean(axis=0)) / values.std(axis=0)

@@ -104,6 +104,7 @@ def train(
         If no loss is finite.
     """
     run = _Run(network, settings, member, state or TrainingState(rate=settings.learning_rate))
+    run.state.done = run.finished  # `max_epochs` may have been raised
     with one_thread():
         while not run.state.done:
             run.epoch(pairs_of(run.state.epoch), validation)
@@ -148,8 +149,14 @@ class _Run:
             if state.best:
                 self.load(state.best)
                 self.optimiser.state.clear()
-        state.done = state.drops > settings.drops or state.epoch >= settings.max_epochs
+        state.done = self.finished
         state.weights, state.moments = self._weights(), self._moments()
+
+    @property
+    def finished(self) -> bool:
+        """True where the rate has fallen often enough, or there were epochs enough."""
+        state, settings = self.state, self.settings
+        return state.drops > settings.drops or state.epoch >= settings.max_epochs
 
     def load(self, weights: Weights) -> None:
         """Put weights into the network."""

@@ -20,27 +20,24 @@ from pvi_hpc.diagnostics.learnt import HeldOut, Verdict, verdict_on
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.amortised.learning import Keep, TrainingPairs, learn
-from pvi_hpc.inference.amortised.networks.network import load_network
 from pvi_hpc.inference.amortised.posterior import Amortised
-from pvi_hpc.inference.amortised.settings import NetworkSettings
 from pvi_hpc.inference.amortised.training import TrainingState
 from pvi_hpc.priors.load import load_prior
 from pvi_hpc.report.figures.calibration import draw_calibration
 from pvi_hpc.report.figures.learning import draw_learning
 from pvi_hpc.report.style import png
 from pvi_hpc.run.amortised.bank import Bank, Pairs, recipe_of
+from pvi_hpc.run.amortised.load import FILE
 from pvi_hpc.run.interrupt import StopFlag
 from pvi_hpc.store.atomic import atomic_path, write_text
 from pvi_hpc.store.checkpoint import CheckpointStore
-from pvi_hpc.store.checkpoint_file import read_checkpoint, write_checkpoint
+from pvi_hpc.store.checkpoint_file import write_checkpoint
 from pvi_hpc.store.layout import RunPaths
 
-__all__ = ["Learnt", "learn_run", "load_learnt", "observed"]
+__all__ = ["Learnt", "learn_run", "observed"]
 
 log = logging.getLogger(__name__)
 
-#: File of the trained networks, in the folder of a run's network.
-FILE: Final = "network.h5"
 #: Quantiles that are written for the observed data.
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -120,20 +117,6 @@ def learn_run(
     return Learnt(network, verdict, facts)
 
 
-def load_learnt(run: Run, folder: Path) -> Amortised:
-    """Return the trained network of a run, from its folder.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing or damaged.
-    """
-    _, tree = read_checkpoint(folder / FILE, 0)
-    kind = NetworkSettings.model_validate_json(tree["kind"])
-    unknowns = load_prior(run.prior, run.cells)
-    return Amortised.from_tree(tree, lambda n, d: load_network(kind, n, d, 0), unknowns)
-
-
 def observed(survey: Path) -> NDArray[np.float64]:
     """Return the observed data of a survey, shot by shot `(d,)`, as `Amortised` takes them."""
     shots = read_survey(survey).shots
@@ -201,7 +184,14 @@ def _write(
 
 
 def _fingerprint(bank: Bank, settings: AmortisedSettings) -> str:
-    text = json.dumps([bank.recipe.fingerprint, settings.model_dump(mode="json")])
+    """Return the identity of a training: it goes on where `max_epochs` was raised."""
+    tree = settings.model_dump(mode="json")
+    del (
+        tree["posterior_draws"],
+        tree["training"]["max_epochs"],
+        tree["training"]["checkpoint_s"],
+    )
+    text = json.dumps([bank.recipe.fingerprint, tree])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

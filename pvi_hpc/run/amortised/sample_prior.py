@@ -15,6 +15,7 @@ from pvi_hpc.config.amortised import AmortisedSettings
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import SimulationError
 from pvi_hpc.execution.dask_simulator import DaskSimulator
+from pvi_hpc.execution.dispatch.recovery import MAX_LOSSES
 from pvi_hpc.execution.executor import RESOURCE
 from pvi_hpc.execution.failures import Failure
 from pvi_hpc.execution.lease import Lease
@@ -30,8 +31,6 @@ __all__ = ["BankSummary", "sample_prior"]
 
 #: Longest time without a result before the workers are looked at again [s].
 TICK_S: Final = 0.05
-#: Number of times that a chunk may be lost or fail on a node before all ends.
-MAX_LOSSES: Final = 10
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,8 @@ class _Collector:
         self, simulator: DaskSimulator, bank: Bank, done: Callable[[ChunkReport], None]
     ) -> None:
         self.client, self.pool, self.ledger = simulator.client, simulator.pool, simulator.ledger
-        self.done, self.losses = done, dict[int, int]()
+        self.done, self.faults = done, dict[tuple[int, str], int]()
+        self.most = {"failed": simulator.execution.retries, "lost": MAX_LOSSES}
         self.sent = cloudpickle.dumps(bank.recipe)
 
     def run(self, missing: list[int], stop: StopFlag) -> None:
@@ -174,22 +174,24 @@ class _Collector:
             If that happened too often.
         """
         if future.status == "error" or future.cancelled():
-            return self._lost(index, f"lost with its worker: {future.status}")
+            return self._again(index, "lost", f"it went with its worker ({future.status})")
         found: ChunkReport | Failure = future.result()
         if isinstance(found, Failure):
-            told = {"kind": found.kind, "message": found.message, "worker": found.worker}
-            self.ledger.record("failed", chunk=index, **told)
-            return self._lost(index, f"{found.kind} on {found.worker}: {found.message}")
+            cause = f"{found.kind} on {found.worker}: {found.message}"
+            return self._again(index, "failed", cause)
         self._note(found)
         self.done(found)
         return True
 
-    def _lost(self, index: int, cause: str) -> bool:
-        self.losses[index] = self.losses.get(index, 0) + 1
-        self.ledger.record("lost", chunk=index, cause=cause)
-        if self.losses[index] > MAX_LOSSES:
+    def _again(self, index: int, event: str, cause: str) -> bool:
+        """Return False: a chunk that was lost, or failed on a node, is sent once more."""
+        key = index, event
+        self.faults[key] = self.faults.get(key, 0) + 1
+        self.ledger.record(event, chunk=index, cause=cause)
+        if self.faults[key] > self.most[event]:
+            told = {"failed": "failed", "lost": "was lost"}[event]
             raise SimulationError(
-                f"Chunk {index} of the prior's draws was lost {MAX_LOSSES + 1} times and is "
+                f"Chunk {index} of the prior's draws {told} {self.faults[key]} times and is "
                 f"given up; the last time: {cause}"
             )
         return False

@@ -17,7 +17,7 @@ from pvi_hpc.errors import ConfigError
 from pvi_hpc.inference.amortised.networks.network import Hidden, Network, NetworkOptions
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
 
-__all__ = ["AffineCoupling", "FlowOptions", "SplineFlow", "SplineOptions"]
+__all__ = ["AffineCoupling", "FlowOptions", "SplineFlow", "SplineFlowOptions"]
 
 #: Unknowns up to which each is shaped by all before it: a draw takes a pass for each of them.
 FEW: Final = 10
@@ -30,7 +30,7 @@ class FlowOptions(NetworkOptions):
     layers: PositiveInt = Field(5, description="Layers of the flow.")
 
 
-class SplineOptions(FlowOptions):
+class SplineFlowOptions(FlowOptions):
     """Options of conditional spline flows."""
 
     bins: PositiveInt = Field(8, description="Pieces of each spline.")
@@ -68,9 +68,9 @@ class _Flow(Network):
 class SplineFlow(_Flow):
     """Neural spline flow (Durkan et al. 2019), conditioned by data: the default."""
 
-    Options = SplineOptions
+    Options = SplineFlowOptions
 
-    def __init__(self, n: int, d: int, options: SplineOptions) -> None:
+    def __init__(self, n: int, d: int, options: SplineFlowOptions) -> None:
         super().__init__()
         self.n = n
         coupling = n > FEW if options.coupling is None else options.coupling and n > 1
@@ -86,7 +86,7 @@ class SplineFlow(_Flow):
         ).transform
 
     @classmethod
-    def from_options(cls, n: int, d: int, options: SplineOptions) -> Self:
+    def from_options(cls, n: int, d: int, options: SplineFlowOptions) -> Self:
         """Return a new network."""
         return cls(n, d, options)
 

@@ -2,38 +2,15 @@
 
 import numpy as np
 import pytest
-from bank_example import bank_run, dies, lines
+from bank_example import HereGang, bank_run, dies, lines
 
 from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.failures import GangError
-from pvi_hpc.execution.gang.process import ModelsAnswer
 from pvi_hpc.problem.forward import forward_problem
 from pvi_hpc.run.amortised.bank import Bank, recipe_of
 from pvi_hpc.run.amortised.chunk import _Chunk
 from pvi_hpc.store.bank_file import chunk_path, write_chunk
-
-
-class HereGang:
-    """A gang in this process; whoever asks it for models that end a process finds it dead."""
-
-    starts = 1
-
-    def __init__(self, function, most=10**9):
-        self.function, self.most, self.requests = function, most, []
-
-    def simulate_models(self, models, shots, fingerprint):
-        self.requests.append(len(models))
-        if self.function is dies and (models[:, 0, 2, 3] < 1050).any():
-            raise GangError("crash", "The gang ended with exit code 3.")
-        rows, failures = [], []
-        for i, model in enumerate(models):
-            try:
-                rows.append(self.function(model.astype(np.float64)))
-            except ValueError as error:
-                failures.append((i, "solver_error", str(error)))
-        data = np.array(rows, dtype=np.float32)
-        return ModelsAnswer(data, tuple(failures), 0.001, "library")
 
 
 @pytest.fixture
@@ -79,10 +56,10 @@ def test_requests_grow_while_simulations_are_quick(bank_of, monkeypatch):
 
 
 def test_a_failed_draw_is_recorded_and_the_others_have_data(bank_of):
-    bank = bank_of(200, size=200, function="dies", execution={"retries": 2})
+    bank = bank_of(400, size=400, function="dies", execution={"retries": 2})
     made = chunk_of(bank, HereGang(dies))
     chunk = made.chunk()
-    slow, dead = chunk.models[:, 0] < 1100, chunk.models[:, -1] < 1050
+    slow, dead = chunk.models[:, 0] < 1100, chunk.models[:, -1] < 1020
     assert slow.sum() > 5 and dead.sum() > 5
     kinds = {draw: kind for draw, (kind, _) in chunk.failures.items()}
     assert {draw for draw, kind in kinds.items() if kind == "crash"} == set(

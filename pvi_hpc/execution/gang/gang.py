@@ -96,6 +96,11 @@ class Gang:
                 self._in_memory = False
                 raise GangError("start", f"{type(error).__name__}: {error}") from error
 
+    @property
+    def closed(self) -> bool:
+        """True where the worker ends: a request that fails then tells nothing of its model."""
+        return self._closed
+
     def close(self) -> None:
         """End the gang, also while a request is running; safe to call twice."""
         self._closed = True

@@ -214,15 +214,19 @@ class _Chunk:
             try:
                 bad = self._ask(range(place, place + 1), model[None])
             except GangError as error:
-                if error.kind in OF_THE_NODE:
-                    raise
-                bad = {place: (error.kind, error.message)}
+                bad = {place: self._blame(error)}
             if not bad:
                 return
             fault = bad[place]
         self.events.append((draw, *fault, True))
         self.failed[draw] = fault[0], fault[1].partition("\n")[0].replace("\t", " ")
         self.data[place] = np.nan
+
+    def _blame(self, error: GangError) -> tuple[str, str]:
+        """Return what a request died of; raise it again where no model can be to blame."""
+        if error.kind in OF_THE_NODE or self.gang.closed:
+            raise error
+        return error.kind, error.message
 
     def _ask(self, places: range, models: Models) -> dict[int, tuple[str, str]]:
         """Fill in the data of draws; return those that failed."""

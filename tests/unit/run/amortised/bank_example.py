@@ -46,6 +46,7 @@ class HereGang:
     """A gang in this process; whoever asks it for models that end a process finds it dead."""
 
     starts = 1
+    closed = False
 
     def __init__(self, function):
         self.function, self.requests = function, []

@@ -85,6 +85,19 @@ def test_a_node_without_a_gang_is_no_fault_of_the_model(bank_of):
         chunk_of(bank_of(20), NoGang(lines))
 
 
+def test_the_end_of_a_worker_is_no_fault_of_the_model(bank_of):
+    class Ending(HereGang):
+        def simulate_models(self, *_):
+            self.closed = True
+            raise GangError("crash", "The worker is closing.")
+
+    recipe = bank_of(20).recipe
+    made = _Chunk(recipe, recipe.model_map(), Ending(lines), range(20))
+    with pytest.raises(GangError, match="closing"):
+        made.simulate()
+    assert not made.failed
+
+
 def test_a_damaged_or_short_chunk_is_made_again_and_more_draws_extend_a_bank(bank_of):
     bank = bank_of(120)
     fill(bank)

@@ -192,9 +192,7 @@ class _Chunk:
         try:
             bad = self._ask(places, models)
         except GangError as error:
-            if error.kind in OF_THE_NODE:
-                raise
-            bad = dict.fromkeys(places, (error.kind, error.message))
+            bad = dict.fromkeys(places, self._blame(error))
         for place, fault in bad.items():
             self._alone(place, models[place - places[0]], fault, blamed=len(places) == 1)
 

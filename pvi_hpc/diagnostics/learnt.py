@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 
 #: A p-value above this counts as calibrated.
 RIGHT: Final = 0.01
+#: Error of sds below which a network that fails is called neither too wide nor too narrow.
+NEAR: Final = 0.03
 #: Levels of central intervals that are told.
 TOLD: Final = np.array([0.5, 0.9])
 #: Pairs whose posteriors are drawn together.
@@ -74,6 +76,13 @@ class Verdict:
         return found
 
     @property
+    def worst(self) -> str:
+        """The quantity with the smallest SBC p-value, in words."""
+        i = int(np.argmin(self.calibration.sbc_p_values))
+        of_all = self.joint and i == self.calibration.ranks.shape[1] - 1
+        return "the mean of all unknowns" if of_all else f"unknown {i + 1}"
+
+    @property
     def passed(self) -> bool:
         """True where no test speaks against the network."""
         return min(self.p_values.values()) > RIGHT
@@ -107,6 +116,8 @@ class Verdict:
             return f"CALIBRATED{what} by {n} held-out pairs (p: {told}); {held}."
         ratio = float(np.median(self.calibration.sd_ratio))
         side = "over-confident" if ratio < 1 else "under-confident"
+        if abs(ratio - 1) < NEAR:
+            side = f"biased rather than too wide or too narrow, most in {self.worst}"
         return (
             f"NOT CALIBRATED: {n} held-out pairs refuse it (p: {told}); {held}, and its sds "
             f"are {ratio:.2f} times the right ones ({side}). Do not use its error bars: "

@@ -25,6 +25,8 @@ SMALL = {
     "affine_coupling": {"layers": 2, "hidden": [32]},
     "spline_flow": {"layers": 1, "hidden": [32]},
 }
+#: Its layers are those of the spline flow with another transform.
+LONG = {"affine_coupling": pytest.param("affine_coupling", marks=pytest.mark.long)}
 MATRIX = np.array([[1.0, 0.7, 0.0], [0.0, 1.0, -0.4], [0.3, 0.0, 0.6], [0.5, 0.5, 0.5]])
 NOISE = np.array([0.5, 0.5, 0.7, 1.0])
 
@@ -45,7 +47,7 @@ def settings_of(kind):
     return NetworkSettings(kind=kind, options=SMALL.get(kind, {}))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [LONG.get(kind, kind) for kind in KINDS])
 def test_a_linear_problem_is_learnt(kind):
     training = TrainingSettings(max_epochs=14, patience=4, drops=1, learning_rate=4e-3)
     fitted, _ = learn(linear_pairs(8000), settings_of(kind), training)
@@ -170,7 +172,7 @@ def test_the_exact_posterior_passes():
     [
         (Known(0.8), {"SBC", "highest density"}, "over-confident"),
         (Known(1.3), {"SBC", "highest density"}, "under-confident"),
-        (Known(1.0, mean_shift=0.15), {"SBC"}, "NOT CALIBRATED"),
+        (Known(1.0, mean_shift=0.15), {"SBC"}, "biased"),
         (Known(1.0, diagonal=True), {"highest density"}, "NOT CALIBRATED"),
     ],
     ids=["narrow", "wide", "shifted", "uncorrelated"],

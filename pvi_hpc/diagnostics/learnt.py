@@ -40,7 +40,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What held-out pairs say of a network.
+    """Verdict of held-out pairs on a network.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ FLOOR: Final = 1e-9
 
 @dataclass(frozen=True)
 class Summary:
-    """What a network sees of the data.
+    """The part of the data that a network sees.
 
     Parameters
     ----------

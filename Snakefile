@@ -7,6 +7,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/invert.smk"
 include: "workflow/rules/posterior.smk"
+include: "workflow/rules/amortised.smk"
 include: "workflow/rules/report.smk"
 
 

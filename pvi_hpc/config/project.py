@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PositiveInt, SerializeAsAny, field_validator, model_validator
 
+from pvi_hpc.config.amortised import AmortisedSettings
 from pvi_hpc.config.grid import GridSettings
 from pvi_hpc.config.hypotheses import Hypotheses
 from pvi_hpc.config.questions import Questions
@@ -179,6 +180,11 @@ class Project(_Shared):
     hypotheses: Hypotheses = Field(
         (), description="Other priors; the report has every run's posterior under each."
     )
+    amortised: AmortisedSettings | None = Field(
+        None,
+        description="Posterior that is learnt from draws of the prior, for every run; null: "
+        "none is.",
+    )
 
     @cached_property
     def resolved(self) -> tuple[Run, ...]:
@@ -209,7 +215,9 @@ class Project(_Shared):
 
 
 #: Sections of a project that no run has.
-NOT_OF_RUNS = ("name", "runs", "segments", "report", "questions", "hypotheses")
+NOT_OF_RUNS = (
+    "name", "runs", "segments", "report", "questions", "hypotheses", "amortised",
+)  # fmt: skip
 
 #: Settings that a run replaces as a whole: half of one family is no other family.
 WHOLE = ("family", "method", "model")

@@ -30,6 +30,7 @@ GROUPS: Final[Mapping[str, str]] = {
     "executors": "execution.executor",
     "forward_problems": "forward.kind",
     "questions": "questions.kind",
+    "networks": "amortised.network.kind",
 }
 
 OWN_PACKAGE: Final = "pvi_hpc"

@@ -107,6 +107,19 @@ class DaskSimulator:
         """The Dask client of the running workers."""
         return self._client
 
+    @property
+    def pool(self) -> WorkerPool:
+        """The running workers.
+
+        Raises
+        ------
+        SimulationError
+            If the simulator is not running.
+        """
+        if self._pool is None:
+            raise SimulationError("The simulator is not running: use it in a 'with' block.")
+        return self._pool
+
     def close(self) -> None:
         """End workers and gangs; safe to call twice."""
         self._pool = self._client = None
@@ -183,15 +196,13 @@ class DaskSimulator:
         keys: tuple[int, ...] = (),
         precisions: tuple[float, ...] = (),
     ) -> tuple[list[Sample], SimulationCount]:
-        if self._pool is None:
-            raise SimulationError("The simulator is not running: use it in a 'with' block.")
-        size = self.execution.shots_per_task
+        pool, size = self.pool, self.execution.shots_per_task
         samples = make_samples(
             self._checked(models), shots, size, want, self._fingerprint, keys, precisions
         )
         least = None if want == "noise" else self.execution.min_samples
         policy = Policy(self.execution.retries, min_samples=least)
-        dispatcher = Dispatcher(self._client, self._pool, self.ledger, policy, want)
+        dispatcher = Dispatcher(self._client, pool, self.ledger, policy, want)
         try:
             return dispatcher.run(samples, received), dispatcher.count
         finally:

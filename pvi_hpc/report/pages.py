@@ -12,6 +12,7 @@ from pvi_hpc.report.answers import answer_rows, sensitivity_rows
 from pvi_hpc.report.catalogue import CATALOGUE
 from pvi_hpc.report.figures.models import comparison
 from pvi_hpc.report.hypotheses import hypothesis_rows, ranking_sentence
+from pvi_hpc.report.learnt import learnt_rows, learnt_warnings
 from pvi_hpc.report.restarts import restart_rows
 from pvi_hpc.report.style import DPI, png
 from pvi_hpc.report.tables import (
@@ -51,6 +52,7 @@ def build_report(view: RunView) -> Page:
         noise=noise_rows(view),
         answers=answer_rows(view),
         sensitivity=sensitivity_rows(view),
+        learnt=learnt_rows(view),
         hypotheses=hypothesis_rows(view),
         ranking=ranking_sentence(view),
         provenance=provenance_rows(view),
@@ -72,7 +74,7 @@ def build_comparison(views: Sequence[RunView]) -> Page:
         runs=[view.run for view in views],
         left_out=[view.run for view in views if view not in alike],
         rows=comparison_rows(list(views)),
-        warnings=warnings_of(views),
+        warnings=[*learnt_warnings(views), *warnings_of(views)],
         restarts=restart_rows(views),
         figures={name: _embed(figure) for name, figure in figures.items()},
     )

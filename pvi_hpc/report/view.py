@@ -60,6 +60,8 @@ class RunView:
         Answers to questions by name, as in answers.json.
     hypotheses
         Posteriors under other priors and their ranking, as in hypotheses.json.
+    learnt
+        Verdict of a learnt posterior, and what it was learnt from, as in learn.json.
     config
         The run's configuration as YAML.
     settings
@@ -78,6 +80,7 @@ class RunView:
     facts: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
     hypotheses: Mapping[str, Any] = field(default_factory=dict)
+    learnt: Mapping[str, Any] = field(default_factory=dict)
     config: str = ""
     settings: ReportSettings = field(default_factory=ReportSettings)
 
@@ -117,6 +120,7 @@ def load_view(
         facts=_read_facts(paths.summary),
         answers=_answers(paths.answers, project),
         hypotheses=_read_facts(paths.hypotheses) if project.hypotheses else {},
+        learnt=_read_facts(paths.learnt) if project.amortised is not None else {},
         config=yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False),
         settings=project.report,
     )

@@ -15,9 +15,11 @@ from pvi_hpc.data.survey_file import SurveyFile, read_survey
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.forward.problem import ShotResult, Want
 from pvi_hpc.grid import Grid
+from pvi_hpc.inference.amortised.posterior import Amortised
 from pvi_hpc.inference.method import Method
 from pvi_hpc.problem.forward import solver_here
 from pvi_hpc.problem.problem import Problem
+from pvi_hpc.run.amortised.load import load_learnt
 from pvi_hpc.run.controller import Progress
 from pvi_hpc.run.segment import newest_progress
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
@@ -182,6 +184,19 @@ class RunResults:
         found = self._simulated(model, shots, "gradient")
         assert found.gradient is not None  # there is one rank
         return found.misfit, found.gradient
+
+    def network(self) -> Amortised:
+        """Return the network that `pvi learn` has trained: `network().posterior(data)`.
+
+        Data are those of all shots one after another, `(d,)`, or `(K, d)` for K observations;
+        values are those of the unknown cells in the order of the flattened grid.
+
+        Raises
+        ------
+        CheckpointError
+            If there is none, or its file is damaged.
+        """
+        return load_learnt(self.settings, self.paths.network)
 
     def _simulated(
         self, model: ArrayLike, shots: Sequence[int] | None, want: Want

@@ -82,6 +82,21 @@ class RunPaths:
         """Evidence of the hypotheses of the configuration, and their ranking."""
         return self.folder / "hypotheses.json"
 
+    @property
+    def bank(self) -> Path:
+        """Folder of the draws of the prior and their data."""
+        return self.folder / "bank"
+
+    @property
+    def network(self) -> Path:
+        """Folder of what was learnt from them."""
+        return self.folder / "network"
+
+    @property
+    def learnt(self) -> Path:
+        """Verdict of the networks, and what they were learnt from."""
+        return self.network / "learn.json"
+
     def under(self, hypothesis: str) -> "RunPaths":
         """Return the paths of the posterior under a hypothesis."""
         return RunPaths(self.folder / "hypotheses" / hypothesis)

@@ -75,6 +75,17 @@ def wait_dead(pids, seconds):
     return not any(b.alive for b in births)
 
 
+def test_many_models_in_a_request_have_the_data_of_each_by_itself(make_gang):
+    gang, models = make_gang(), make_models(4)
+    alone = [ask(gang, (2, 4), "traces", model).result.traces for model in models]
+    models[1, 3, 3, 3] = np.nan
+    found = gang.simulate_models(models, (2, 4), gang.setup.fingerprint())
+    assert [(i, kind) for i, kind, _ in found.failures] == [(1, "bad_model")]
+    expected = [np.concatenate([t.ravel() for t in alone[i]]) for i in (0, 2, 3)]
+    assert np.array_equal(found.data, expected)
+    assert np.array_equal(ask(gang, (2,), "traces", models[3]).result.traces[0], alone[3][0])
+
+
 def test_a_gang_weighs_groups_of_data_and_returns_their_squares(tmp_path):
     setup = replace(
         make_setup(tmp_path, "float64"),

@@ -37,6 +37,8 @@ RUNS = [run.name for run in PROJECT.resolved]
 ASKED = RUNS if PROJECT.questions else []
 # Runs whose prior is replaced: all of them, if there are hypotheses.
 REPLACED = RUNS if PROJECT.hypotheses else []
+# Runs whose posterior is learnt too: all of them, if the configuration says so.
+LEARNT = RUNS if PROJECT.amortised is not None else []
 FINGERPRINTS = {run.name: run.fingerprint() for run in PROJECT.resolved}
 LAST_SEGMENT = PROJECT.segments - 1
 # What a run leaves behind in its folder. Samples may be removed to save space: they are large.
@@ -84,6 +86,24 @@ def hypothesis_settings(wildcards):
     """Hypotheses of every run, what is asked of them, and their samples."""
     told = [each.model_dump_json() for each in PROJECT.hypotheses]
     return [*told, *question_settings(wildcards), posterior_settings(wildcards)]
+
+
+def bank_settings(wildcards):
+    """Draws of the prior that are simulated, and the settings that they depend on."""
+    amortised = PROJECT.amortised
+    return [amortised.draws, amortised.draws_per_chunk, *prior_draw_settings(wildcards)]
+
+
+def prior_draw_settings(wildcards):
+    """Settings that change a draw of the prior or its data."""
+    tree = PROJECT.run(wildcards.run).lasting_settings()
+    changing = ("seed", "grid", "prior", "forward", "solver", "start")
+    return [f"{name}: {tree[name]}" for name in changing if name in tree]
+
+
+def network_settings(wildcards):
+    """Settings of what is learnt from the draws of the prior."""
+    return PROJECT.amortised.model_dump_json()
 
 
 def report_settings(wildcards):

@@ -7,6 +7,7 @@ rule report:
         summary=expand("results/{{project}}/{run}/summary.json", run=RUNS),
         answers=expand("results/{{project}}/{run}/answers.json", run=ASKED),
         hypotheses=expand("results/{{project}}/{run}/hypotheses.json", run=REPLACED),
+        learnt=expand("results/{{project}}/{run}/network/learn.json", run=LEARNT),
     output:
         index="results/{project}/report/index.html",
         figures=report(

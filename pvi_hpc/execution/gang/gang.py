@@ -1,13 +1,16 @@
 """The gang of a worker: started on first use, and again after it failed."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.execution.failures import GangError
-from pvi_hpc.execution.gang.process import Answer, GangProcess, GangSettings
+from pvi_hpc.execution.gang.process import Answer, GangProcess, ModelsAnswer
+from pvi_hpc.execution.gang.settings import GangSettings
+from pvi_hpc.execution.identity import model_hash, task_identity
 from pvi_hpc.forward.problem import Want
 from pvi_hpc.forward.setup import SimulationSetup
 
@@ -49,19 +52,40 @@ class Gang:
             this node refused a file or a process. After a failed start, a crash or a hang
             nothing of it is left.
         """
+        with self._used() as running:
+            running.put_model(name, model)
+            request = {
+                "model": name,
+                "shots": list(map(int, shots)),
+                "want": want,
+                "keys": list(map(int, keys)),
+                "precisions": list(map(float, precisions)),
+            }
+            answer = running.ask(request, self.settings.timeout_s)
+            return running.read(answer, len(shots), want, identity, len(keys))
+
+    def simulate_models(
+        self, models: NDArray[np.float32], shots: Sequence[int], fingerprint: str
+    ) -> ModelsAnswer:
+        """Return the data of several models `(B, nz, ny, nx)` in one request.
+
+        A model that the solver refuses, or whose simulation fails, is named in the answer;
+        the others have data. `fingerprint` is that of the setup. Errors as `simulate`.
+        """
+        name, count = model_hash(models), len(models)
+        identity = task_identity(name, shots, fingerprint, "traces", [count])
+        with self._used() as running:
+            running.put_model(name, models)
+            request = {"model": name, "shots": list(map(int, shots)), "count": count}
+            answer = running.ask(request, self.settings.timeout_s)
+            return running.read_models(answer, count, identity)
+
+    @contextmanager
+    def _used(self) -> Iterator[GangProcess]:
+        """Yield the running gang; after an error that it does not outlive nothing is left."""
         with self._lock:
             try:
-                running = self._ready()
-                running.put_model(name, model)
-                request = {
-                    "model": name,
-                    "shots": list(map(int, shots)),
-                    "want": want,
-                    "keys": list(map(int, keys)),
-                    "precisions": list(map(float, precisions)),
-                }
-                answer = running.ask(request, self.settings.timeout_s)
-                return running.read(answer, len(shots), want, identity, len(keys))
+                yield self._ready()
             except GangError as error:
                 if error.kind in ("crash", "hang", "wrong_result", "start"):
                     self._discard()
@@ -71,6 +95,11 @@ class Gang:
                 self._discard()
                 self._in_memory = False
                 raise GangError("start", f"{type(error).__name__}: {error}") from error
+
+    @property
+    def closed(self) -> bool:
+        """True where the worker ends: a request that fails then tells nothing of its model."""
+        return self._closed
 
     def close(self) -> None:
         """End the gang, also while a request is running; safe to call twice."""

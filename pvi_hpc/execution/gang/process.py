@@ -15,43 +15,17 @@ from pvi_hpc.execution.failures import GangError
 from pvi_hpc.execution.gang.channel import Channel, Message, listen
 from pvi_hpc.execution.gang.launchers import gang_environment, launch_command, want_of_memory
 from pvi_hpc.execution.gang.scratch import make_scratch, remove_scratch
-from pvi_hpc.execution.settings import Launcher
+from pvi_hpc.execution.gang.settings import GangSettings
 from pvi_hpc.forward.problem import ShotResult, Want
 from pvi_hpc.forward.setup import SimulationSetup
 
-__all__ = ["Answer", "GangProcess", "GangSettings"]
+__all__ = ["Answer", "GangProcess", "ModelsAnswer"]
 
 START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 2.0
 #: MPICH's forking launcher says what a rank died of after 2 s [s].
 LAST_WORDS_S: Final = 4.0
 LOG_LINES: Final = 15
-
-
-@dataclass(frozen=True)
-class GangSettings:
-    """Settings of the gangs.
-
-    Parameters
-    ----------
-    ranks, threads
-        MPI ranks of a gang and OpenMP threads of a rank.
-    timeout_s
-        A request that takes longer has hung.
-    module
-        Module that the ranks run; another module may make another solver.
-    launcher
-        Launcher of the ranks, see `pvi_hpc.execution.gang.launchers`.
-    command
-        Takes `-n RANKS PROGRAM` in place of the launcher's own command.
-    """
-
-    ranks: int = 1
-    threads: int = 1
-    timeout_s: float = 600.0
-    module: str = "pvi_hpc.execution.gang.ranks"
-    launcher: Launcher = "fork"
-    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +36,19 @@ class Answer:
     seconds: float
     library: str
     storage: str = ""
+
+
+@dataclass(frozen=True)
+class ModelsAnswer:
+    """Data `(n_good, n_data)` float32 of those models that have them, in their order.
+
+    `failures` are `(index, kind, message)` of the others; `seconds` is the time of all [s].
+    """
+
+    data: NDArray[np.float32]
+    failures: tuple[tuple[int, str, str], ...]
+    seconds: float
+    library: str
 
 
 class GangProcess:
@@ -140,11 +127,7 @@ class GangProcess:
         self, answer: Message, n_shots: int, want: Want, identity: str, n_keys: int = 0
     ) -> Answer:
         """Fetch the arrays of an answer; they are used once."""
-        if answer["identity"] != identity:
-            raise self._failure(
-                "wrong_result",
-                f"The result is of task {answer['identity']}, expected {identity}.",
-            )
+        self._refuse_other(answer, identity)
         gradient, traces = None, []
         if want in ("gradient", "noise"):
             gradient = self._take("gradient.npy")
@@ -161,6 +144,24 @@ class GangProcess:
         squares = tuple(map(float, answer["squares"]))
         result = ShotResult(float(answer["misfit"]), gradient, tuple(traces), squares)
         return Answer(result, answer["seconds"], self.library, self.storage)
+
+    def read_models(self, answer: Message, count: int, identity: str) -> ModelsAnswer:
+        """Fetch the data of an answer about `count` models; they are used once."""
+        self._refuse_other(answer, identity)
+        data = self._take("traces-0.npy")
+        failures = tuple((int(i), kind, message) for i, kind, message in answer["failures"])
+        if len(data) + len(failures) != count:
+            raise self._failure(
+                "wrong_result", f"The answer has data of {len(data)} models, not of {count}."
+            )
+        return ModelsAnswer(data, failures, answer["seconds"], self.library)
+
+    def _refuse_other(self, answer: Message, identity: str) -> None:
+        if answer["identity"] != identity:
+            raise self._failure(
+                "wrong_result",
+                f"The result is of task {answer['identity']}, expected {identity}.",
+            )
 
     def say_goodbye(self) -> None:
         """Let the ranks finalise, if they still listen."""

@@ -10,11 +10,13 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from mpi4py import MPI
+from numpy.typing import NDArray
 
 from pvi_hpc.errors import PviError, SolverError
 from pvi_hpc.execution.gang.channel import Channel, Message
@@ -86,28 +88,22 @@ class Gang:
 
     def answer(self, request: Message) -> Message:
         """Do what the worker asks; errors of any rank become an answer, not an exception."""
+        if "count" in request:
+            return self._answer_models(request)
         start = time.perf_counter()
-        kind, message, result = "", "", ShotResult()
         wanted = request["shots"], request["want"], request["keys"]
-        try:
-            kind = "bad_model"
-            self._use(request["model"])
-            kind = "solver_error"
+
+        def simulate() -> ShotResult:
             self._weigh(request["precisions"])
-            result = answer_of(self.solver, *wanted)
-        except PviError as error:
-            if kind != "bad_model":
-                kind = getattr(error, "failure", kind)
-            message = str(error)
-            self.model = "" if kind == "bad_model" else self.model
-        failed = [f for f in self.comm.allgather((kind, message)) if f[1]]
-        if failed:
-            return {"error": failed[0][0], "message": failed[0][1]}
+            return answer_of(self.solver, *wanted)
+
+        kind, message, result = self._try(lambda: self._use(request["model"]), simulate)
+        if message:
+            return {"error": kind, "message": message}
         try:
             answer = self._save(result) if self.comm.rank == 0 else {}
-        except OSError as error:  # No room: the next gang takes another folder.
-            message = f"The answer does not fit into '{self.folder}': {error}."
-            return {"error": "start", "message": message}
+        except OSError as error:
+            return self._no_room(error)
         identity = task_identity(
             self.model,
             request["shots"],
@@ -117,6 +113,61 @@ class Gang:
             request["precisions"],
         )
         return {**answer, "identity": identity, "seconds": time.perf_counter() - start}
+
+    def _answer_models(self, request: Message) -> Message:
+        """Simulate the data of several models; one that fails leaves the others alone."""
+        start, shots = time.perf_counter(), request["shots"]
+        models = None
+        if self.comm.rank == 0:
+            path = self.folder / f"model-{request['model']}.npy"
+            models = np.load(path, allow_pickle=False)
+        rows: list[Any] = []
+        failures: list[tuple[int, str, str]] = []
+        for i in range(request["count"]):
+            model = None if models is None else models[i]
+            kind, message, result = self._try(
+                partial(self._set, model), lambda: answer_of(self.solver, shots, "traces", [])
+            )
+            if message:
+                failures.append((i, kind, message))
+            elif self.comm.rank == 0:
+                rows.append(np.concatenate([traces.ravel() for traces in result.traces]))
+        self.model = ""
+        if models is None:
+            return {}
+        try:
+            np.save(self.folder / "traces-0.npy", np.array(rows, dtype=np.float32))
+        except OSError as error:
+            return self._no_room(error)
+        told = model_hash(models), shots, self.fingerprint, "traces", [request["count"]]
+        return {
+            "failures": failures,
+            "identity": task_identity(*told),
+            "seconds": time.perf_counter() - start,
+        }
+
+    def _try(
+        self, load: Callable[[], None], simulate: Callable[[], ShotResult]
+    ) -> tuple[str, str, ShotResult]:
+        """Return the result, and kind and message of the first failure of any rank, if any."""
+        kind, message, result = "", "", ShotResult()
+        try:
+            kind = "bad_model"
+            load()
+            kind = "solver_error"
+            result = simulate()
+        except PviError as error:
+            if kind != "bad_model":
+                kind = getattr(error, "failure", kind)
+            message = str(error)
+            self.model = "" if kind == "bad_model" else self.model
+        failed = [f for f in self.comm.allgather((kind, message)) if f[1]]
+        return (*failed[0], ShotResult()) if failed else ("", "", result)
+
+    def _no_room(self, error: OSError) -> Message:
+        """Return the answer of a gang without room: the next one takes another folder."""
+        message = f"The answer does not fit into '{self.folder}': {error}."
+        return {"error": "start", "message": message}
 
     def _weigh(self, precisions: list[float]) -> None:
         """Give the solver the precisions of the groups of data; most requests have none."""
@@ -129,15 +180,20 @@ class Gang:
         """Load a model, unless the solver holds it already; `name` is its hash."""
         if name == self.model:
             return
-        velocity = np.empty(self.setup.grid.shape, np.float32)
-        loaded = ""
+        velocity, loaded = None, ""
         if self.comm.rank == 0:
             velocity = np.load(self.folder / f"model-{name}.npy", allow_pickle=False)
             loaded = model_hash(velocity)
+        self._set(velocity)
+        self.model = self.comm.bcast(loaded)
+
+    def _set(self, model: NDArray[np.float32] | None) -> None:
+        """Give all ranks the model that rank 0 has."""
+        velocity = np.empty(self.setup.grid.shape, np.float32)
+        if model is not None:
+            velocity[...] = model
         self.comm.Bcast(velocity)
-        loaded = self.comm.bcast(loaded)
         self.solver.set_model(velocity)
-        self.model = loaded
 
     def _save(self, result: ShotResult) -> dict[str, Any]:
         if result.gradient is not None:

@@ -1,0 +1,1 @@
+"""Amortised inference of a run: a bank of prior draws, and networks that learn from it."""

@@ -91,8 +91,8 @@ def _order_in_space(case: VerifyCase) -> Outcome:
     speed = 0.5 * (case.slowest + case.fastest)
     peak = speed / (2.5 * POINTS * h)
     dt = 0.8 * max_time_step(speed, 3 * (h / 4,), order=order)
-    source: Array = case.extended * (COARSE_CELLS // 2 * h)
-    receivers = (source + case.extended * RECEIVER_CELLS * h)[None]
+    source = np.where(case.extended, COARSE_CELLS // 2 * h, 0.0)
+    receivers = (source + np.where(case.extended, RECEIVER_CELLS * h, 0.0))[None]
     steps = int((2 * (COARSE_CELLS // 2) - RECEIVER_CELLS) * h / speed / dt)
     runs = []
     for part in (1, 2, 4):

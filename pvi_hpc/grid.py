@@ -35,6 +35,11 @@ class Grid:
         return int(np.prod(self.shape))
 
     @property
+    def axes(self) -> tuple[int, ...]:
+        """Axes of more than one cell, those along which anything can change."""
+        return tuple(i for i, n in enumerate(self.shape) if n > 1)
+
+    @property
     def upper(self) -> tuple[float, float, float]:
         """Coordinates `(z, y, x)` of the last cell [m]."""
         z, y, x = (
@@ -53,9 +58,12 @@ class Grid:
         return relative
 
     def contains(self, positions: NDArray[Any]) -> NDArray[np.bool_]:
-        """Tell which positions `(n, 3)` [m] lie between the first and the last cell."""
+        """Tell which positions `(n, 3)` [m] lie between the first and the last cell.
+
+        Along an axis of one cell they may lie anywhere in that cell, half a spacing off.
+        """
         x = np.atleast_2d(np.asarray(positions, dtype=np.float64))
-        slack = 1e-6 * np.asarray(self.spacing)
+        slack = np.where(np.equal(self.shape, 1), 0.5, 1e-6) * self.spacing
         inside = (x >= np.asarray(self.origin) - slack) & (x <= np.asarray(self.upper) + slack)
         return np.asarray(inside.all(axis=1))
 

@@ -104,7 +104,14 @@ def _outside(
 
 
 def _hint(run: Run, kind: str, point: Positions) -> str:
-    above = point[0] < run.grid.grid.origin[0]
+    grid = run.grid.grid
+    if grid.shape[1] == 1 and abs(point[1] - grid.origin[1]) > 0.5 * grid.spacing[1]:
+        return (
+            " The grid has one cell along y: points must lie in it, within half of "
+            "'grid.spacing_m' of 'grid.origin_m'. Project them on the section, or widen the "
+            "cell."
+        )
+    above = point[0] < grid.origin[0]
     if run.survey is None or run.survey.format not in ("segy", "su") or not above:
         return ""
     header = "ReceiverGroupElevation" if kind == "receiver" else "SourceSurfaceElevation"

@@ -4,7 +4,7 @@ import hashlib
 import json
 from functools import cached_property
 from math import prod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PositiveInt, SerializeAsAny, field_validator, model_validator
 
@@ -108,6 +108,17 @@ class _Shared(Settings):
     @classmethod
     def _solver_is_forward(cls, tree: Any) -> Any:
         return with_forward(tree)
+
+    @model_validator(mode="after")
+    def _positions_have_y(self) -> Self:
+        made = None if self.survey is None else self.survey.synthetic
+        for name in ("sources", "receivers") if made and self.grid.shape[1] > 1 else ():
+            if getattr(made, name).y is None:
+                raise ValueError(
+                    f"'survey.synthetic.{name}.y' is missing; add it: only with one cell along "
+                    f"y can it be left out, and 'grid.shape' has {self.grid.shape[1]}"
+                )
+        return self
 
 
 #: Names of files and folders of a project, beside the folders of runs or of their reports.

@@ -24,6 +24,8 @@ Model = NDArray[np.float32]
 def read_model(settings: ModelFileSettings, grid: Grid) -> Model:
     """Read a model `(nz, ny, nx)` [m/s] that must lie on `grid`.
 
+    For a grid of one cell along y, arrays may be `(nz, nx)`, with `axes` z and x.
+
     Whatever the file says about its grid must agree with it. HDF5: the attributes `axes`,
     `spacing_m`, `origin_m` and `units` of the dataset or a group above it, and coordinates
     that are attached to its axes. SEG-Y: see `pvi_hpc.data.model_segy.read_cube`.
@@ -51,7 +53,7 @@ def read_model(settings: ModelFileSettings, grid: Grid) -> Model:
             raise
         raise SurveyError(f"Cannot read the model file '{path}': {error}.") from error
     _check_values(values, path)
-    return np.ascontiguousarray(values, dtype=np.float32)
+    return np.ascontiguousarray(values, dtype=np.float32).reshape(grid.shape)
 
 
 def states_grid(settings: ModelFileSettings) -> bool:
@@ -113,7 +115,8 @@ READERS: Final[dict[str, Callable[[Path, str, Grid], NDArray[Any]]]] = {
 
 def _check_shape(values: Any, grid: Grid, path: Path) -> None:
     """Check shape and type of an array that need not be in memory."""
-    if values.shape != grid.shape:
+    nz, ny, nx = grid.shape
+    if values.shape != grid.shape and (ny > 1 or values.shape != (nz, nx)):
         raise SurveyError(
             f"Model file '{path}' has shape {values.shape}, 'grid.shape' (nz, ny, nx) is "
             f"{grid.shape}; interpolate the model to the run's grid, or change 'grid.shape'."

@@ -1,6 +1,6 @@
 """The grid that an HDF5 file states for a model, compared with the grid of the run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +28,7 @@ def check_stated_grid(dataset: Any, grid: Grid, what: str) -> None:
     Parameters
     ----------
     dataset
-        The open dataset, of the grid's shape.
+        The open dataset, of the grid's shape or without its y axis.
     grid
         Grid of the run.
     what
@@ -39,20 +39,22 @@ def check_stated_grid(dataset: Any, grid: Grid, what: str) -> None:
     SurveyError
         With the first statement that differs.
     """
-    axes = _attribute(dataset, "axes")
-    if axes is not None and _letters(axes) != AXES:
+    kept = (0, 1, 2) if len(dataset.shape) == 3 else (0, 2)
+    axes, letters = _attribute(dataset, "axes"), [AXES[axis] for axis in kept]
+    if axes is not None and _letters(axes) != "".join(letters):
         raise SurveyError(
-            f"{what} has the attribute axes = {_shown(axes)}, it must be 'z,y,x'; transpose "
-            "the model, or correct the attribute."
+            f"{what} has the attribute axes = {_shown(axes)}, it must be "
+            f"'{','.join(letters)}'; transpose the model, or correct the attribute."
         )
-    for name, setting, expected in (
+    for name, setting, of_grid in (
         ("spacing", "grid.spacing_m", grid.spacing),
         ("origin", "grid.origin_m", grid.origin),
     ):
+        expected = [of_grid[axis] for axis in kept]
         found = _attribute(dataset, f"{name}_m", name)
         if found is not None and not _agrees(found, expected):
             raise SurveyError(
-                f"{what} has {name} {_shown(found)} m, '{setting}' is {list(expected)} m; "
+                f"{what} has {name} {_shown(found)} m, '{setting}' is {expected} m; "
                 f"interpolate the model to the run's grid, or change '{setting}'."
             )
     unit = text_of(dataset.attrs.get("units", ""))
@@ -61,7 +63,7 @@ def check_stated_grid(dataset: Any, grid: Grid, what: str) -> None:
             f"{what} has the attribute units = {_shown(dataset.attrs['units'])}, it must be "
             "'m/s'; convert the values, or correct the attribute."
         )
-    _check_coordinates(dataset, grid, what)
+    _check_coordinates(dataset, grid, what, kept)
 
 
 def has_stated_grid(dataset: Any) -> bool:
@@ -72,9 +74,9 @@ def has_stated_grid(dataset: Any) -> bool:
     return all(_attribute(dataset, *of) is not None for of in names)
 
 
-def _check_coordinates(dataset: Any, grid: Grid, what: str) -> None:
-    for axis in range(len(AXES)):
-        for scale in dataset.dims[axis].values():
+def _check_coordinates(dataset: Any, grid: Grid, what: str, kept: Sequence[int]) -> None:
+    for dimension, axis in enumerate(kept):
+        for scale in dataset.dims[dimension].values():
             check_storage(dataset.file, str(scale.name), scale)
             named = text_of(scale.attrs.get("NAME", "")) or ""
             if scale.shape != grid.shape[axis : axis + 1] or named.startswith(NO_COORDINATES):
@@ -86,9 +88,10 @@ def _check_coordinates(dataset: Any, grid: Grid, what: str) -> None:
             if off.any():
                 i = int(off.argmax())
                 raise SurveyError(
-                    f"{what} has cell {i} of axis {axis} at '{scale.name}' = {found[i]:g}, the "
-                    f"grid has it at {AXES[axis]} = {expected[i]:g} m; interpolate the "
-                    "model to the run's grid, or change 'grid.origin_m' and 'grid.spacing_m'."
+                    f"{what} has cell {i} of axis {dimension} at '{scale.name}' = "
+                    f"{found[i]:g}, the grid has it at {AXES[axis]} = {expected[i]:g} m; "
+                    "interpolate the model to the run's grid, or change 'grid.origin_m' and "
+                    "'grid.spacing_m'."
                 )
 
 
@@ -108,9 +111,9 @@ def _upwards(node: Any) -> Iterator[Any]:
     yield node
 
 
-def _agrees(found: Any, expected: tuple[float, float, float]) -> bool:
+def _agrees(found: Any, expected: Sequence[float]) -> bool:
     values = np.asarray(found)
-    if values.dtype.kind not in "fiu" or values.shape not in ((), (1,), (3,)):
+    if values.dtype.kind not in "fiu" or values.shape not in ((), (1,), (len(expected),)):
         return False
     return bool(np.allclose(values.astype(np.float64), expected, rtol=1e-6, atol=1e-6))
 

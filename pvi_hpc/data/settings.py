@@ -60,10 +60,12 @@ class LineSettings(Settings):
 
 
 class PositionsSettings(Settings):
-    """A rectangular array at one depth."""
+    """A rectangular array at one depth, or a line along x."""
 
     depth_m: float
-    y: LineSettings
+    y: LineSettings | None = Field(
+        None, description="Positions along y; null: y = 0, where the grid has one cell along y."
+    )
     x: LineSettings
 
 

@@ -119,7 +119,8 @@ def add_noise(survey: Survey, level: float, seed: int) -> Survey:
 
 
 def _array(positions: PositionsSettings) -> Array:
-    points = [(positions.depth_m, y, x) for y in positions.y.points for x in positions.x.points]
+    lines = [0.0] if positions.y is None else positions.y.points
+    points = [(positions.depth_m, y, x) for y in lines for x in positions.x.points]
     return np.array(points, dtype=np.float64)
 
 

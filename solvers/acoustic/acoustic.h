@@ -1,6 +1,7 @@
 /* The acoustic solver: (1/c^2) p_tt - laplacian(p) = s(t) delta(x - x_s) and its adjoint.
  *
- * Order 2 in time, 4, 8 or 12 in space, convolutional PML outside the physical box. There is
+ * Order 2 in time, 4, 8 or 12 in space, convolutional PML outside the physical box. With one
+ * cell along y it is the equation in two dimensions: of line sources along y. There is
  * one library for each precision and order, for example libpvi_acoustic_f32_o8.so, and each
  * exports these names; `real` is float or double.
  * Functions of a plan but get_timers and destroy are collective over its communicator, and

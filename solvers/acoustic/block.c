@@ -1,6 +1,7 @@
 /* Settings are compared between ranks before any of them relies on them. */
 #include "block.h"
 #include "acoustic.h"
+#include "decompose.h"
 #include <string.h>
 
 pvi_status agree(const struct block *block, pvi_status mine) {
@@ -13,7 +14,7 @@ pvi_status agree(const struct block *block, pvi_status mine) {
 
 static pvi_status check(const pvi_config *c) {
   for (int axis = 0; axis < 3; axis++) {
-    if (c->shape[axis] < 8)
+    if (c->shape[axis] < 8 && !is_flat(c, axis))
       return PVI_BAD_SHAPE;
     if (!(c->spacing[axis] > 0))
       return PVI_BAD_VALUE;

@@ -11,11 +11,10 @@ static const double REFLECTION = 1e-4;
 
 /* Cells between a place in the padded grid and the physical box; 0 inside it. */
 static double depth(const pvi_config *config, int axis, double cell) {
-  const int mirrored = axis == 0 && config->free_surface;
-  const double before = mirrored ? 0 : config->n_pml;
+  const double before = layer_cells(config, axis, 0);
   const double after = before + config->shape[axis] - 1;
   if (cell < before)
-    return mirrored ? 0 : before - cell;
+    return before - cell;
   return cell > after ? cell - after : 0;
 }
 

@@ -11,6 +11,10 @@ static int32_t larger(int32_t a, int32_t b) { return a > b ? a : b; }
  * shares no memory of it. */
 void end_cells(const pvi_config *config, int axis, int32_t ends[2]) {
   const int mirrored = axis == 0 && config->free_surface;
+  if (is_flat(config, axis)) {
+    ends[0] = ends[1] = 1;
+    return;
+  }
   const int32_t reach = config->order / 2, acted_on = config->n_pml + (config->n_pml > 0);
   ends[0] = mirrored ? reach + 1 : larger(acted_on, reach);
   ends[1] = larger(acted_on, reach);
@@ -19,9 +23,13 @@ void end_cells(const pvi_config *config, int axis, int32_t ends[2]) {
   }
 }
 
+int32_t layer_cells(const pvi_config *config, int axis, int side) {
+  const int mirrored = axis == 0 && side == 0 && config->free_surface;
+  return mirrored || is_flat(config, axis) ? 0 : config->n_pml;
+}
+
 int32_t padded_cells(const pvi_config *config, int axis) {
-  const int mirrored = axis == 0 && config->free_surface;
-  return config->shape[axis] + (mirrored ? 1 : 2) * config->n_pml;
+  return layer_cells(config, axis, 0) + config->shape[axis] + layer_cells(config, axis, 1);
 }
 
 pvi_status split_axis(int32_t n, int32_t parts, int32_t least, const int32_t ends[2],

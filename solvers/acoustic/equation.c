@@ -2,11 +2,15 @@
 #include "equation.h"
 #include "arrays.h"
 #include "cpml.h"
+#include "decompose.h"
 #include <stdlib.h>
 
-static void weigh(const double spacing[3], struct equation *e) {
+/* Zero along an axis of which there is no derivative. */
+static void weigh(const pvi_config *config, struct equation *e) {
   for (int axis = 0; axis < 3; axis++) {
-    const double h = spacing[axis];
+    const double h = config->spacing[axis];
+    if (is_flat(config, axis))
+      continue;
     e->inv_h2[axis] = (real)(1 / (h * h));
     for (int k = 0; k <= HALO; k++)
       e->d2[axis][k] = (real)(stencil_weights[k] / (h * h));
@@ -41,7 +45,7 @@ static pvi_status damp(const pvi_config *config, const struct geometry *g, int a
 pvi_status equation_create(const pvi_config *config, const struct geometry *g,
                            struct equation *e) {
   pvi_status status = PVI_OK;
-  weigh(config->spacing, e);
+  weigh(config, e);
   for (int axis = 0; axis < 3; axis++) {
     for (int side = 0; side < 2 && status == PVI_OK; side++)
       status = damp(config, g, axis, side, &e->damping[axis][side]);

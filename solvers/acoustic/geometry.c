@@ -11,7 +11,7 @@ static void locate_axis(const pvi_config *config, int axis, int32_t parts, int32
   end_cells(config, axis, ends);
   split_axis(padded_cells(config, axis), parts, HALO, ends, begin);
   g->padded[axis] = padded_cells(config, axis);
-  g->before[axis] = axis == 0 && config->free_surface ? 0 : config->n_pml;
+  g->before[axis] = layer_cells(config, axis, 0);
   g->offset[axis] = begin[part];
   g->n[axis] = begin[part + 1] - begin[part];
 }
@@ -31,7 +31,7 @@ static void locate_slab(const pvi_config *config, int axis, int side, struct geo
   struct slab *s = &g->slab[axis][side];
   const int32_t n = g->n[axis], width = config->n_pml + 1;
   const int at_end = side ? g->offset[axis] + n == g->padded[axis] : g->offset[axis] == 0;
-  s->present = at_end && config->n_pml > 0 && (side || g->before[axis] > 0);
+  s->present = at_end && layer_cells(config, axis, side) > 0;
   if (!s->present)
     return;
   if (axis == 2) {
@@ -60,8 +60,10 @@ void locate_block(const pvi_config *config, const int32_t dims[3], const int32_t
    * whole vectors reach. */
   const int cut = dims[2] > 1;
   g->sy = cut ? round_up(g->row + 2 * HALO) : round_up(nx + HALO);
-  g->sz = (ny + 2 * HALO) * g->sy;
-  g->origin = HALO * (g->sz + g->sy) + LANES;
+  g->section = is_flat(config, 1);
+  const ptrdiff_t beside = g->section ? 0 : HALO; /* rows of halo along y */
+  g->sz = (ny + 2 * beside) * g->sy;
+  g->origin = HALO * g->sz + beside * g->sy + LANES;
   g->size = (nz + 2 * HALO) * g->sz + 2 * LANES;
   for (int axis = 0; axis < 3; axis++) {
     locate_slab(config, axis, 0, g);

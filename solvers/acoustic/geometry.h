@@ -20,6 +20,7 @@ struct geometry {
   int32_t before[3];              /* layer cells before the physical box */
   int32_t offset[3];              /* first cell of this block in the padded grid */
   int32_t n[3];                   /* cells of this block */
+  int section;                    /* 1: one cell along y, without layer, halo or derivative */
   ptrdiff_t origin, sz, sy, size; /* a wavefield: rows start on a cache line */
   ptrdiff_t row, cells;           /* an array without halo: row pitch and elements */
   struct slab slab[3][2];

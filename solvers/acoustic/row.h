@@ -24,9 +24,11 @@ struct memory_row {
   ptrdiff_t begin, end; /* of x: the cells it acts on */
 };
 
-/* The step of n rows, one above the other in z, as if there were no layer; and the gradient. */
-void row_leapfrog(const struct geometry *g, const struct equation *e,
-                  const struct row row[PLANES], int32_t n);
+/* The step of n rows, one above the other in z, as if there were no layer; and the gradient.
+ * Of a section the second, which has no derivative along y. */
+typedef void leapfrog_kernel(const struct geometry *g, const struct equation *e,
+                             const struct row row[PLANES], int32_t n);
+extern leapfrog_kernel row_leapfrog, row_leapfrog_section;
 
 /* What the layer of an axis adds to a row that was advanced without it. */
 typedef void layer_kernel(const struct memory_row *m, const struct row *row);

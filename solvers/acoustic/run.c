@@ -1,5 +1,6 @@
 /* A run begins when all ranks agree on its shot. */
 #include "run.h"
+#include "decompose.h"
 
 /* FNV-1a. */
 static uint64_t hash(uint64_t h, const void *data, size_t bytes) {
@@ -54,8 +55,10 @@ pvi_status run_open(const struct block *block, const pvi_shot *shot, pvi_status 
   pvi_status status = agree_shot(block, shot, mine);
   if (status != PVI_OK)
     return status;
-  const double *h = block->config.spacing;
-  run->inv_volume = (real)(1 / (h[0] * h[1] * h[2]));
+  double volume = 1;
+  for (int axis = 0; axis < 3; axis++)
+    volume *= is_flat(&block->config, axis) ? 1 : block->config.spacing[axis];
+  run->inv_volume = (real)(1 / volume);
   status = points_create(&block->g, &shot->source, &run->source);
   if (status == PVI_OK)
     status = points_create(&block->g, &shot->receivers, &run->receivers);

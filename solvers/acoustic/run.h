@@ -6,7 +6,7 @@
 struct run {
   const pvi_shot *shot;
   struct points source, receivers; /* those of this rank */
-  real inv_volume;                 /* of a cell [1/m^3] */
+  real inv_volume;                 /* of a cell [1/m^3]; in a section of its face [1/m^2] */
   struct wave *wave;               /* what is advanced */
   real *traces;                    /* [nt][n_rec]; NULL: not recorded */
   real *linearised;                /* as traces, of plan->second; NULL: no derivative */

@@ -98,9 +98,10 @@ static void next(const struct geometry *g, const struct strip *k, struct place *
 
 void strip_step(const struct strip *k, const struct update *u) {
   const struct layer_kernels *layer = u->adjoint ? &row_layer_adjoint : &row_layer;
+  leapfrog_kernel *leapfrog = u->g->section ? row_leapfrog_section : row_leapfrog;
   struct place at = begin(k, u);
   for (int32_t y = k->y0; y < k->y1; y++, next(u->g, k, &at)) {
-    row_leapfrog(u->g, u->equation, at.row, k->n_z);
+    leapfrog(u->g, u->equation, at.row, k->n_z);
     for (int32_t i = 0; i < k->n_z; i++) {
       if (k->in_z[i] >= 0)
         layer->along(&at.z[i], &at.row[i]);

@@ -4,7 +4,7 @@
 
 typedef enum {
   PVI_OK = 0,
-  PVI_BAD_SHAPE,        /* fewer than 8 cells on an axis; nt, n_rec < 1 */
+  PVI_BAD_SHAPE,        /* fewer than 8 cells on an axis, but y may have 1; nt, n_rec < 1 */
   PVI_BAD_VALUE,        /* a spacing, speed, frequency or time step is not positive */
   PVI_BAD_POINTER,      /* a required argument is NULL */
   PVI_NO_MEMORY,        /* an allocation failed */
@@ -19,7 +19,8 @@ typedef enum {
 
 /* Everything that stays the same for the life of a plan. Axes are z, y, x. */
 typedef struct {
-  int32_t shape[3];     /* physical cells, without the absorbing layer */
+  int32_t shape[3];     /* physical cells, without the absorbing layer; 1 along y: a section,
+                           with neither layer nor derivative along y */
   int32_t n_pml;        /* cells of the absorbing layer on each side; 0: p = 0 there */
   int32_t order;        /* of accuracy in space: 4, 8 or 12 */
   int32_t free_surface; /* 1: p = 0 at z = 0 and no layer above it */

@@ -31,6 +31,12 @@ def test_a_default_case_has_all_properties(free_surface):
     assert all(outcome.passed for outcome in check_properties(case))
 
 
+def test_a_section_has_all_properties_and_the_wave_of_a_line_source():
+    case = VerifyCase.default(28, 100, shape=(28, 1, 33))
+    outcomes = [*check_properties(case), *check_accuracy(case)]
+    assert all(outcome.passed for outcome in outcomes), outcomes
+
+
 def demo(order, dt_s=0.005):
     """The demo's run with another order in space and data interval."""
     run = load_project("config/demo.yaml").shared_run

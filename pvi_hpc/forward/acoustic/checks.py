@@ -18,6 +18,7 @@ __all__ = [
     "check_free_surface",
     "check_grid",
     "check_sampling",
+    "check_section",
     "check_time_step",
     "check_wavelet",
 ]
@@ -27,12 +28,39 @@ FEWEST_CELLS = 8
 
 
 def check_grid(domain: Domain) -> Iterator[Finding]:
-    """Check that every axis has the cells that the stencils need."""
-    if min(domain.grid.shape) < FEWEST_CELLS:
+    """Check that every axis has the cells that the stencils need; y may have one."""
+    nz, ny, nx = domain.grid.shape
+    if min(nz, nx) < FEWEST_CELLS or 1 < ny < FEWEST_CELLS:
         yield error(
             "grid.shape",
             f"must have at least {FEWEST_CELLS} cells along each axis with 'forward.kind: "
-            f"acoustic', which is 3D, got {list(domain.grid.shape)}; add cells.",
+            f"acoustic', or [nz, 1, nx] for a section in two dimensions, got "
+            f"{[nz, ny, nx]}; add cells, or lay the section along x.",
+        )
+
+
+def check_section(domain: Domain, survey: Survey) -> Iterator[Finding]:
+    """Check what a section can model, and tell that its sources are lines along y."""
+    if domain.grid.shape[1] > 1:
+        return
+    if survey.component == "vy":
+        yield error(
+            "survey.component",
+            "'vy' is zero in a section, whose waves do not change along y; record 'pressure', "
+            "'vz' or 'vx', or give 'grid.shape' cells along y.",
+        )
+    text = (
+        "'grid.shape' has one cell along y: waves are 2D, those of line sources along y, with "
+        "amplitudes that decay as 1 / sqrt(r)"
+    )
+    if domain.survey is not None and domain.survey.format == "synthetic":
+        yield ok("grid.shape", f"{text}; so are the synthetic data.")
+    else:
+        yield warning(
+            "survey.files",
+            f"{text}. Field data are those of point sources: they must have been corrected "
+            "(docs/theory/wave-equation.md gives the formula), and the wavelet must be in "
+            "units of a line source.",
         )
 
 
@@ -48,7 +76,7 @@ def check_time_step(
     if model is not None and model.max() > fastest:
         setting, fastest = "survey.synthetic.model", float(model.max())
     step = survey.dt / options.steps_per_sample
-    spacing = options.refinement.fine(domain.grid).spacing
+    spacing = _spacing(options, domain)
     limit = max_time_step(fastest, spacing, order=options.order)
     if step <= limit:
         yield ok("forward", f"time step {step:g} s, limit {limit:.4g} s at {fastest:g} m/s.")
@@ -65,7 +93,7 @@ def check_sampling(
     options: AcousticSettings, domain: Domain, survey: Survey
 ) -> Iterator[Finding]:
     """Check the grid points per wavelength at the prior's slowest velocity."""
-    slowest, spacing = domain.model_range[0], options.refinement.fine(domain.grid).spacing
+    slowest, spacing = domain.model_range[0], _spacing(options, domain)
     if slowest <= 0:
         return  # the check of the prior reports it
     frequency = max_frequency(survey.wavelet)
@@ -94,6 +122,12 @@ def check_sampling(
         )
     else:
         yield ok("grid.spacing_m", f"{text}.")
+
+
+def _spacing(options: AcousticSettings, domain: Domain) -> list[float]:
+    """Return the spacing of the solver's grid along the axes that have cells [m]."""
+    fine = options.refinement.fine(domain.grid)
+    return [fine.spacing[axis] for axis in fine.axes]
 
 
 def check_wavelet(options: AcousticSettings, survey: Survey) -> Iterator[Finding]:

@@ -54,7 +54,8 @@ def point_weights(
     """Return the first cell and the separable weights of every point.
 
     The weights may reach beyond the physical box, into the absorbing layer. At a free surface
-    those above it are folded back with their sign changed: the pressure is odd there.
+    those above it are folded back with their sign changed: the pressure is odd there. Along
+    an axis of one cell there is nothing to interpolate: points within half a cell are there.
 
     Parameters
     ----------
@@ -78,7 +79,8 @@ def point_weights(
     Raises
     ------
     ConfigError
-        If a point lies outside the physical box, or on the free surface.
+        If a point lies outside the physical box, or on the free surface; or if the component
+        is along an axis of one cell.
 
     References
     ----------
@@ -91,6 +93,11 @@ def point_weights(
     ([[2, 3, 4]], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0])
     """
     cells = _cells(positions, shape, spacing)
+    if component != "pressure" and shape[AXIS[component]] == 1:
+        raise ConfigError(
+            f"'{component}' is the slope of the pressure along an axis of one cell, which is "
+            "zero; record the pressure, or another component."
+        )
     if free_surface and component != "vz" and np.any(cells[:, 0] <= 0):
         raise ConfigError(
             "every source, and every receiver of other than 'vz', must lie below a free "
@@ -117,6 +124,8 @@ def _cells(
     cells = x / np.asarray(spacing)
     nearest = np.rint(cells)
     cells = np.where(np.abs(cells - nearest) < ON_GRID, nearest, cells)
+    in_section = (np.asarray(shape) == 1) & (np.abs(cells) <= 0.5)
+    cells = np.where(in_section, 0.0, cells)
     outside = ~((cells >= 0) & (cells <= np.asarray(shape) - 1)).all(axis=1)
     if outside.any():
         i = int(np.argmax(outside))

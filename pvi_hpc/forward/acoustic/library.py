@@ -15,7 +15,8 @@ __all__ = ["ORDERS", "Native", "library_name", "load"]
 REALS: Final = {"float32": ("float", 32), "float64": ("double", 64)}
 ORDERS: Final = (4, 8, 12)
 WHAT_FAILED = {
-    "PVI_BAD_SHAPE": "every axis needs at least 8 cells, and a run one sample and one receiver",
+    "PVI_BAD_SHAPE": "every axis needs at least 8 cells, or y alone one, and a run one sample "
+    "and one receiver",
     "PVI_BAD_VALUE": "spacings, speeds, frequencies and the time step must be positive",
     "PVI_BAD_POINTER": "a required array is missing",
     "PVI_NO_MEMORY": "there is not enough memory; use more ranks, or set "

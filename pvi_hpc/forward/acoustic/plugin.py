@@ -14,6 +14,7 @@ from pvi_hpc.forward.acoustic.checks import (
     check_free_surface,
     check_grid,
     check_sampling,
+    check_section,
     check_time_step,
     check_wavelet,
 )
@@ -40,7 +41,7 @@ FORWARDS_PER_GRADIENT: Final = 3.0
 
 
 class AcousticProblem:
-    """Acoustic waves of constant density in 3D; a `ForwardProblem`."""
+    """Acoustic waves of constant density in 3D, or in a section; a `ForwardProblem`."""
 
     Options: ClassVar[type[AcousticSettings]] = AcousticSettings
     has_data = True
@@ -96,6 +97,7 @@ class AcousticProblem:
             yield error("survey", text)
             return
         yield from check_grid(self.domain)
+        yield from check_section(self.domain, survey)
         yield from check_free_surface(self.options, self.domain, survey)
         yield from check_time_step(self.options, self.domain, survey)
         yield from check_sampling(self.options, self.domain, survey)
@@ -131,7 +133,7 @@ class AcousticProblem:
         limit = self.options.gradient.memory_gb_per_rank
         cells = 1
         for n in setup.solver.shape:
-            cells *= n + 2 * self.options.n_pml
+            cells *= n if n == 1 else n + 2 * self.options.n_pml
         forward = cells * setup.n_steps / ASSUMED_THROUGHPUT
         what = choice.storage.describe(setup.n_steps)
         return SimulationCost(

@@ -36,9 +36,12 @@ class Refinement:
         return self.factors == (1, 1, 1)
 
     def fine(self, grid: Grid) -> Grid:
-        """Return the grid of the solver for models on `grid`."""
+        """Return the grid of the solver for models on `grid`; one cell stays one cell."""
         z, y, x = ((n - 1) * r + 1 for n, r in zip(grid.shape, self.factors, strict=True))
-        dz, dy, dx = (h / r for h, r in zip(grid.spacing, self.factors, strict=True))
+        dz, dy, dx = (
+            h if n == 1 else h / r
+            for n, h, r in zip(grid.shape, grid.spacing, self.factors, strict=True)
+        )
         return Grid((z, y, x), (dz, dy, dx), grid.origin)
 
     def refine(self, model: NDArray[Any]) -> Array:

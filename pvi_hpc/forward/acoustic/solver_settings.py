@@ -16,7 +16,8 @@ class SolverSettings:
     Parameters
     ----------
     shape, spacing
-        Physical cells and their distances [m], as z, y, x.
+        Physical cells and their distances [m], as z, y, x. With one cell along y waves are
+        those of line sources in two dimensions.
     dt
         Time step [s].
     pml_velocity, pml_frequency

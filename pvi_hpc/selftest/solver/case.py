@@ -111,6 +111,16 @@ class VerifyCase:
         model: Array = self.slowest + share * (self.fastest - self.slowest)
         return model
 
+    @property
+    def extended(self) -> NDArray[np.bool_]:
+        """Axes of more than one cell `(3,)`, true; y of a section is false."""
+        return np.array(self.settings.shape) > 1
+
+    def cut(self, cells: int) -> tuple[int, int, int]:
+        """Return a shape of so many cells along each axis, one where the case has one."""
+        z, y, x = np.where(self.extended, cells, 1).tolist()
+        return z, y, x
+
     def extent(self) -> Array:
         """Return the size of the grid `(3,)` [m]."""
         extent: Array = (np.array(self.settings.shape) - 1) * np.array(self.settings.spacing)
@@ -122,7 +132,7 @@ class VerifyCase:
 
     def inner_points(self, rng: np.random.Generator, n: int) -> Array:
         """Return points `(n, 3)` [m] whose weights do not reach into the layer."""
-        margin = 5 * np.array(self.settings.spacing)
+        margin = 5 * np.array(self.settings.spacing) * self.extended
         inside: Array = margin + rng.uniform(0, 1, (n, 3)) * (self.extent() - 2 * margin)
         return inside
 

@@ -55,7 +55,8 @@ def bytes_a_cell(settings: SolverSettings) -> float:
         sides = 1 if axis == 0 and settings.free_surface else 2
         cells = settings.n_pml + 1
         acted_on = -(-cells // LANES) * LANES if axis == 2 else cells
-        shares.append(min(1.0, sides * acted_on / (n + sides * settings.n_pml)))
+        share = min(1.0, sides * acted_on / (n + sides * settings.n_pml))
+        shares.append(share if n > 1 else 0.0)
     outside_zy = (1 - shares[0]) * (1 - shares[1])
     return BYTES_A_CELL + LAYER_BYTES * sum(shares) - MODEL_BYTES * (1 - outside_zy)
 
@@ -75,7 +76,7 @@ def roofline(case: VerifyCase, threads: int, repeats: int) -> Iterator[Roof]:
         traffic = bytes_a_cell(settings)
         yield Roof(f"in memory, {label}", rate, traffic, rate * traffic / stream)
         n = CACHED_CELLS - 2 * n_pml
-        small = replace(settings, shape=(n, n, n), free_surface=False)
+        small = replace(settings, shape=case.cut(n), free_surface=False)
         cached = replace(case, settings=small, steps=CACHED_STEPS)
         rate = forward_rate(cached, repeats)
         yield Roof(f"in cache, {label}", rate, bytes_a_cell(small), None)

@@ -101,7 +101,7 @@ class _Shot:
         speed = case.slowest + depth * (case.fastest - case.slowest)
         self.model = np.broadcast_to(speed, case.settings.shape).astype(np.float32)
         self.wavelet = case.wavelet()
-        padded = [n + 2 * case.settings.n_pml for n in case.settings.shape]
+        padded = [n + 2 * case.settings.n_pml * (n > 1) for n in case.settings.shape]
         if case.settings.free_surface:
             padded[0] -= case.settings.n_pml
         self.updates = float(np.prod(padded)) * case.steps

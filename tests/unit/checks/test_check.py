@@ -140,12 +140,12 @@ def test_a_good_run_passes_and_its_cost_is_told():
         ),
         (
             {
-                "grid__shape": [20, 1, 24],
+                "grid__shape": [20, 2, 24],
                 "survey__synthetic__sources__y": {"first_m": 0, "last_m": 0, "n": 1},
                 "survey__synthetic__receivers__y": {"first_m": 0, "last_m": 0, "n": 1},
             },
             r"grid\.shape: must have at least 8 cells along each axis with 'forward\.kind: "
-            r"acoustic', which is 3D, got \[20, 1, 24\]",
+            r"acoustic', or \[nz, 1, nx\] for a section in two dimensions, got \[20, 2, 24\]",
         ),
         (
             {"inference__family": {"kind": "psvi"}},

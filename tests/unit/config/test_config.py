@@ -44,7 +44,14 @@ def fault(tree) -> str:
 
 @pytest.mark.parametrize(
     "name",
-    ["calibrate3d.yaml", "correlated.yaml", "demo.yaml", "overthrust3d.yaml", "australia.yaml"],
+    [
+        "calibrate3d.yaml",
+        "correlated.yaml",
+        "demo.yaml",
+        "overthrust3d.yaml",
+        "australia.yaml",
+        "overthrust2d.yaml",
+    ],
 )
 def test_the_shipped_configurations_are_valid(name, monkeypatch):
     monkeypatch.setenv("PVI_DATA", "/nowhere")

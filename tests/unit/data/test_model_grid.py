@@ -227,3 +227,26 @@ def test_pvi_check_says_where_a_model_file_does_not_state_its_grid(tmp_path, nam
     )  # fmt: skip
     said = [f"{f.level} {f.setting}" for f in check_run(run) if "on which grid" in f.message]
     assert said == ([] if states else ["ok start.model", "ok survey.true_model"])
+
+
+def test_a_model_of_a_section_may_lack_the_axis_of_one_cell(tmp_path):
+    section = Grid((8, 1, 8), (50.0, 30.0, 40.0), (0.0, 5e6, 4e5))
+    plain = MODEL[:, 0]
+    np.save(tmp_path / "m.npy", plain)
+    said = {"axes": "z,x", "spacing_m": [50.0, 40.0], "origin_m": [0.0, 4e5]}
+    for name, wrong, message in (
+        ("m.h5", {}, None),
+        ("axes.h5", {"axes": "x,z"}, r"it must be 'z,x'"),
+        ("spacing.h5", {"spacing_m": [50.0, 30.0]}, r"'grid\.spacing_m' is \[50\.0, 40\.0\]"),
+    ):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["vp"] = plain
+            file["vp"].attrs.update(said | wrong)
+        if message is None:
+            for path in (tmp_path / name, tmp_path / "m.npy"):
+                np.testing.assert_array_equal(read(path, section)[:, 0], plain)
+            continue
+        with pytest.raises(SurveyError, match=message):
+            read(tmp_path / name, section)
+    with pytest.raises(SurveyError, match=r"shape \(8, 8\)"):
+        read(tmp_path / "m.npy", GRID)

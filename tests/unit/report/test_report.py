@@ -18,6 +18,7 @@ from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.grid import Grid
 from pvi_hpc.report.catalogue import CATALOGUE
 from pvi_hpc.report.figures.gathers import receiver_line
+from pvi_hpc.report.figures.geometry import geometry
 from pvi_hpc.report.figures.histories import histories
 from pvi_hpc.report.figures.sections import extent
 from pvi_hpc.report.pages import build_comparison, build_report, write_site
@@ -118,6 +119,12 @@ def test_only_planes_of_more_than_one_cell_are_shown(view):
         (1, 2): ["Crossline section"],
         (0, 1): ["Inline section"],
     }
+
+
+def test_the_geometry_of_a_section_is_its_side_alone(view):
+    titles = {axes: {a.get_title() for a in geometry(thin(view, *axes)).axes}
+              for axes in ((), (1,))}  # fmt: skip
+    assert titles == {(): {"Map", "Side view"}, (1,): {"Side view"}}
 
 
 def test_a_page_loads_nothing_from_anywhere(page):

@@ -17,7 +17,7 @@ CASES = [  # shape, free surface, order, ranks, blocks along z, y, x
     ("20,8,33", 1, 8, 4, (2, 1, 2)),
     ("29,1,33", 1, 8, 2, (2, 1, 1)),
     ("14,1,61", 0, 8, 3, (1, 1, 3)),
-    ("40,1,41", 0, 8, 4, (2, 1, 2)),
+    pytest.param("40,1,41", 0, 8, 4, (2, 1, 2), marks=pytest.mark.long),
 ]
 
 

@@ -108,13 +108,14 @@ def _by_source(picks: Picks) -> list[tuple[Array, NDArray[np.intp]]]:
 
 def _noise(settings: EikonalSettings, picks: Picks) -> Array:
     """Return the noise sd of every pick."""
-    given = np.full(len(picks.times), np.nan) if picks.noise_sd is None else picks.noise_sd
-    if settings.noise_sd_s is None and not np.isfinite(given[np.isfinite(picks.times)]).all():
+    if picks.noise_sd is not None:
+        return picks.noise_sd
+    if settings.noise_sd_s is None:
         raise SurveyError(
-            f"'{settings.picks}' must have the column 'sd_s' filled in for every pick, or "
-            "'forward.noise_sd_s' must be set; do either."
+            f"'{settings.picks}' must have a column 'sd_s', or 'forward.noise_sd_s' must be "
+            "set; do either."
         )
-    return np.where(np.isfinite(given), given, settings.noise_sd_s or np.nan)
+    return np.full(len(picks.times), settings.noise_sd_s)
 
 
 def _synthetic(

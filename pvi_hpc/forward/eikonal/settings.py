@@ -64,7 +64,8 @@ class EikonalSettings(ForwardSettings):
         None, description="CSV table of stations, where picks name these, or there are none."
     )
     noise_sd_s: PositiveFloat | None = Field(
-        None, description="Standard deviation of picks without one in the column `sd_s` [s]."
+        None,
+        description="Standard deviation of all picks, if the table has no column `sd_s` [s].",
     )
     refine: PositiveInt | Counts = Field(
         4,

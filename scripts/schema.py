@@ -31,6 +31,7 @@ the run will cost and whether it fits. `pvi init FILE` writes a commented file t
 | `correlated.yaml` | the same survey with a prior of correlated cells |
 | `calibrate3d.yaml` | what `pvi calibrate` inverts many times: a small survey |
 | `amortised.yaml` | travel times through few cells, whose posterior is learnt |
+| `circle.yaml` | travel times about a slow disc, with rays that bend; 441 velocities |
 | `overthrust3d.yaml` | the acceptance survey: SEG-Y made with another solver |
 
 - The file is UTF-8. A key that stands twice is an error. So are `yes`, `no`, `on`, `off`, times

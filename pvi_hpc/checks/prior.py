@@ -71,6 +71,8 @@ def check_true_model(run: Run) -> Iterator[Finding]:
     """Check that the true model can be read, and one of our own be found."""
     synthetic = run.survey is not None and run.survey.synthetic is not None
     setting = "survey.synthetic.model" if synthetic else "survey.true_model"
+    if run.survey is None:
+        synthetic, setting = True, "forward.synthetic.model"
     try:
         model = true_model(run)
     except PviError as fault:

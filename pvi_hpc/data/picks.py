@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pvi_hpc.errors import SurveyError
 
-__all__ = ["Picks", "read_picks"]
+__all__ = ["Picks", "read_picks", "read_stations"]
 
 Array = NDArray[np.float64]
 Units = Literal["degrees", "metres"]
@@ -77,6 +77,18 @@ def read_picks(path: str | Path, stations: str | Path | None = None) -> Picks:
         sd = np.array([_number(row, "sd_s", i, path) for i, row in enumerate(rows)])
         _refuse(~(sd > 0) & ~missing, sd, "sd_s", "positive", path)
     return Picks(ends[0][0], ends[0][1], ends[1][1], np.where(missing, np.nan, times), sd)
+
+
+def read_stations(path: str | Path) -> tuple[Units, Array]:
+    """Return the units and the positions `(n, 3)` of a CSV file of stations, in its order.
+
+    Raises
+    ------
+    SurveyError
+        If it cannot be read, a column is missing, or a number is none.
+    """
+    places = list(_stations(path).values())
+    return places[0][0], np.array([place for _, place in places])
 
 
 def _rows(path: str | Path) -> list[dict[str, str]]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # MPI starts when it is imported; only ranks want it.
 __all__ = [
     "Domain",
     "ForwardProblem",
+    "KnowsTruth",
     "NoiseGradients",
     "NoiseSolver",
     "ShotResult",
@@ -279,6 +280,18 @@ class NoiseGradients(ForwardProblem, Protocol):
     @property
     def has_noise_gradients(self) -> bool:
         """True where they are one."""
+        ...
+
+
+@runtime_checkable
+class KnowsTruth(ForwardProblem, Protocol):
+    """Capability of a forward problem that makes its data itself, in a known model."""
+
+    def true_model(self) -> NDArray[np.float32] | None:
+        """Return that model `(nz, ny, nx)`, None where the data are measured ones.
+
+        It may only be drawn and scored, never used by an inversion.
+        """
         ...
 
 

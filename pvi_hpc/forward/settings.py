@@ -21,5 +21,6 @@ class ForwardSettings(KindSettings):
     operational: ClassVar[frozenset[str]] = frozenset()
 
     kind: str = Field(
-        "acoustic", description="acoustic, function, command, linear, or an entry point."
+        "acoustic",
+        description="acoustic, function, command, linear, eikonal, or an entry point.",
     )

@@ -16,7 +16,7 @@ from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile, file_hash
 from pvi_hpc.errors import PviError
-from pvi_hpc.forward.problem import ForwardProblem, Solver, load_problem, plugin_of
+from pvi_hpc.forward.problem import ForwardProblem, KnowsTruth, Solver, load_problem, plugin_of
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
 
@@ -108,6 +108,9 @@ def survey_geometry(run: Run) -> Survey:
 
 def true_model(run: Run) -> NDArray[np.float32] | None:
     """Return the model `(nz, ny, nx)` [m/s] that the data were made from, None if unknown."""
+    problem = forward_problem(run) if run.survey is None else None
+    if isinstance(problem, KnowsTruth):
+        return problem.true_model()
     return prepare.true_model(run.survey, run.grid.grid)
 
 

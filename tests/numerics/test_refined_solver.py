@@ -6,10 +6,10 @@ from execution_case import DT, GRID, N_SAMPLES, make_models, make_survey
 
 from pvi_hpc.data.survey_file import SurveyFile, write_survey
 from pvi_hpc.forward.acoustic.acoustic_solver import AcousticSolver
-from pvi_hpc.forward.acoustic.refinement import Refinement
 from pvi_hpc.forward.acoustic.setup import AcousticSetup
 from pvi_hpc.forward.acoustic.shots import ShotSolver
 from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
+from pvi_hpc.forward.refinement import Refinement
 from pvi_hpc.grid import Grid
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from pvi_hpc.forward.acoustic.refinement import Refinement
+from pvi_hpc.forward.refinement import Refinement
 from pvi_hpc.forward.settings import ForwardSettings
 from pvi_hpc.plugins import PathName, Settings
 

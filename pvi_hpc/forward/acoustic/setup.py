@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pvi_hpc.forward.acoustic.history.storage_request import StorageWish
-from pvi_hpc.forward.acoustic.refinement import Refinement
 from pvi_hpc.forward.acoustic.solver_settings import SolverSettings
+from pvi_hpc.forward.refinement import Refinement
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
 

@@ -25,7 +25,7 @@ from pvi_hpc.numerics.random import keyed_rng
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-__all__ = ["ExternalProblem"]
+__all__ = ["ExternalProblem", "refuse_changed", "refuse_ranks"]
 
 #: Step along the random direction of `measure`, as a share of the prior's range.
 STEP: Final = 1e-3
@@ -60,13 +60,9 @@ class ExternalProblem(ABC):
         SolverError
             If there are more ranks, or what the user brings cannot be used.
         """
-        if comm is not None and comm.size > 1:
-            raise SolverError(
-                f"'execution.ranks' must be 1 with 'forward.kind: {setup.kind}', got "
-                f"{comm.size}."
-            )
+        refuse_ranks(setup, comm)
         options = cls.Options.model_validate(dict(setup.place["options"]))
-        _refuse_changed(setup)
+        refuse_changed(setup)
         simulation = cls.simulation(options, setup, folder)
         low, high = setup.physics["prior_range"]
         survey = cls.observed(Path(setup.survey))
@@ -275,8 +271,16 @@ def _hash(path: Path) -> str:
         ) from error
 
 
-def _refuse_changed(setup: SimulationSetup) -> None:
-    """Refuse files of the problem that have changed since the run began."""
+def refuse_ranks(setup: SimulationSetup, comm: "MPI.Comm | None") -> None:
+    """Raise SolverError where there is more than one rank."""
+    if comm is not None and comm.size > 1:
+        raise SolverError(
+            f"'execution.ranks' must be 1 with 'forward.kind: {setup.kind}', got {comm.size}."
+        )
+
+
+def refuse_changed(setup: SimulationSetup) -> None:
+    """Raise SolverError for files of the problem that have changed since the run began."""
     for name, expected in setup.place["hashes"].items():
         if _hash(Path(name)) != expected:
             raise SolverError(

@@ -6,8 +6,8 @@ from run_example import make_run
 
 from pvi_hpc.data.survey_file import SurveyFile, write_survey
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.forward.acoustic.refinement import Refinement
 from pvi_hpc.forward.acoustic.setup import AcousticSetup
+from pvi_hpc.forward.refinement import Refinement
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
 from pvi_hpc.problem.forward import forward_problem, survey_geometry

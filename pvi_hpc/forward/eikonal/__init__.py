@@ -1,0 +1,1 @@
+"""First-arrival travel times of the eikonal equation as forward problem."""

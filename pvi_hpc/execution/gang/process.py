@@ -146,7 +146,7 @@ class GangProcess:
                 f"The result is of task {answer['identity']}, expected {identity}.",
             )
         gradient, traces = None, []
-        if want in ("gradient", "noise"):
+        if want in ("gradient", "noise", "product"):
             gradient = self._take("gradient.npy")
             several = (n_keys,) if want == "noise" else ()
             shape = (*several, *self.setup.grid.shape)

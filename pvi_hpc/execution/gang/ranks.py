@@ -15,14 +15,16 @@ from typing import Any, Final
 
 import numpy as np
 from mpi4py import MPI
+from numpy.typing import NDArray
 
 from pvi_hpc.errors import PviError, SolverError
 from pvi_hpc.execution.gang.channel import Channel, Message
 from pvi_hpc.execution.gang.processes import leave_to_controller, watch_owner
 from pvi_hpc.execution.gang.scratch import SEGMENTS
 from pvi_hpc.execution.identity import model_hash, task_identity
-from pvi_hpc.forward.problem import ShotResult, Solver, WeighsGroups, answer_of, plugin_of
+from pvi_hpc.forward.problem import ShotResult, Solver, plugin_of
 from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.forward.solver_capabilities import ProductSolver, WeighsGroups, answer_of
 
 __all__ = ["SolverFactory", "main"]
 
@@ -126,18 +128,30 @@ class Gang:
             raise SolverError(f"'forward.kind: {self.setup.kind}' cannot weigh groups of data.")
 
     def _use(self, name: str) -> None:
-        """Load a model, unless the solver holds it already; `name` is its hash."""
+        """Load a model, unless the solver holds it already; `name` is its hash.
+
+        With a direction, where products are wanted, it is the pair of both `(2, nz, ny, nx)`.
+        """
         if name == self.model:
             return
-        velocity = np.empty(self.setup.grid.shape, np.float32)
-        loaded = ""
+        found, loaded, shape = None, "", self.setup.grid.shape
         if self.comm.rank == 0:
-            velocity = np.load(self.folder / f"model-{name}.npy", allow_pickle=False)
-            loaded = model_hash(velocity)
-        self.comm.Bcast(velocity)
-        loaded = self.comm.bcast(loaded)
+            found = np.load(self.folder / f"model-{name}.npy", allow_pickle=False)
+            loaded, shape = model_hash(found), found.shape
+        loaded, shape = self.comm.bcast((loaded, shape))
+        both = np.empty(shape, np.float32) if found is None else found
+        self.comm.Bcast(both)
+        velocity, *directions = both.reshape(-1, *self.setup.grid.shape)
         self.solver.set_model(velocity)
+        for direction in directions:
+            self._direct(direction)
         self.model = loaded
+
+    def _direct(self, direction: NDArray[np.float32]) -> None:
+        """Give the solver the direction of its products."""
+        if not isinstance(self.solver, ProductSolver):
+            raise SolverError(f"'forward.kind: {self.setup.kind}' has no products.")
+        self.solver.set_direction(direction)
 
     def _save(self, result: ShotResult) -> dict[str, Any]:
         if result.gradient is not None:

@@ -17,11 +17,17 @@ def ask(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for all numbers, in JSON.")
     ] = None,
+    linear_response: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Also simulate the sd by linear response, by so many products at most."
+        ),
+    ] = None,
 ) -> None:
     """Ask a posterior: how large, how deep, how fast? With error bars and the best answer."""
     from pvi_hpc.cli.answers import ask_run
 
-    for line in ask_run(run, questions, draws, json_file):
+    for line in ask_run(run, questions, draws, json_file, linear_response):
         typer.echo(line)
 
 

@@ -8,11 +8,13 @@ from typing import Any
 from pvi_hpc.answers.interrogation import LEVELS
 from pvi_hpc.config.hypotheses import HypothesesFile
 from pvi_hpc.config.load import parse_settings
-from pvi_hpc.config.questions import QuestionFile
+from pvi_hpc.config.questions import LinearResponseSettings, QuestionFile
 from pvi_hpc.config.yaml_file import read_tree
+from pvi_hpc.report.answers import response_text
 from pvi_hpc.run.answers.ask import ask
 from pvi_hpc.run.answers.export import export
 from pvi_hpc.run.answers.hypotheses import replace_priors, write_hypotheses
+from pvi_hpc.run.interrupt import StopFlag
 from pvi_hpc.run.results import RunResults, open_project
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
@@ -41,14 +43,24 @@ def _tree_of(path: Path, section: str) -> Mapping[str, Any]:
 
 
 def ask_run(
-    name: str, questions: Path, draws: int | None, json_file: Path | None
+    name: str,
+    questions: Path,
+    draws: int | None,
+    json_file: Path | None,
+    products: int | None = None,
 ) -> Iterator[str]:
     """Yield the lines that answer the questions of a file, which may be a configuration.
 
-    Errors as `pvi_hpc.run.answers.ask.ask`.
+    With `products` every question has a linear response of so many products at most. Errors
+    as `pvi_hpc.run.answers.ask.ask`.
     """
-    asked = parse_settings(QuestionFile, _tree_of(questions, "questions"), str(questions))
-    found = ask(find_run(name), asked.questions, draws)
+    parsed = parse_settings(QuestionFile, _tree_of(questions, "questions"), str(questions))
+    asked, results = parsed.questions, find_run(name)
+    if products is not None:
+        response = LinearResponseSettings(products=products)
+        asked = tuple(q.model_copy(update={"linear_response": response}) for q in asked)
+    with StopFlag(results.project.stop) as stop:
+        found = ask(results, asked, draws, stop)
     for question, its in found.items():
         yield from _lines(question, its)
     if json_file is not None:
@@ -70,6 +82,8 @@ def _lines(name: str, its: dict[str, Any]) -> Iterator[str]:
         yield "  prior            no draw of it has an answer"
     else:
         yield f"  prior            {prior['mean']:.6g} ± {prior['sd']:.3g} {unit}"
+    if "linear_response" in its:
+        yield f"  linear response  {response_text(its)}"
     for key, label in (("of_the_mean_model", "mean model"), ("true", "true model")):
         if its.get(key) is not None:
             yield f"  {label:16} {its[key]:.6g} {unit}"

@@ -227,7 +227,7 @@ def answers(project: ProjectName, run: RunName) -> None:
     """Answer the questions of the configuration (called by the workflow)."""
     from pvi_hpc.cli.steps import write_run_answers
 
-    write_run_answers(project, run)
+    raise typer.Exit(write_run_answers(project, run))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pvi_hpc.report.answers import answer_rows, sensitivity_rows
+from pvi_hpc.report.answers import answer_rows, response_rows, sensitivity_rows
 from pvi_hpc.report.catalogue import CATALOGUE
 from pvi_hpc.report.figures.models import comparison
 from pvi_hpc.report.hypotheses import hypothesis_rows, ranking_sentence
@@ -50,6 +50,7 @@ def build_report(view: RunView) -> Page:
         groups=group_rows(view),
         noise=noise_rows(view),
         answers=answer_rows(view),
+        responses=response_rows(view),
         sensitivity=sensitivity_rows(view),
         hypotheses=hypothesis_rows(view),
         ranking=ranking_sentence(view),

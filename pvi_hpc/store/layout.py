@@ -78,6 +78,11 @@ class RunPaths:
         return self.folder / "answers.json"
 
     @property
+    def responding(self) -> Path:
+        """Folder of how far the linear response of answers is, until it is done."""
+        return self.folder / "responding"
+
+    @property
     def hypotheses(self) -> Path:
         """Evidence of the hypotheses of the configuration, and their ranking."""
         return self.folder / "hypotheses.json"

@@ -23,9 +23,9 @@ from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.gang.processes import LEFT_TO_CONTROLLER, ProcessId, _descendants
 from pvi_hpc.execution.gang.scratch import DASK, sweep
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.forward.own_process import OwnProcessSimulator
 
 pytestmark = [pytest.mark.usefixtures("no_orphans"), pytest.mark.slow]
-from pvi_hpc.forward.own_process import OwnProcessSimulator
 
 MODELS = make_models(3)
 SHOTS = [range(6), [4, 1, 5], [2]]

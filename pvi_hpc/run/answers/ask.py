@@ -105,7 +105,7 @@ def ask(
             found[name]["true"] = _answer(its, summary.true)
     survey = results.project.survey
     responses = respond(run, survey, results.paths, questions, stop or StopFlag())
-    for name, told in responses.answers.items():
+    for name, told in responses.items():
         found[name]["linear_response"] = {**told, **_agreement(told, found[name]["sd"])}
     return found
 

@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.answers.linear_response import Products, Response, begin, step
@@ -16,6 +17,7 @@ from pvi_hpc.answers.questions.question import HasGradient, load_question
 from pvi_hpc.config import Run
 from pvi_hpc.config.questions import LinearResponseSettings, QuestionSettings
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.families.capabilities import Gaussian
 from pvi_hpc.inference.method import FitsFamily
@@ -30,7 +32,7 @@ from pvi_hpc.run.segment import load_fitted
 from pvi_hpc.run.workers import workers_of
 from pvi_hpc.store.layout import RunPaths
 
-__all__ = ["Responses", "covariance_of", "respond"]
+__all__ = ["covariance_of", "respond"]
 
 log = logging.getLogger(__name__)
 
@@ -40,22 +42,14 @@ STATE: Final = "state"
 LEAST_SD: Final = 1e-3
 
 
-@dataclass(frozen=True)
-class Responses:
-    """Linear response of answers, by the names of the questions, and what it cost."""
-
-    answers: Mapping[str, Mapping[str, Any]]
-    simulations: int
-
-
 def respond(
     run: Run,
     survey: Path,
     paths: RunPaths,
     questions: Sequence[QuestionSettings],
     stop: StopFlag,
-) -> Responses:
-    """Return the sd by linear response of each answer whose question asks for it.
+) -> dict[str, dict[str, Any]]:
+    """Return the sd by linear response of each answer whose question asks for it, by name.
 
     Products of all answers are simulated side by side. Each round of them is a safe point: what
     was simulated before a stop is not simulated again.
@@ -71,37 +65,29 @@ def respond(
     """
     wanted = [question for question in questions if question.linear_response is not None]
     if not wanted:
-        return Responses({}, 0)
+        return {}
+    if run.inference.use_data:
+        refuse_without_products(run)
     problem = Problem.build(run, survey)
     fitted = load_fitted(problem, survey, paths)
     state = fitted.progress.state
+    curvature = _curvature(problem, state)
+    gradients = curvature.pulled(_gradients(wanted, run, curvature.model))
     told = [question.model_dump_json(exclude={"linear_response"}) for question in wanted]
     key = hashlib.sha256(repr((fitted.id.attributes(), told)).encode()).hexdigest()
     steps = SafePoints(paths.responding, key, stop)
-    factors = factors_of(state.memory)
-    precisions = () if factors is None else tuple(factors.precisions.tolist())
-    simulates = run.inference.use_data
-    if simulates:
-        refuse_without_products(run)
-    with Lease(paths.lease):
-        workers = (
-            workers_of(run, simulation_setup(run, survey), paths, stop.__bool__)
-            if simulates
-            else nullcontext()
-        )
-        with workers as simulator:
-            theta = problem.method(None).moments(state)[0].double()
-            shots = problem.n_shots
-            curvature = PosteriorCurvature(
-                problem.model_map, theta, simulator, shots, precisions
-            )
-            gradients = curvature.pulled(_gradients(wanted, run, curvature))
-            covariance = covariance_of(problem, state)
-            limits = [its.linear_response or LinearResponseSettings() for its in wanted]
-            solve = _Solve(gradients, limits, curvature.products, covariance, steps)
-            found = solve.to_the_end()
+    covariance = covariance_of(problem, state)
+    with Lease(paths.lease), _workers(run, survey, paths, stop) as simulator:
+        products = replace(curvature, simulator=simulator).products
+        limits = [its.linear_response or LinearResponseSettings() for its in wanted]
+        found = _Solve(limits, products, covariance, steps).to_the_end(gradients)
     steps.clear()
-    return _told(wanted, problem, state, found, gradients, shots if simulates else 0)
+    of_family = None
+    if _gaussian(problem, state) is not None:
+        rows = covariance(gradients).numpy() * gradients.numpy()
+        of_family = np.sqrt(rows.sum(axis=1))
+    shots = problem.n_shots if run.inference.use_data else 0
+    return _told(wanted, found, of_family, shots)
 
 
 def covariance_of(problem: Problem, state: State) -> Products:
@@ -109,53 +95,75 @@ def covariance_of(problem: Problem, state: State) -> Products:
 
     That of a Gaussian family is exact; of another method there are the sds.
     """
-    method = problem.method(None)
-    if isinstance(method, FitsFamily) and isinstance(method.family, Gaussian):
-        family = method.family
-        parameters = {k: v.detach().double() for k, v in method.fitted(state).items()}
-
-        def product(rows: Tensor) -> Tensor:
-            return family.apply(parameters, family.apply_transposed(parameters, rows)).detach()
-
-        return product
-    sd = method.moments(state)[1].double()
+    found = _gaussian(problem, state)
+    if found is not None:
+        return found
+    sd = problem.method(None).moments(state)[1].double()
     variance = sd.clamp(min=LEAST_SD * float(sd.max())) ** 2
     return lambda rows: variance * rows
+
+
+def _gaussian(problem: Problem, state: State) -> Products | None:
+    """Return products with the covariance of a Gaussian family; None where it is none."""
+    method = problem.method(None)
+    if not (isinstance(method, FitsFamily) and isinstance(method.family, Gaussian)):
+        return None
+    family = method.family
+    parameters = {k: v.detach().double() for k, v in method.fitted(state).items()}
+
+    def product(rows: Tensor) -> Tensor:
+        return family.apply(parameters, family.apply_transposed(parameters, rows)).detach()
+
+    return product
+
+
+def _curvature(problem: Problem, state: State) -> PosteriorCurvature:
+    """Return the precision at the mean, without workers for its products."""
+    factors = factors_of(state.memory)
+    precisions = () if factors is None else tuple(factors.precisions.tolist())
+    mean = problem.method(None).moments(state)[0].double()
+    return PosteriorCurvature(problem.model_map, mean, None, problem.n_shots, precisions)
+
+
+def _workers(
+    run: Run, survey: Path, paths: RunPaths, stop: StopFlag
+) -> AbstractContextManager[DaskSimulator | None]:
+    if not run.inference.use_data:
+        return nullcontext()
+    return workers_of(run, simulation_setup(run, survey), paths, stop.__bool__)
 
 
 @dataclass(frozen=True)
 class _Solve:
     """Conjugate gradients whose state is kept after every round."""
 
-    gradients: Tensor
     limits: Sequence[LinearResponseSettings]
     precision: Products
     covariance: Products
     steps: SafePoints
 
-    def to_the_end(self) -> Response:
+    def to_the_end(self, gradients: Tensor) -> Response:
         kept = self.steps.kept(STATE)
-        state = begin(self.gradients, self.covariance) if kept is None else _of(kept)
+        state = begin(gradients, self.covariance) if kept is None else Response.of_arrays(kept)
         while len(active := state.active(self.limits)):
             log.info(
-                "Linear response: product %d, of %d answers", len(state.gains) + 1, len(active)
+                "Linear response: product %d of %d answers", len(state.gains) + 1, len(active)
             )
-            state = _of(self.steps.renew(STATE, self._round(state, active)))
+            state = self._round(state, active)
         return state
 
-    def _round(self, state: Response, active: Any) -> Callable[[], dict[str, Any]]:
-        return lambda: step(state, active, self.precision, self.covariance).arrays()
+    def _round(self, state: Response, active: NDArray[np.intp]) -> Response:
+        def products() -> dict[str, Any]:
+            return step(state, active, self.precision, self.covariance).arrays()
 
-
-def _of(arrays: Mapping[str, Any]) -> Response:
-    return Response.of_arrays(arrays)
+        return Response.of_arrays(self.steps.renew(STATE, products))
 
 
 def _gradients(
-    questions: Sequence[QuestionSettings], run: Run, curvature: PosteriorCurvature
-) -> Any:
+    questions: Sequence[QuestionSettings], run: Run, mean: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Return the derivatives `(K, nz, ny, nx)` of the answers at the mean model."""
-    model, rows = curvature.model.astype(np.float32), []
+    model, rows = mean.astype(np.float32), []
     for settings in questions:
         question = load_question(settings, run.cells)
         assert isinstance(question, HasGradient)  # `load_question` asks for it
@@ -171,28 +179,21 @@ def _gradients(
 
 def _told(
     questions: Sequence[QuestionSettings],
-    problem: Problem,
-    state: State,
     found: Response,
-    gradients: Tensor,
+    of_family: NDArray[np.float64] | None,
     shots: int,
-) -> Responses:
-    """Return the numbers as JSON values."""
-    method = problem.method(None)
-    linear = isinstance(method, FitsFamily) and isinstance(method.family, Gaussian)
-    rows = covariance_of(problem, state)(gradients)
-    of_family = np.sqrt((rows.numpy() * gradients.numpy()).sum(axis=1))
-    told, total = {}, 0
+) -> dict[str, dict[str, Any]]:
+    """Return the numbers as JSON values; `of_family` are the sds by its covariance."""
+    told = {}
     for k, question in enumerate(questions):
         limit = question.linear_response or LinearResponseSettings()
         products = int(found.products[k])
-        total += products * shots
         told[question.name] = {
             "sd": float(np.sqrt(found.variances[k])),
-            "sd_of_family": float(of_family[k]) if linear else None,
+            "sd_of_family": None if of_family is None else float(of_family[k]),
             "products": products,
             "simulations": products * shots,
             "change": float(found.changes[k]),
             "converged": bool(found.changes[k] <= limit.tolerance),
         }
-    return Responses(told, total)
+    return told

@@ -7,11 +7,13 @@ from typing import Any
 
 from pvi_hpc.answers.interrogation import LEVELS
 from pvi_hpc.config.hypotheses import HypothesesFile
-from pvi_hpc.config.load import parse_settings
+from pvi_hpc.config.load import load_project, parse_settings
 from pvi_hpc.config.questions import LinearResponseSettings, QuestionFile
 from pvi_hpc.config.yaml_file import read_tree
 from pvi_hpc.report.answers import response_text
+from pvi_hpc.report.corrected import corrected_rows
 from pvi_hpc.run.answers.ask import ask
+from pvi_hpc.run.answers.correct import Length, correct
 from pvi_hpc.run.answers.export import export
 from pvi_hpc.run.answers.hypotheses import replace_priors, write_hypotheses
 from pvi_hpc.run.interrupt import StopFlag
@@ -19,7 +21,7 @@ from pvi_hpc.run.results import RunResults, open_project
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
 
-__all__ = ["ask_run", "export_run", "find_run", "replace_run_priors"]
+__all__ = ["ask_run", "correct_run", "export_run", "find_run", "replace_run_priors"]
 
 
 def find_run(name: str) -> RunResults:
@@ -93,6 +95,25 @@ def _lines(name: str, its: dict[str, Any]) -> Iterator[str]:
         yield f"  sensitivity      {slope}, at {told['threshold_m_s']:g} m/s"
     if its["without_answer"]:
         yield f"  without answer   {100 * its['without_answer']:.1f} % of {its['draws']} draws"
+
+
+def correct_run(name: str, chains: int, warmup: int, draws: int) -> Iterator[str]:
+    """Correct the posterior of a run by chains, and yield the lines that tell of it.
+
+    Answers to the questions of its configuration are compared too. Errors as
+    `pvi_hpc.run.answers.correct.correct`.
+    """
+    results = find_run(name)
+    questions = load_project(results.project.config).questions
+    with StopFlag(results.project.stop) as stop:
+        found = correct(results, questions, Length(chains, warmup, draws), stop)
+    yield (
+        f"{100 * found['acceptance']:.0f} % of the proposals accepted, with steps b = "
+        f"{found['step']:.3g}; {found['simulations']} simulations of one shot"
+    )
+    for row in corrected_rows(found):
+        yield f"  {row.name:40} {row.value}; {row.note}"
+    yield f"Wrote {results.paths.corrected_facts} and {results.paths.corrected.folder}"
 
 
 def replace_run_priors(name: str, path: Path, json_file: Path | None) -> Iterator[str]:

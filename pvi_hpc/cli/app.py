@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pvi_hpc import __version__
-from pvi_hpc.cli.after import ask, export, replace_prior
+from pvi_hpc.cli.after import ask, correct, export, replace_prior
 from pvi_hpc.cli.plot import app as plot
 from pvi_hpc.cli.solver import app as solver
 from pvi_hpc.errors import ConfigError
@@ -22,7 +22,7 @@ app = typer.Typer(
 
 app.add_typer(plot, name="plot")
 app.add_typer(solver, name="solver")
-for command in (ask, replace_prior, export):
+for command in (ask, correct, replace_prior, export):
     app.command()(command)
 
 Config = Annotated[str, typer.Argument(help="A configuration file, or a project's name.")]

@@ -82,12 +82,12 @@ class LinearResponseSettings(Settings):
     """Linear response: the sd of an answer by simulations, beside that of the family."""
 
     products: PositiveInt = Field(
-        50,
+        100,
         description="Largest number of products with the posterior's precision; each is a "
         "Born and an adjoint simulation of every shot.",
     )
     tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.02,
+        0.01,
         description="Share of the variance that the last three products may add at the end.",
     )
 

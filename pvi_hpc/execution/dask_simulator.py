@@ -188,9 +188,14 @@ class DaskSimulator:
         _, count = self._run(pairs, each, "product", keep, precisions=floats(precisions))
         return ProductResult(products, count)
 
-    def misfits(self, models: Models, shots: Shots) -> NDArray[np.float64]:
-        """Return the misfit of each model, summed over its shots, `(n_models,)`."""
-        samples, _ = self._run(models, shots, "misfit")
+    def misfits(
+        self, models: Models, shots: Shots, precisions: Sequence[float] = ()
+    ) -> NDArray[np.float64]:
+        """Return the misfit of each model, summed over its shots, `(n_models,)`.
+
+        `precisions` are those of the groups of data; empty: 1 for all.
+        """
+        samples, _ = self._run(models, shots, "misfit", precisions=floats(precisions))
         return np.array([sample.misfit for sample in samples])
 
     def simulate(self, models: Models, shots: Shots) -> list[list[NDArray[np.float32]]]:

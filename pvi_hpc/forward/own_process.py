@@ -76,10 +76,13 @@ class OwnProcessSimulator:
         count = _count(len(directions) * len(shots), start)
         return ProductResult(np.stack(found), count)
 
-    def misfits(self, models: Models, shots: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    def misfits(
+        self, models: Models, shots: Sequence[Sequence[int]], precisions: Sequence[float] = ()
+    ) -> NDArray[np.float64]:
         """Return the misfit of each model, summed over its shots, `(n_models,)`."""
         pairs = zip(models, shots, strict=True)
-        return np.array([self._ask(model, its, "misfit").misfit for model, its in pairs])
+        found = [self._ask(m, its, "misfit", (), precisions).misfit for m, its in pairs]
+        return np.array(found)
 
     def traces(
         self, model: NDArray[np.float32], shots: Sequence[int]

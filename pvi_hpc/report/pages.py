@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pvi_hpc.report.answers import answer_rows, response_rows, sensitivity_rows
 from pvi_hpc.report.catalogue import CATALOGUE
+from pvi_hpc.report.corrected import corrected_rows
 from pvi_hpc.report.figures.models import comparison
 from pvi_hpc.report.hypotheses import hypothesis_rows, ranking_sentence
 from pvi_hpc.report.restarts import restart_rows
@@ -51,6 +52,7 @@ def build_report(view: RunView) -> Page:
         noise=noise_rows(view),
         answers=answer_rows(view),
         responses=response_rows(view),
+        corrected=corrected_rows(view.corrected),
         sensitivity=sensitivity_rows(view),
         hypotheses=hypothesis_rows(view),
         ranking=ranking_sentence(view),

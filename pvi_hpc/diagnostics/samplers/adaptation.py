@@ -25,6 +25,19 @@ class DualAveraging:
         self._log_step = log(self.first)
 
     @property
+    def numbers(self) -> Array:
+        """All that it remembers `(4,)`; `of_numbers` goes on from it."""
+        return np.array([self._count, self._error, self._average, self._log_step])
+
+    @classmethod
+    def of_numbers(cls, first: float, target: float, numbers: Array) -> "DualAveraging":
+        """Return the one that `numbers` were of."""
+        count, error, average, log_step = map(float, numbers)
+        found = cls(first, target, int(count), error, average)
+        found._log_step = log_step
+        return found
+
+    @property
     def step(self) -> float:
         """The step to try next."""
         return exp(self._log_step)

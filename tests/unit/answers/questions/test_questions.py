@@ -144,4 +144,4 @@ def test_a_question_is_told_as_before_it_could_have_a_linear_response():
     assert "linear_response" not in plain.told() and "utility" in plain.told()
     asked = {**given, "linear_response": {"products": 7}}
     (other,) = QuestionFile.model_validate({"questions": [asked]}).questions
-    assert '"linear_response":{"products":7,"tolerance":0.02}' in other.told()
+    assert '"linear_response":{"products":7,"tolerance":0.01}' in other.told()

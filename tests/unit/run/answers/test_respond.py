@@ -1,102 +1,24 @@
 """Linear response of a run's answers: exact on a linear problem, kept when stopped."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 from external_example import external_run, function
-from run_example import make_run
-from scipy.sparse import csr_array, random_array, save_npz
+from linear_case import ROWS, SHOTS, Counting, exact, fitted_run, questions
 
-from pvi_hpc.config.questions import QuestionFile
-from pvi_hpc.data.survey_file import write_survey
-from pvi_hpc.diagnostics.linear_gaussian import LinearGaussian
 from pvi_hpc.errors import ConfigError, StopRequestedError
-from pvi_hpc.forward.own_process import OwnProcessSimulator
-from pvi_hpc.problem.forward import forward_problem, solver_here
-from pvi_hpc.run import segment
-from pvi_hpc.run.answers import respond as module
 from pvi_hpc.run.answers.respond import respond
 from pvi_hpc.run.interrupt import StopFlag
-from pvi_hpc.run.segment import advance_run
-from pvi_hpc.store.layout import RunPaths
-
-SHAPE, ROWS, SHOTS = (1, 6, 7), 30, 3
-MEAN, SD = 0.3, 0.05
-
-
-class Counting(OwnProcessSimulator):
-    """Counts products; asks to stop after some of them."""
-
-    done = 0
-    stop: StopFlag | None = None
-    stop_after = -1
-
-    def products(self, *arguments):
-        found = super().products(*arguments)
-        Counting.done += len(found.products)
-        if Counting.stop is not None and Counting.done == Counting.stop_after:
-            Counting.stop.received = "SIGTERM"
-        return found
-
-
-def questions(response, **changes):
-    boxes = [{"y_m": [0, 2], "x_m": [0, 3]}, {"y_m": [3, 5]}]
-    asked = [
-        {"name": f"box{i}", "kind": "average", "box": box, "linear_response": response}
-        for i, box in enumerate(boxes)
-    ]
-    asked.append({"name": "plain", "kind": "average"})
-    return QuestionFile.model_validate(
-        {"questions": [*asked, *changes.get("more", [])]}
-    ).questions
 
 
 @pytest.fixture
 def fitted(tmp_path, monkeypatch):
-    """A linear run whose mean field starts from gradients of noise, done; and its matrix."""
-    rng = np.random.default_rng(3)
-    matrix = csr_array(random_array((ROWS, 42), density=0.3, rng=rng, format="csr"))
-    save_npz(tmp_path / "jacobian.npz", matrix)
-    np.save(tmp_path / "data.npy", matrix @ (MEAN + SD * rng.standard_normal(42)))
-    forward = {
-        "kind": "linear",
-        "jacobian": {"file": str(tmp_path / "jacobian.npz")},
-        "data": str(tmp_path / "data.npy"),
-        "noise_sd": 0.03,
-        "shots": SHOTS,
-    }
-    run = make_run(
-        survey=None,
-        grid={"shape": list(SHAPE), "spacing_m": 1.0},
-        prior={"kind": "normal", "depth_m": [0], "mean_m_s": [MEAN], "sd_m_s": [SD]},
-        forward=forward,
-        start={"map_optimiser": "lbfgs", "map_iterations": 20, "hessian": {"kind": "noise"}},
-        inference={"iterations": 0, "samples": 2},
-    )
-    survey, paths = tmp_path / "survey.h5", RunPaths(tmp_path / "good")
-    paths.folder.mkdir()
-    write_survey(forward_problem(run).geometry(), survey)
-
-    @contextmanager
-    def here(run, setup, paths, stop=None):
-        with solver_here(run, survey) as solver:
-            yield Counting(solver)
-
-    for each in (segment, module):
-        monkeypatch.setattr(each, "workers_of", here)
-    monkeypatch.setattr(Counting, "done", 0)
-    monkeypatch.setattr(Counting, "stop", None)
-    advance_run(run, survey, paths, run.start.iterations, StopFlag())
-    return run, survey, paths, matrix
+    case = fitted_run(tmp_path, monkeypatch)
+    return case.run, case.survey, case.paths, case.matrix
 
 
 def exact_sds(matrix):
-    data = np.zeros(ROWS)
-    found = LinearGaussian.of(matrix, data, 0.03, MEAN, SD**2 * np.eye(42))
-    weights = np.zeros((2, *SHAPE))
-    weights[0, 0, :3, :4], weights[1, 0, 3:] = 1 / 12, 1 / 21
-    return np.sqrt(np.diag(found.covariance(weights.reshape(2, -1))))
+    posterior, weights = exact(matrix, np.zeros(ROWS))
+    return np.sqrt(np.diag(posterior.covariance(weights)))
 
 
 def test_the_sd_is_that_of_the_exact_posterior_where_the_familys_is_not(fitted):
@@ -132,9 +54,9 @@ def test_a_limit_of_products_is_kept_and_told(fitted):
     run, survey, paths, matrix = fitted
     limit = questions({"products": 2, "tolerance": 1e-6})
     found = respond(run, survey, paths, limit, StopFlag())
-    for its, exact in zip(found.values(), exact_sds(matrix), strict=True):
+    for its, right in zip(found.values(), exact_sds(matrix), strict=True):
         assert its["products"] == 2 and not its["converged"]
-        assert its["sd"] < exact  # a sum of positive terms
+        assert its["sd"] < right  # a sum of positive terms
     assert respond(run, survey, paths, questions(None), StopFlag()) == {}
 
 

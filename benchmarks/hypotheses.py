@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import corrected
 import linear_response
 import numpy as np
 import torch
@@ -191,7 +192,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=12)
     parser.add_argument("--data-sets", type=int, default=100)
     given = parser.parse_args()
-    found = linear_response.figures()
+    found = linear_response.figures() | corrected.figures()
     print(json.dumps({**measure(given.side, given.data_sets), **found}))
 
 

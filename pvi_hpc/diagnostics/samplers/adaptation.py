@@ -26,13 +26,14 @@ class DualAveraging:
 
     @property
     def numbers(self) -> Array:
-        """All that it remembers `(4,)`; `of_numbers` goes on from it."""
-        return np.array([self._count, self._error, self._average, self._log_step])
+        """All that it remembers `(6,)`; `of_numbers` goes on from it."""
+        settings = [self.first, self.target]
+        return np.array([*settings, self._count, self._error, self._average, self._log_step])
 
     @classmethod
-    def of_numbers(cls, first: float, target: float, numbers: Array) -> "DualAveraging":
+    def of_numbers(cls, numbers: Array) -> "DualAveraging":
         """Return the one that `numbers` were of."""
-        count, error, average, log_step = map(float, numbers)
+        first, target, count, error, average, log_step = map(float, numbers)
         found = cls(first, target, int(count), error, average)
         found._log_step = log_step
         return found

@@ -132,7 +132,9 @@ def advance(state: Corrected, evaluate: Evaluate, warmup: int, seed: int) -> Cor
     )
     if count > warmup:
         return replace(moved, accepted=state.accepted + acceptance)
-    tuner = DualAveraging.of_numbers(FIRST_STEP, TARGET_ACCEPTANCE, state.tuning)
+    tuner = DualAveraging.of_numbers(state.tuning)
     tuner.update(acceptance)
+    if count == warmup // 2:  # The chains have left the fit: what was learnt there is old.
+        tuner = DualAveraging(b, TARGET_ACCEPTANCE)
     step = tuner.averaged if count == warmup else tuner.step
     return replace(moved, tuning=tuner.numbers, step=min(step, 1.0))

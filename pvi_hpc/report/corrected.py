@@ -28,7 +28,7 @@ def _told(its: Mapping[str, Any]) -> tuple[str, str]:
     value = f"{figure(its['mean'])} ± {figure(its['sd'])}"
     note = f"variational {figure(its['mean_of_fit'])} ± {figure(its['sd_of_fit'])}"
     if its["r_hat"] is None:
-        return value, f"{note}; the chains did not move"
+        return value, f"{note}; a chain did not move: take more draws"
     note += f"; {its['effective']:.0f} effective draws, R-hat {its['r_hat']:.2f}"
     if its["r_hat"] > APART or its["effective"] < FEW:
         note += ": too short, take more draws"

@@ -4,7 +4,8 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -85,20 +86,12 @@ def correct(
     target = CorrectionTarget.of(problem, fitted, questions)
     told = (fitted.id.attributes(), [q.told() for q in questions], length)
     key = hashlib.sha256(repr(told).encode()).hexdigest()
-    steps, shots = SafePoints(paths.correcting, key, stop), range(problem.n_shots)
-    if run.inference.use_data:
-        setup = simulation_setup(run, survey)
-        with Lease(paths.lease), workers_of(run, setup, paths, stop.__bool__) as simulator:
-
-            def misfits(models: NDArray[np.float32]) -> Array:
-                return simulator.misfits(models, [shots] * len(models), target.precisions)
-
-            found = _sampled(target, misfits, length, steps)
-    else:
-        found = _sampled(target, lambda models: np.zeros(len(models)), length, steps)
+    steps = SafePoints(paths.correcting, key, stop)
+    with Lease(paths.lease), _misfits(results, target, stop) as misfits:
+        found = _Sampling(target, misfits, length).to_the_end(steps)
     facts = {
         "state": fitted.id.attributes(),
-        **found.facts(length, len(shots) if run.inference.use_data else 0),
+        **found.facts(length, problem.n_shots if run.inference.use_data else 0),
         "quantities": _compared(target, found, iter_samples(paths.samples)),
     }
     attributes = {"run": run.name, "corrected": "yes", **fitted.id.attributes()}
@@ -108,6 +101,20 @@ def correct(
     write_text(paths.corrected_facts, json.dumps(facts, indent=1) + "\n")
     steps.clear()
     return facts
+
+
+@contextmanager
+def _misfits(
+    results: RunResults, target: CorrectionTarget, stop: StopFlag
+) -> Iterator[Misfits]:
+    """Yield misfits of all shots, by the workers of the run; 0 for one that uses no data."""
+    run, paths, survey = results.settings, results.paths, results.project.survey
+    if not run.inference.use_data:
+        yield lambda models: np.zeros(len(models))
+        return
+    shots = range(target.problem.n_shots)
+    with workers_of(run, simulation_setup(run, survey), paths, stop.__bool__) as simulator:
+        yield lambda models: simulator.misfits(models, [shots] * len(models), target.precisions)
 
 
 @dataclass(frozen=True)
@@ -132,46 +139,57 @@ class _Found:
         }
 
 
-def _sampled(
-    target: CorrectionTarget, misfits: Misfits, length: Length, steps: SafePoints
-) -> _Found:
-    """Return the chains at their end, going on from what was kept."""
-    seed, n = target.problem.run.seed, target.problem.model_map.n
-    last = length.warmup + length.draws
-    wanted = target.problem.run.posterior.samples
-    thinned = np.linspace(0, length.chains * length.draws - 1, wanted).astype(int)
-    cells = target.problem.model_map.active.size
+@dataclass(frozen=True)
+class _Sampling:
+    """Chains that are written every `EVERY_S` seconds."""
 
-    def evaluate(eps: Array) -> Evaluation:
-        return target.evaluate(eps, misfits)
+    target: CorrectionTarget
+    misfits: Misfits
+    length: Length
 
-    def block(before: _Found | None) -> Callable[[], dict[str, Any]]:
-        return lambda: _arrays(moved(before))
+    def to_the_end(self, steps: SafePoints) -> _Found:
+        """Return the chains at their end, going on from what was kept."""
+        last = self.length.warmup + self.length.draws
+        arrays = steps.kept(STATE)
+        found = None if arrays is None else _found(arrays)
+        while found is None or found.chains.count < last:
+            found = self._block(found, steps)
+            log.info("Corrected posterior: step %d of %d", found.chains.count, last)
+        return found
 
-    def moved(before: _Found | None) -> _Found:
-        start, offset = time.monotonic(), 0.0 if before is None else before.seconds
-        chains = begin(evaluate, length.chains, n, seed) if before is None else before.chains
-        trace, kept = ([], []) if before is None else ([*before.trace], [*before.kept])
-        while chains.count < last:
-            chains = advance(chains, evaluate, length.warmup, seed)
-            if (draw := chains.count - length.warmup - 1) >= 0:
+    def _block(self, before: _Found | None, steps: SafePoints) -> _Found:
+        return _found(steps.renew(STATE, lambda: _arrays(self._moved(before, steps.stop))))
+
+    def _moved(self, before: _Found | None, stop: StopFlag) -> _Found:
+        """Return the chains after some steps: at least one, until it is time to write them."""
+        problem, length, start = self.target.problem, self.length, time.monotonic()
+        seed, cells = problem.run.seed, problem.model_map.active.size
+        size = length.chains, problem.model_map.n
+        chains = begin(self._evaluate, *size, seed) if before is None else before.chains
+        trace = [] if before is None else [*before.trace]
+        kept = [] if before is None else [*before.kept]
+        while chains.count < length.warmup + length.draws:
+            chains = advance(chains, self._evaluate, length.warmup, seed)
+            draw = chains.count - length.warmup - 1
+            if draw >= 0:
                 trace.append(chains.values[:, cells:])
-                for c, values in enumerate(chains.values):
-                    if draw * length.chains + c in thinned:
-                        kept.append(values[:cells].astype(np.float32))
-            if time.monotonic() - start > EVERY_S or steps.stop:
+                rows = self._thinned(draw)
+                kept += [row.astype(np.float32) for row in chains.values[rows, :cells]]
+            if time.monotonic() - start > EVERY_S or stop:
                 break
-        seconds = offset + time.monotonic() - start
-        shape = len(trace), length.chains, len(target.names)
+        seconds = time.monotonic() - start + (0.0 if before is None else before.seconds)
+        shape = len(trace), length.chains, len(self.target.names)
         models = np.array(kept, dtype=np.float32).reshape(len(kept), cells)
         return _Found(chains, np.array(trace).reshape(shape), models, seconds)
 
-    arrays = steps.kept(STATE)
-    found = None if arrays is None else _found(arrays)
-    while found is None or found.chains.count < last:
-        found = _found(steps.renew(STATE, block(found)))
-        log.info("Corrected posterior: step %d of %d", found.chains.count, last)
-    return found
+    def _evaluate(self, eps: Array) -> Evaluation:
+        return self.target.evaluate(eps, self.misfits)
+
+    def _thinned(self, draw: int) -> list[int]:
+        """Return the chains whose states of a draw are kept: `posterior.samples` in all."""
+        wanted, n = self.target.problem.run.posterior.samples, self.length.chains
+        places = np.linspace(0, n * self.length.draws - 1, wanted).astype(int)
+        return [int(place) - draw * n for place in places if place // n == draw]
 
 
 def _arrays(found: _Found) -> dict[str, Any]:
@@ -196,13 +214,21 @@ def _compared(
         if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
             told[name] = {"refused": "some models have no answer"}
             continue
-        mean, sd = float(ours.mean()), float(ours.std())
         told[name] = {
-            "mean": mean,
-            "sd": sd,
+            "mean": float(ours.mean()),
+            "sd": float(ours.std()),
             "mean_of_fit": float(theirs.mean()),
             "sd_of_fit": float(theirs.std(ddof=1)),
-            "effective": float(effective_sample_size(ours[:, :, None])[0]) if sd else None,
-            "r_hat": float(r_hat(ours[:, :, None])[0]) if sd else None,
+            **_agreement(ours[:, :, None]),
         }
     return told
+
+
+def _agreement(draws: Array) -> dict[str, float | None]:
+    """Return effective draws and R-hat `(C, D, 1)`; None where a chain stood still."""
+    if (draws.min(axis=1) == draws.max(axis=1)).any():
+        return {"effective": None, "r_hat": None}
+    return {
+        "effective": float(effective_sample_size(draws)[0]),
+        "r_hat": float(r_hat(draws)[0]),
+    }

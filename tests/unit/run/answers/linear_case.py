@@ -65,7 +65,7 @@ class Case:
         return RunResults(self.run, ProjectPaths(self.folder), self.paths)
 
 
-def fitted_run(folder, monkeypatch):
+def fitted_run(folder, monkeypatch, noise=NOISE):
     """Return a run whose mean field starts from gradients of noise, done."""
     rng = np.random.default_rng(3)
     matrix = csr_array(random_array((ROWS, 42), density=0.3, rng=rng, format="csr"))
@@ -75,7 +75,7 @@ def fitted_run(folder, monkeypatch):
         "kind": "linear",
         "jacobian": {"file": str(folder / "jacobian.npz")},
         "data": str(folder / "data.npy"),
-        "noise_sd": NOISE,
+        "noise_sd": noise,
         "shots": SHOTS,
     }
     run = make_run(
@@ -115,9 +115,9 @@ def questions(response, more=()):
     return QuestionFile.model_validate({"questions": asked}).questions
 
 
-def exact(matrix, data):
+def exact(matrix, data, noise=NOISE):
     """Return the exact posterior, and the weights `(2, n)` of the two averages."""
     weights = np.zeros((2, *SHAPE))
     weights[0, 0, :3, :4], weights[1, 0, 3:] = 1 / 12, 1 / 21
-    posterior = LinearGaussian.of(matrix, data, NOISE, MEAN, SD**2 * np.eye(42))
+    posterior = LinearGaussian.of(matrix, data, noise, MEAN, SD**2 * np.eye(42))
     return posterior, weights.reshape(2, -1)

@@ -23,7 +23,7 @@ help:
 	@echo "make sanitize    the compiled kernels under address and undefined-behaviour checks"
 	@echo "make bench-variational  measure the variational methods; last line: JSON"
 	@echo "make bench-posterior  run the demo and the priors; last line: JSON"
-	@echo "make bench-priors  measure prior replacement on 100 data sets; last line: JSON"
+	@echo "make bench-priors  measure prior replacement and linear response; last line: JSON"
 	@echo "make bench-solver  compare it with Devito and Deepwave (installs both in .venv-peers)"
 	@echo "make clean       remove the environment and build files (results stay)"
 

@@ -27,7 +27,9 @@ from australia_case import LENGTH_DEG, PRIOR_SD, noise_of, problem_of, read_case
 from numpy.typing import NDArray
 from scipy.sparse import save_npz
 
+from pvi_hpc.answers.linear_response import DELAY, begin, step
 from pvi_hpc.config.load import parse_project
+from pvi_hpc.config.questions import LinearResponseSettings
 from pvi_hpc.data.survey_file import SurveyFile, write_survey
 from pvi_hpc.diagnostics.linear_gaussian import LinearGaussian
 from pvi_hpc.families.capabilities import ClosedForm, Gaussian
@@ -35,15 +37,20 @@ from pvi_hpc.forward.own_process import OwnProcessSimulator
 from pvi_hpc.forward.problem import Solver
 from pvi_hpc.forward.simulator import BatchResult, NoiseResult
 from pvi_hpc.grid import Grid
+from pvi_hpc.inference.state import State
 from pvi_hpc.priors.copula import CopulaPrior
+from pvi_hpc.problem.curvature import PosteriorCurvature
 from pvi_hpc.problem.forward import forward_problem, solver_here
 from pvi_hpc.problem.problem import Problem
+from pvi_hpc.run.answers.respond import covariance_of
 
 Array = NDArray[np.float64]
 
 ROOT: Final = Path(__file__).parents[1]
 #: Draws of an ELBO.
 DRAWS: Final = 20
+#: Tolerances of a linear response.
+TOLERANCES: Final = (0.02, 0.01, 0.005)
 #: Fewest seen cells of a region.
 REGION_CELLS: Final = 20
 
@@ -93,6 +100,9 @@ ROWS: Final = {
         stencil("precision_structured", 5), natural(300), noise(10)
     ),
     "precision 11x11": Row(stencil("precision_structured", 11), start=noise(10)),
+    "precision 11x11, as configured": Row(
+        stencil("precision_structured", 11), start=LONG | noise(10)
+    ),
     "precision 11x11, long start": Row(
         stencil("precision_structured", 11), start=LONG | noise(100)
     ),
@@ -194,7 +204,51 @@ def measure(row: Row, name: str, reference: Exact, folder: Path) -> dict[str, An
         took, cpu = time.monotonic() - begun, time.process_time() - used
         gradients = simulator.gradients
         found = {"row": name, "gradients": gradients, "start": start, "s": took, "cpu_s": cpu}
+        found |= responses(problem, state, simulator, reference)
         return found | errors(problem, method, state, reference)
+
+
+def responses(
+    problem: Problem, state: State, simulator: Counting, reference: Exact
+) -> dict[str, float]:
+    """Return the errors of the sds of regions by linear response, and what they cost.
+
+    Each product is simulated as for `linear_response` of a question; the gradient of a mean is
+    its weights.
+    """
+    begun, regions = time.process_time(), reference.regions
+    theta = problem.method(None).moments(state)[0].double()
+    curvature = PosteriorCurvature(problem.model_map, theta, simulator, problem.n_shots)
+    weights = np.zeros((len(regions), reference.grid.size))
+    weights[:, reference.seen] = regions
+    by_model = weights.reshape(-1, *reference.grid.shape)
+    covariance = covariance_of(problem, state)
+    solve = begin(curvature.pulled(by_model), covariance)
+    limits = [LinearResponseSettings(tolerance=min(TOLERANCES), products=200)] * len(regions)
+    while len(active := solve.active(limits)):
+        solve = step(solve, active, curvature.products, covariance)
+    exact_sd = np.sqrt(np.diag(reference.posterior.covariance(regions)))
+    found = {"response_cpu_s": time.process_time() - begun}
+    for tolerance in TOLERANCES:
+        stops = np.array([stop_of(gains, tolerance) for gains in solve.gains.T])
+        sums = np.nancumsum(solve.gains, axis=0)[stops - 1, np.arange(len(stops))]
+        ratio = np.sqrt(sums) / exact_sd
+        found |= {
+            f"region_max_response_{tolerance:g}": float(np.abs(ratio - 1).max()),
+            f"region_bias_response_{tolerance:g}": float(np.median(ratio)),
+            f"products_{tolerance:g}": float(np.median(stops)),
+            f"products_max_{tolerance:g}": float(stops.max()),
+        }
+    return found
+
+
+def stop_of(gains: Array, tolerance: float) -> int:
+    """Return the number of products at which the rule of `Response` stops."""
+    taken = gains[np.isfinite(gains)]
+    for n in range(DELAY + 1, len(taken)):
+        if taken[n - DELAY : n].sum() <= tolerance * taken[:n].sum():
+            return n
+    return len(taken)
 
 
 def errors(problem: Problem, method: Any, state: Any, reference: Exact) -> dict[str, float]:

@@ -18,6 +18,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import corrected
+import linear_response
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -190,7 +192,8 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=12)
     parser.add_argument("--data-sets", type=int, default=100)
     given = parser.parse_args()
-    print(json.dumps(measure(given.side, given.data_sets)))
+    found = linear_response.figures() | corrected.figures()
+    print(json.dumps({**measure(given.side, given.data_sets), **found}))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pvi_hpc.errors import Finding, PviError, error
 from pvi_hpc.plugins import load_plugin
 from pvi_hpc.priors.load import load_prior
 from pvi_hpc.problem.coordinates import load_coordinates
+from pvi_hpc.problem.forward import refuse_without_products
 
 __all__ = ["check_hypotheses", "check_questions", "check_shot", "check_wells"]
 
@@ -47,6 +48,8 @@ def check_questions(project: Project) -> Iterator[Finding]:
         for question in project.questions:
             try:
                 load_question(question, run.cells)
+                if question.linear_response is not None and run.inference.use_data:
+                    refuse_without_products(run)
             except PviError as fault:
                 message = str(fault)
                 if message not in told:

@@ -6,7 +6,7 @@ import sys
 from typing import Final
 
 from pvi_hpc.cli.app import app
-from pvi_hpc.errors import PviError
+from pvi_hpc.errors import PviError, StopRequestedError
 from pvi_hpc.run.interrupt import EXIT_STOPPED
 
 __all__ = ["main"]
@@ -24,6 +24,9 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         app()
+    except StopRequestedError as stopped:
+        print(f"pvi: {stopped} The same command goes on.", file=sys.stderr)
+        sys.exit(EXIT_STOPPED)
     except PviError as error:
         print(f"pvi: {type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(EXIT_ERROR)

@@ -1,11 +1,11 @@
-"""Subcommands for a run that is done: `ask`, `replace-prior` and `export`."""
+"""Subcommands for a run that is done: `ask`, `correct`, `replace-prior` and `export`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["ask", "export", "replace_prior"]
+__all__ = ["ask", "correct", "export", "replace_prior"]
 
 
 def ask(
@@ -17,11 +17,30 @@ def ask(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for all numbers, in JSON.")
     ] = None,
+    linear_response: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Also simulate the sd by linear response, by so many products at most."
+        ),
+    ] = None,
 ) -> None:
     """Ask a posterior: how large, how deep, how fast? With error bars and the best answer."""
     from pvi_hpc.cli.answers import ask_run
 
-    for line in ask_run(run, questions, draws, json_file):
+    for line in ask_run(run, questions, draws, json_file, linear_response):
+        typer.echo(line)
+
+
+def correct(
+    run: Annotated[str, typer.Argument(help="A run: demo/psvi, or its folder.")],
+    chains: Annotated[int, typer.Option(help="Number of chains, simulated side by side.")] = 4,
+    warmup: Annotated[int, typer.Option(help="Steps that tune the step, thrown away.")] = 500,
+    draws: Annotated[int, typer.Option(help="Steps of each chain that are kept.")] = 1000,
+) -> None:
+    """Sample the posterior itself by Metropolis chains from the fit, for small problems."""
+    from pvi_hpc.cli.answers import correct_run
+
+    for line in correct_run(run, chains, warmup, draws):
         typer.echo(line)
 
 

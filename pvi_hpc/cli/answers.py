@@ -7,17 +7,21 @@ from typing import Any
 
 from pvi_hpc.answers.interrogation import LEVELS
 from pvi_hpc.config.hypotheses import HypothesesFile
-from pvi_hpc.config.load import parse_settings
-from pvi_hpc.config.questions import QuestionFile
+from pvi_hpc.config.load import load_project, parse_settings
+from pvi_hpc.config.questions import LinearResponseSettings, QuestionFile
 from pvi_hpc.config.yaml_file import read_tree
+from pvi_hpc.report.answers import response_text
+from pvi_hpc.report.corrected import corrected_rows
 from pvi_hpc.run.answers.ask import ask
+from pvi_hpc.run.answers.correct import Length, correct
 from pvi_hpc.run.answers.export import export
 from pvi_hpc.run.answers.hypotheses import replace_priors, write_hypotheses
+from pvi_hpc.run.interrupt import StopFlag
 from pvi_hpc.run.results import RunResults, open_project
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import ProjectPaths
 
-__all__ = ["ask_run", "export_run", "find_run", "replace_run_priors"]
+__all__ = ["ask_run", "correct_run", "export_run", "find_run", "replace_run_priors"]
 
 
 def find_run(name: str) -> RunResults:
@@ -41,14 +45,24 @@ def _tree_of(path: Path, section: str) -> Mapping[str, Any]:
 
 
 def ask_run(
-    name: str, questions: Path, draws: int | None, json_file: Path | None
+    name: str,
+    questions: Path,
+    draws: int | None,
+    json_file: Path | None,
+    products: int | None = None,
 ) -> Iterator[str]:
     """Yield the lines that answer the questions of a file, which may be a configuration.
 
-    Errors as `pvi_hpc.run.answers.ask.ask`.
+    With `products` every question has a linear response of so many products at most. Errors
+    as `pvi_hpc.run.answers.ask.ask`.
     """
-    asked = parse_settings(QuestionFile, _tree_of(questions, "questions"), str(questions))
-    found = ask(find_run(name), asked.questions, draws)
+    parsed = parse_settings(QuestionFile, _tree_of(questions, "questions"), str(questions))
+    asked, results = parsed.questions, find_run(name)
+    if products is not None:
+        response = LinearResponseSettings(products=products)
+        asked = tuple(q.model_copy(update={"linear_response": response}) for q in asked)
+    with StopFlag(results.project.stop) as stop:
+        found = ask(results, asked, draws, stop)
     for question, its in found.items():
         yield from _lines(question, its)
     if json_file is not None:
@@ -70,6 +84,8 @@ def _lines(name: str, its: dict[str, Any]) -> Iterator[str]:
         yield "  prior            no draw of it has an answer"
     else:
         yield f"  prior            {prior['mean']:.6g} ± {prior['sd']:.3g} {unit}"
+    if "linear_response" in its:
+        yield f"  linear response  {response_text(its)}"
     for key, label in (("of_the_mean_model", "mean model"), ("true", "true model")):
         if its.get(key) is not None:
             yield f"  {label:16} {its[key]:.6g} {unit}"
@@ -79,6 +95,25 @@ def _lines(name: str, its: dict[str, Any]) -> Iterator[str]:
         yield f"  sensitivity      {slope}, at {told['threshold_m_s']:g} m/s"
     if its["without_answer"]:
         yield f"  without answer   {100 * its['without_answer']:.1f} % of {its['draws']} draws"
+
+
+def correct_run(name: str, chains: int, warmup: int, draws: int) -> Iterator[str]:
+    """Correct the posterior of a run by chains, and yield the lines that tell of it.
+
+    Answers to the questions of its configuration are compared too. Errors as
+    `pvi_hpc.run.answers.correct.correct`.
+    """
+    results = find_run(name)
+    questions = load_project(results.project.config).questions
+    with StopFlag(results.project.stop) as stop:
+        found = correct(results, questions, Length(chains, warmup, draws), stop)
+    yield (
+        f"{100 * found['acceptance']:.0f} % of the proposals accepted, with steps b = "
+        f"{found['step']:.3g}; {found['simulations']} simulations of one shot"
+    )
+    for row in corrected_rows(found):
+        yield f"  {row.name:40} {row.value}; {row.note}"
+    yield f"Wrote {results.paths.corrected_facts} and {results.paths.corrected.folder}"
 
 
 def replace_run_priors(name: str, path: Path, json_file: Path | None) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pvi_hpc import __version__
-from pvi_hpc.cli.after import ask, export, replace_prior
+from pvi_hpc.cli.after import ask, correct, export, replace_prior
 from pvi_hpc.cli.amortised import learn, sample_prior
 from pvi_hpc.cli.plot import app as plot
 from pvi_hpc.cli.solver import app as solver
@@ -23,7 +23,7 @@ app = typer.Typer(
 
 app.add_typer(plot, name="plot")
 app.add_typer(solver, name="solver")
-for command in (ask, replace_prior, export, sample_prior, learn):
+for command in (ask, correct, replace_prior, export, sample_prior, learn):
     app.command()(command)
 
 Config = Annotated[str, typer.Argument(help="A configuration file, or a project's name.")]
@@ -228,7 +228,7 @@ def answers(project: ProjectName, run: RunName) -> None:
     """Answer the questions of the configuration (called by the workflow)."""
     from pvi_hpc.cli.steps import write_run_answers
 
-    write_run_answers(project, run)
+    raise typer.Exit(write_run_answers(project, run))
 
 
 @app.command()

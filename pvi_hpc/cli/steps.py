@@ -122,15 +122,28 @@ def write_predictive_files(name: str, run_name: str) -> int:
     return 0
 
 
-def write_run_answers(name: str, run_name: str) -> None:
-    """Write the answers of a run to the questions of the configuration."""
+def write_run_answers(name: str, run_name: str) -> int:
+    """Write the answers of a run to the questions of the configuration.
+
+    Return the exit code: a linear response may be stopped.
+    """
     from pvi_hpc.run.answers.ask import write_answers
     from pvi_hpc.run.results import ProjectResults
 
     _log_to_stdout()
-    project = find_project(name)
-    results = ProjectResults(project, ProjectPaths.of(name))[run_name]
-    write_answers(results, project.questions)
+    project, paths = find_project(name), ProjectPaths.of(name)
+    results = ProjectResults(project, paths)[run_name]
+    with StopFlag(paths.stop, job_end()) as stop:
+        try:
+            write_answers(results, project.questions, stop)
+        except StopRequestedError:
+            message = f"linear response stopped by {stop.received}; its simulations are kept"
+            print(message)
+            change_state(results.paths.status, "stopped", message)
+            return EXIT_STOPPED
+    if any(question.linear_response is not None for question in project.questions):
+        change_state(results.paths.status, "finished", of="stopped")
+    return 0
 
 
 def write_run_hypotheses(name: str, run_name: str) -> None:

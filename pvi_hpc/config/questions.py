@@ -6,6 +6,7 @@ from pydantic import (
     AfterValidator,
     Field,
     PositiveFloat,
+    PositiveInt,
     SerializeAsAny,
     model_validator,
 )
@@ -14,6 +15,7 @@ from pvi_hpc.plugins import KindSettings, Name, Settings
 
 __all__ = [
     "BoxSettings",
+    "LinearResponseSettings",
     "QuestionFile",
     "QuestionSettings",
     "Questions",
@@ -76,17 +78,40 @@ class UtilitySettings(Settings):
         return self
 
 
+class LinearResponseSettings(Settings):
+    """Linear response: the sd of an answer by simulations, beside that of the family."""
+
+    products: PositiveInt = Field(
+        100,
+        description="Largest number of products with the posterior's precision; each is a "
+        "Born and an adjoint simulation of every shot.",
+    )
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.01,
+        description="Share of the variance that the last three products may add at the end.",
+    )
+
+
 class QuestionSettings(KindSettings):
     """A question that each model has an answer to, a number."""
 
     group: ClassVar[str] = "pvi_hpc.questions"
     section: ClassVar[str] = "questions"
+    later: ClassVar[frozenset[str]] = frozenset({"linear_response"})
 
     kind: str = Field(
         description="average, connected_volume, interface_depth, or another question."
     )
     name: Name = Field(description="Name of the question in tables.")
     utility: UtilitySettings = UtilitySettings()
+    linear_response: LinearResponseSettings | None = Field(
+        None, description="The sd by linear response too; {}: as it is by default; null: no."
+    )
+
+    def told(self) -> str:
+        """Return the question as JSON; one that sets no later key is told as ever."""
+        unset = None if self.linear_response is not None else {"linear_response"}
+        return self.model_dump_json(exclude=unset)
 
 
 class ThresholdSettings(QuestionSettings):

@@ -23,7 +23,7 @@ from pvi_hpc.execution.ledger import Ledger
 from pvi_hpc.execution.settings import ExecutionSettings
 from pvi_hpc.forward.problem import Want
 from pvi_hpc.forward.setup import SimulationSetup
-from pvi_hpc.forward.simulator import BatchResult, NoiseResult
+from pvi_hpc.forward.simulator import BatchResult, NoiseResult, ProductResult
 
 __all__ = ["DaskSimulator"]
 
@@ -177,9 +177,38 @@ class DaskSimulator:
         _, count = self._run(models, each, "noise", keep, whole, floats(precisions))
         return NoiseResult(gradients, count)
 
-    def misfits(self, models: Models, shots: Shots) -> NDArray[np.float64]:
-        """Return the misfit of each model, summed over its shots, `(n_models,)`."""
-        samples, _ = self._run(models, shots, "misfit")
+    def products(
+        self,
+        model: NDArray[np.float32],
+        directions: Sequence[NDArray[np.float32]],
+        shots: Sequence[int],
+        precisions: Sequence[float] = (),
+    ) -> ProductResult:
+        """Return Gauss-Newton products; see `ProductSimulator`.
+
+        Raises
+        ------
+        SimulationError
+            If a task failed more often than `execution.retries` allows; none may be missing.
+        """
+        products = np.zeros((len(directions), *self.setup.grid.shape))
+
+        def keep(sample: Sample) -> None:
+            products[sample.i], sample.answer = sample.answer, None
+
+        pairs = (np.stack([model, direction]) for direction in directions)
+        each = [tuple(shots)] * len(directions)
+        _, count = self._run(pairs, each, "product", keep, precisions=floats(precisions))
+        return ProductResult(products, count)
+
+    def misfits(
+        self, models: Models, shots: Shots, precisions: Sequence[float] = ()
+    ) -> NDArray[np.float64]:
+        """Return the misfit of each model, summed over its shots, `(n_models,)`.
+
+        `precisions` are those of the groups of data; empty: 1 for all.
+        """
+        samples, _ = self._run(models, shots, "misfit", precisions=floats(precisions))
         return np.array([sample.misfit for sample in samples])
 
     def simulate(self, models: Models, shots: Shots) -> list[list[NDArray[np.float32]]]:
@@ -198,9 +227,9 @@ class DaskSimulator:
     ) -> tuple[list[Sample], SimulationCount]:
         pool, size = self.pool, self.execution.shots_per_task
         samples = make_samples(
-            self._checked(models), shots, size, want, self._fingerprint, keys, precisions
+            self._checked(models, want), shots, size, want, self._fingerprint, keys, precisions
         )
-        least = None if want == "noise" else self.execution.min_samples
+        least = None if want in ("noise", "product") else self.execution.min_samples
         policy = Policy(self.execution.retries, min_samples=least)
         dispatcher = Dispatcher(self._client, pool, self.ledger, policy, want)
         try:
@@ -208,13 +237,13 @@ class DaskSimulator:
         finally:
             self.ledger.add(dispatcher.count)
 
-    def _checked(self, models: Models) -> Iterator[NDArray[np.float32]]:
+    def _checked(self, models: Models, want: Want) -> Iterator[NDArray[np.float32]]:
+        shape = (2, *self.setup.grid.shape) if want == "product" else self.setup.grid.shape
         for model in models:
             velocity = np.ascontiguousarray(model, dtype=np.float32)
-            if velocity.shape != self.setup.grid.shape:
+            if velocity.shape != shape:
                 raise SimulationError(
-                    f"Each of 'models' must have shape {self.setup.grid.shape}, got "
-                    f"{velocity.shape}."
+                    f"Each of 'models' must have shape {shape}, got {velocity.shape}."
                 )
             yield velocity
 

@@ -1,6 +1,7 @@
 """Simulated data against observed ones: the Gaussian misfit and its derivative."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -57,6 +58,15 @@ class DataMisfit:
         if groups is None:
             return found
         return found._replace(sums=groups.sums(shot, found.squares))
+
+    def weigh(self, change: Array, shot: Shot) -> NDArray[np.float64]:
+        """Return the change of the misfit's derivative by a `change` of the data.
+
+        Both are `(n_receivers, n_samples)`. The derivative is linear in the data, so that this
+        is the product with the matrix that `compare` weighs residuals with.
+        """
+        silent = replace(shot, data=np.zeros(change.shape, dtype=np.float32))
+        return self.compare(change, silent).derivative
 
     def factors(self, shot: Shot) -> NDArray[np.float64] | None:
         """Return the precision of each sample `(n_receivers, n_samples)`; None: all are 1."""

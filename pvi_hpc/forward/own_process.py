@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import SolverError
-from pvi_hpc.forward.problem import ShotResult, Solver, Want, WeighsGroups, answer_of
-from pvi_hpc.forward.simulator import BatchResult, NoiseResult
+from pvi_hpc.forward.problem import ShotResult, Solver, Want
+from pvi_hpc.forward.simulator import BatchResult, NoiseResult, ProductResult
+from pvi_hpc.forward.solver_capabilities import ProductSolver, WeighsGroups, answer_of
 
 __all__ = ["OwnProcessSimulator"]
 
@@ -57,10 +58,31 @@ class OwnProcessSimulator:
             found.append(gradient)
         return NoiseResult(np.stack(found), _count(len(shots), start))
 
-    def misfits(self, models: Models, shots: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    def products(
+        self,
+        model: NDArray[np.float32],
+        directions: Sequence[NDArray[np.float32]],
+        shots: Sequence[int],
+        precisions: Sequence[float] = (),
+    ) -> ProductResult:
+        """Return Gauss-Newton products; as `ProductSimulator`."""
+        if not isinstance(self.solver, ProductSolver):
+            raise SolverError(f"{type(self.solver).__name__} has no Gauss-Newton products.")
+        found, start = [], time.perf_counter()
+        for direction in directions:
+            self.solver.set_direction(np.ascontiguousarray(direction, dtype=np.float32))
+            product = self._ask(model, shots, "product", (), precisions).gradient
+            found.append(np.zeros(model.shape) if product is None else product)
+        count = _count(len(directions) * len(shots), start)
+        return ProductResult(np.stack(found), count)
+
+    def misfits(
+        self, models: Models, shots: Sequence[Sequence[int]], precisions: Sequence[float] = ()
+    ) -> NDArray[np.float64]:
         """Return the misfit of each model, summed over its shots, `(n_models,)`."""
         pairs = zip(models, shots, strict=True)
-        return np.array([self._ask(model, its, "misfit").misfit for model, its in pairs])
+        found = [self._ask(m, its, "misfit", (), precisions).misfit for m, its in pairs]
+        return np.array(found)
 
     def traces(
         self, model: NDArray[np.float32], shots: Sequence[int]

@@ -17,7 +17,7 @@ from pvi_hpc.data.prepare import Simulate
 from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile
-from pvi_hpc.errors import Finding, SolverError
+from pvi_hpc.errors import Finding
 from pvi_hpc.forward.settings import ForwardSettings
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
@@ -31,22 +31,20 @@ __all__ = [
     "ForwardProblem",
     "KnowsTruth",
     "NoiseGradients",
-    "NoiseSolver",
     "ShotResult",
     "SimulationCost",
     "Solver",
     "Want",
-    "WeighsGroups",
-    "answer_of",
     "load_problem",
     "plugin_of",
 ]
 
 Array = NDArray[Any]
 
-#: Result of a simulation: misfit and gradient, misfit alone, the simulated data, or the
-#: gradients of random noise in the data of one shot.
-Want = Literal["gradient", "misfit", "traces", "noise"]
+#: Result of a simulation: misfit and gradient, misfit alone, the simulated data, the gradients
+#: of random noise in the data of one shot, or the product of the Gauss-Newton Hessian with a
+#: direction.
+Want = Literal["gradient", "misfit", "traces", "noise", "product"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class ShotResult:
     """Result of a chunk of shots.
 
     `gradient` is on rank 0 only, and only if it was asked for: `(nz, ny, nx)`, or one such for
-    each key of noise, `(n_keys, nz, ny, nx)`; `traces` are
+    each key of noise, `(n_keys, nz, ny, nx)`; the product is there too. `traces` are
     `(n_receivers, n_samples)` float32, one array a shot, if they were asked for. `squares` are
     the sums of squared residuals, by the given noise sd, of each group of data whose noise has
     a factor of its own.
@@ -97,30 +95,6 @@ class Solver(Protocol):
 
     def close(self) -> None:
         """Release all memory and end all processes."""
-
-
-@runtime_checkable
-class NoiseSolver(Solver, Protocol):
-    """Capability of a solver that can pull any change of its data back to the model."""
-
-    def noise_gradients(self, shot: int, keys: Sequence[int]) -> ShotResult:
-        """Return `J^T w` for each key, `(n_keys, nz, ny, nx)` float64, as gradient.
-
-        `J` is the derivative of the data of `shot` by the model, and `w` random signs, divided
-        by the noise sd, that belong to the key and the shot. The covariance of `J^T w` is then
-        `J^T W J`, the Gauss-Newton Hessian of the shot's misfit (Tang 2009, Geophysics 74(6)).
-        Errors as `simulate`.
-        """
-        ...
-
-
-@runtime_checkable
-class WeighsGroups(Protocol):
-    """Capability of a solver whose misfit has a precision for each group of data."""
-
-    def set_precisions(self, precisions: Sequence[float]) -> None:
-        """Set the factor of the squares of each group `(G,)`; empty: 1 for all."""
-        ...
 
 
 class Domain(Protocol):
@@ -293,24 +267,6 @@ class KnowsTruth(ForwardProblem, Protocol):
         It may only be drawn and scored, never used by an inversion.
         """
         ...
-
-
-def answer_of(
-    solver: Solver, shots: Sequence[int], want: Want, keys: Sequence[int]
-) -> ShotResult:
-    """Return what a solver is asked for; `keys` of noise are for one shot.
-
-    Raises
-    ------
-    SolverError
-        As `Solver.simulate`; or if the solver has no gradients of noise.
-    """
-    if want != "noise":
-        return solver.simulate(shots, want)
-    if not isinstance(solver, NoiseSolver):
-        raise SolverError(f"{type(solver).__name__} has no gradients of noise.")
-    (shot,) = shots
-    return solver.noise_gradients(shot, keys)
 
 
 def plugin_of(kind: str) -> type[ForwardProblem]:

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from pvi_hpc.cost import SimulationCount
 
-__all__ = ["BatchResult", "NoiseResult", "NoiseSimulator", "Simulator"]
+__all__ = [
+    "BatchResult",
+    "NoiseResult",
+    "NoiseSimulator",
+    "ProductResult",
+    "ProductSimulator",
+    "Simulator",
+]
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,14 @@ class NoiseResult:
     count: SimulationCount = field(default_factory=SimulationCount)
 
 
+@dataclass(frozen=True)
+class ProductResult:
+    """Gauss-Newton products `(n_directions, nz, ny, nx)` float64 [s2/m2], and their cost."""
+
+    products: NDArray[np.float64]
+    count: SimulationCount = field(default_factory=SimulationCount)
+
+
 class Simulator(Protocol):
     """Turns a batch of models into misfits and gradients."""
 
@@ -75,7 +90,27 @@ class NoiseSimulator(Simulator, Protocol):
     ) -> NoiseResult:
         """Return `J^T w` of one shot for each model, for every key of random signs `w`.
 
-        See `pvi_hpc.forward.problem.NoiseSolver`. Counts one simulation for each model,
-        whatever the number of keys.
+        See `pvi_hpc.forward.solver_capabilities.NoiseSolver`. Counts one simulation for each
+        model, whatever the number of keys.
+        """
+        ...
+
+
+@runtime_checkable
+class ProductSimulator(Simulator, Protocol):
+    """Capability of a simulator whose solvers have Gauss-Newton products."""
+
+    def products(
+        self,
+        model: NDArray[np.float32],
+        directions: Sequence[NDArray[np.float32]],
+        shots: Sequence[int],
+        precisions: Sequence[float] = (),
+    ) -> ProductResult:
+        """Return `J^T W J v`, summed over `shots`, for each of `directions` `v`.
+
+        See `pvi_hpc.forward.solver_capabilities.ProductSolver`; model and directions are
+        `(nz, ny, nx)` [m/s]. Counts one simulation, a Born run and an adjoint one, for each
+        direction and shot.
         """
         ...

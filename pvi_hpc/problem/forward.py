@@ -15,14 +15,22 @@ from pvi_hpc.data import prepare
 from pvi_hpc.data.settings import SurveySettings
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import SurveyFile, file_hash
-from pvi_hpc.errors import PviError
-from pvi_hpc.forward.problem import ForwardProblem, KnowsTruth, Solver, load_problem, plugin_of
+from pvi_hpc.errors import ConfigError, PviError
+from pvi_hpc.forward.problem import (
+    ForwardProblem,
+    KnowsTruth,
+    NoiseGradients,
+    Solver,
+    load_problem,
+    plugin_of,
+)
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.grid import Grid
 
 __all__ = [
     "RunDomain",
     "forward_problem",
+    "refuse_without_products",
     "simulation_setup",
     "solver_here",
     "survey_geometry",
@@ -99,6 +107,17 @@ def forward_problem(run: Run) -> ForwardProblem:
         If there is no such kind, or its settings contradict each other.
     """
     return load_problem(run.forward, RunDomain(run))
+
+
+def refuse_without_products(run: Run) -> None:
+    """Raise ConfigError where simulations cannot pull changes of their data back."""
+    problem = forward_problem(run)
+    if not (isinstance(problem, NoiseGradients) and problem.has_noise_gradients):
+        raise ConfigError(
+            "'questions': 'linear_response' needs simulations that pull any change of their "
+            f"data back to the model, which 'forward.kind: {run.forward.kind}' with these "
+            "settings does not; return data and their gradient, or remove 'linear_response'."
+        )
 
 
 def survey_geometry(run: Run) -> Survey:

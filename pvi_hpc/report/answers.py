@@ -6,7 +6,14 @@ from typing import Any
 from pvi_hpc.report.tables import MISSING, NARROW, Row
 from pvi_hpc.report.view import RunView
 
-__all__ = ["answer_rows", "answer_text", "figure", "sensitivity_rows"]
+__all__ = [
+    "answer_rows",
+    "answer_text",
+    "figure",
+    "response_rows",
+    "response_text",
+    "sensitivity_rows",
+]
 
 
 def answer_rows(view: RunView) -> list[Row]:
@@ -30,6 +37,32 @@ def sensitivity_rows(view: RunView) -> list[Row]:
         note = f"mean answer {low} at {middle - step:g} m/s, {high} at {middle + step:g} m/s"
         rows.append(Row(name.replace("_", " "), value, note))
     return rows
+
+
+def response_rows(view: RunView) -> list[Row]:
+    """Return the sds of answers by linear response, beside those of the family."""
+    return [
+        Row(
+            name.replace("_", " "),
+            f"{figure(its['linear_response']['sd'])} {its['unit']}",
+            response_text(its),
+        )
+        for name, its in view.answers.items()
+        if "linear_response" in its
+    ]
+
+
+def response_text(its: Mapping[str, Any]) -> str:
+    """Return the sd of an answer by linear response, that of the family, and the products."""
+    found, unit = its["linear_response"], its["unit"]
+    parts = [f"sd {figure(found['sd'])} {unit} after {found['products']} products"]
+    if not found["converged"]:
+        parts.append(f"still growing, by {100 * found['change']:.0f}{NARROW}% of the variance")
+    if found["sd_of_family"] is not None:
+        parts.append(f"sd {figure(found['sd_of_family'])} by the family's covariance")
+    if found["disagrees"]:
+        parts.append("they disagree: use that by linear response")
+    return "; ".join(parts)
 
 
 def answer_text(its: Mapping[str, Any]) -> str:

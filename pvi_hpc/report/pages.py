@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pvi_hpc.report.answers import answer_rows, sensitivity_rows
+from pvi_hpc.report.answers import answer_rows, response_rows, sensitivity_rows
 from pvi_hpc.report.catalogue import CATALOGUE
+from pvi_hpc.report.corrected import corrected_rows
 from pvi_hpc.report.figures.models import comparison
 from pvi_hpc.report.hypotheses import hypothesis_rows, ranking_sentence
 from pvi_hpc.report.learnt import learnt_rows, learnt_warnings
@@ -51,6 +52,8 @@ def build_report(view: RunView) -> Page:
         groups=group_rows(view),
         noise=noise_rows(view),
         answers=answer_rows(view),
+        responses=response_rows(view),
+        corrected=corrected_rows(view.corrected),
         sensitivity=sensitivity_rows(view),
         learnt=learnt_rows(view),
         hypotheses=hypothesis_rows(view),

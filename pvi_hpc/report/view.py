@@ -62,6 +62,8 @@ class RunView:
         Posteriors under other priors and their ranking, as in hypotheses.json.
     learnt
         Verdict of a learnt posterior, and what it was learnt from, as in learn.json.
+    corrected
+        Posterior of Metropolis chains beside that of the fit, as in corrected.json.
     config
         The run's configuration as YAML.
     settings
@@ -81,6 +83,7 @@ class RunView:
     answers: Mapping[str, Any] = field(default_factory=dict)
     hypotheses: Mapping[str, Any] = field(default_factory=dict)
     learnt: Mapping[str, Any] = field(default_factory=dict)
+    corrected: Mapping[str, Any] = field(default_factory=dict)
     config: str = ""
     settings: ReportSettings = field(default_factory=ReportSettings)
 
@@ -121,6 +124,7 @@ def load_view(
         answers=_answers(paths.answers, project),
         hypotheses=_read_facts(paths.hypotheses) if project.hypotheses else {},
         learnt=_read_facts(paths.learnt) if project.amortised is not None else {},
+        corrected=_corrected(paths.corrected_facts, summary),
         config=yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False),
         settings=project.report,
     )
@@ -152,6 +156,14 @@ def _answers(path: Path, project: Project) -> dict[str, Any]:
     """Return the answers to the questions that the project asks now."""
     found = _read_facts(path).get("answers", {}) if project.questions else {}
     return {q.name: found[q.name] for q in project.questions if q.name in found}
+
+
+def _corrected(path: Path, summary: PosteriorSummary) -> dict[str, Any]:
+    """Return the facts of a corrected posterior; nothing where it is of an earlier fit."""
+    found = _read_facts(path)
+    state = found.get("state", {})
+    is_its = all(summary.attributes.get(name) == value for name, value in state.items())
+    return found if is_its else {}
 
 
 def _read_facts(path: Path) -> dict[str, Any]:

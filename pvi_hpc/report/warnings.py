@@ -29,6 +29,7 @@ def warnings_of(views: Sequence[RunView]) -> list[str]:
     found = [scores(view) for view in views]
     told = [_misfit(view.run, its) for view, its in zip(views, found, strict=True)]
     numbers = [(view, its) for view, its in zip(views, found, strict=True) if "elbo" in its]
+    told += [_response(view) for view in views]
     for (richer, high), (poorer, low) in permutations(numbers, 2):
         told.append(_below(richer, high, poorer, low))
     return [sentence for sentence in told if sentence]
@@ -43,6 +44,23 @@ def _misfit(run: str, found: dict[str, float]) -> str:
         f"does not fit the data to their noise. Either {REMEDY}, or the noise sd or the "
         "simulation is wrong: look at the residuals, mute near offsets, or let the noise be "
         "inferred."
+    )
+
+
+def _response(view: RunView) -> str:
+    """Return a warning of answers whose sd is another by linear response."""
+    far = {
+        name: its["linear_response"]
+        for name, its in view.answers.items()
+        if its.get("linear_response", {}).get("disagrees")
+    }
+    if not far:
+        return ""
+    listed = ", ".join(f"{name} ({its['ratio']:.2f})" for name, its in far.items())
+    return (
+        f"The family of '{view.run}' has another sd than linear response for: {listed}; in "
+        "brackets the one over the other. It misses correlations of cells: take the sds by "
+        "linear response, or a family with a longer stencil."
     )
 
 

@@ -47,23 +47,43 @@ class SafePoints:
         StopRequestedError
             If the step is not done and something asked to stop.
         """
-        path = self.folder / f"{name}.npz"
-        kept = self._read(path)
+        kept = self.kept(name)
         if kept is not None:
             self.saved_seconds += float(kept["seconds"])
             return kept
+        start = time.monotonic()
+        found = self._done(step)
+        self._keep(name, found, time.monotonic() - start)
+        return found
+
+    def kept(self, name: str) -> Arrays | None:
+        """Return the result of a step that was kept; None where there is none to be used."""
+        return self._read(self.folder / f"{name}.npz")
+
+    def renew(self, name: str, step: Callable[[], Arrays]) -> Arrays:
+        """Do a step whose result takes the place of the last one of that name.
+
+        For a chain of steps, of which the last result is all that the next one needs; errors
+        as for a call.
+        """
+        start = time.monotonic()
+        found = self._done(step)
+        self._keep(name, found, time.monotonic() - start)
+        return found
+
+    def _done(self, step: Callable[[], Arrays]) -> Arrays:
         if self.stop:
             raise StopRequestedError(
                 f"Stopped by {self.stop.received}; what was simulated before is kept."
             )
-        start = time.monotonic()
-        found = step()
-        seconds = time.monotonic() - start
+        return step()
+
+    def _keep(self, name: str, found: Arrays, seconds: float) -> None:
         self.stop.took(seconds)
+        path = self.folder / f"{name}.npz"
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             arrays: dict[str, Any] = {**found, "key": self.key, "seconds": seconds}
             np.savez(file, **arrays)
-        return found
 
     def clear(self) -> None:
         """Remove what is kept: all of it has gone into results."""

@@ -78,6 +78,26 @@ class RunPaths:
         return self.folder / "answers.json"
 
     @property
+    def responding(self) -> Path:
+        """Folder of how far the linear response of answers is, until it is done."""
+        return self.folder / "responding"
+
+    @property
+    def corrected(self) -> "RunPaths":
+        """Paths of the corrected posterior."""
+        return RunPaths(self.folder / "corrected")
+
+    @property
+    def corrected_facts(self) -> Path:
+        """Acceptance of its chains, and how it differs from the fit."""
+        return self.folder / "corrected.json"
+
+    @property
+    def correcting(self) -> Path:
+        """Folder of how far its chains are, until they are done."""
+        return self.folder / "correcting"
+
+    @property
     def hypotheses(self) -> Path:
         """Evidence of the hypotheses of the configuration, and their ranking."""
         return self.folder / "hypotheses.json"

@@ -66,6 +66,12 @@ class FaultySolver:
             raise SolverError("made to fail")
         return traces * np.nan if self.faulty and KIND == "nan" else traces
 
+    def born(self, source, wavelet, receivers, direction, **options):
+        self.n_calls += 1
+        if due(self.n_calls, self.comm.rank) and self.comm.rank == RANK:
+            self.die()
+        return self.solver.born(source, wavelet, receivers, direction, **options)
+
     def gradient(self, adjoint_source):
         gradient = self.solver.gradient(adjoint_source)
         if gradient is not None and self.faulty and KIND == "shape":

@@ -23,8 +23,10 @@ from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.gang.processes import LEFT_TO_CONTROLLER, ProcessId, _descendants
 from pvi_hpc.execution.gang.scratch import DASK, sweep
 from pvi_hpc.execution.ledger import Ledger
+from pvi_hpc.forward.own_process import OwnProcessSimulator
 
 pytestmark = [pytest.mark.usefixtures("no_orphans"), pytest.mark.slow]
+
 MODELS = make_models(3)
 SHOTS = [range(6), [4, 1, 5], [2]]
 
@@ -133,13 +135,19 @@ def test_the_first_models_are_sent_before_the_others_are_made(simulator, expecte
     assert sent[0] == 0 < sent[1]
 
 
-def test_traces_gradients_on_two_ranks_and_empty_lists_of_shots(simulator, expected):
+def test_traces_gradients_products_on_two_ranks_and_empty_lists_of_shots(
+    simulator, expected, tmp_path
+):
     running = simulator(module="pvi_hpc.execution.gang.ranks", ranks=2)
     traces = running.simulate(MODELS, [[0, 3, 1], [5], []])
     assert [len(t) for t in traces] == [3, 1, 0]
     assert traces[0][2].shape == (5, 21)
     batch = running.misfit_and_gradient(MODELS, SHOTS)
     np.testing.assert_allclose(batch.misfits, expected[0], rtol=1e-6)
+    products = running.products(MODELS[0], [MODELS[1] - MODELS[0]], (0, 3)).products
+    alone = make_solver(make_setup(tmp_path), tmp_path)
+    one = OwnProcessSimulator(alone).products(MODELS[0], [MODELS[1] - MODELS[0]], (0, 3))
+    np.testing.assert_allclose(products, one.products, atol=1e-4 * np.abs(one.products).max())
     batch = running.misfit_and_gradient(MODELS[:1], [[]])
     assert batch.misfits == 0
     assert not batch.gradients.any()
@@ -161,6 +169,22 @@ def test_gradients_of_noise_are_those_of_one_process_also_after_a_crash(
     np.testing.assert_array_equal(found.gradients, np.stack(expected))
     assert (found.count.done, found.count.failed) == (3, 1)
     assert not np.array_equal(found.gradients[0, 0], found.gradients[0, 1])
+
+
+def test_products_are_those_of_one_process_also_after_a_crash(simulator, fault, tmp_path):
+    directions = [MODELS[1] - MODELS[0], MODELS[2] - MODELS[0]]
+    solver = make_solver(make_setup(tmp_path), tmp_path)
+    solver.set_model(MODELS[0])
+    expected = []
+    for direction in directions:
+        solver.set_direction(direction)
+        # Tasks are of two shots, and sums over tasks follow.
+        parts = [solver.products(shots).gradient for shots in ((0, 3), (5,))]
+        expected.append(parts[0] + parts[1])
+    fault("segfault@1")
+    found = simulator(workers=2).products(MODELS[0], directions, (0, 3, 5))
+    np.testing.assert_array_equal(found.products, np.stack(expected))
+    assert found.count.done == 6 and found.count.failed >= 1
 
 
 SLOW = pytest.mark.slow

@@ -35,7 +35,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     posterior = {"samples": 20, "predictive_draws": 2, "k_hat": k_hat}
 
     questions = [
-        {"kind": "average", "name": "shallow", "box": {"z_m": [0, 240]}},
+        {
+            "kind": "average",
+            "name": "shallow",
+            "box": {"z_m": [0, 240]},
+            "linear_response": {"products": 5},
+        },
         {"kind": "connected_volume", "name": "slow_body", "below_m_s": 2300},
     ]
     correlated = {"name": "correlated", "prior": {"kind": "matern", "length_m": 120}}

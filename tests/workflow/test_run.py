@@ -53,6 +53,13 @@ def test_the_questions_of_the_configuration_are_answered(finished, run):
         assert found["state"]["state_digest"] == file.attrs["user_state_digest"]
     assert found["answers"]["shallow"]["mean"] == pytest.approx(mean, rel=1e-6)
     assert 0 < found["answers"]["slow_body"]["mean"] <= 1440 * 60.0**3
+    response = found["answers"]["shallow"]["linear_response"]
+    assert (
+        1 <= response["products"] <= 5 and response["simulations"] == 2 * response["products"]
+    )
+    # The data teach: neither sd is that of independent cells under the prior.
+    assert 0 < response["sd"] < found["answers"]["shallow"]["prior"]["sd"]
+    assert "sd by linear response" in (finished.results / "report" / f"{run}.html").read_text()
     assert "Sensitivity" in (finished.results / "report" / f"{run}.html").read_text()
 
 

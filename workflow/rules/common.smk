@@ -35,6 +35,8 @@ except PviError as error:
 RUNS = [run.name for run in PROJECT.resolved]
 # Runs that questions are put to: all of them, if there are questions.
 ASKED = RUNS if PROJECT.questions else []
+# Whether an answer has a linear response, which is simulated.
+RESPONDS = any(question.linear_response is not None for question in PROJECT.questions)
 # Runs whose prior is replaced: all of them, if there are hypotheses.
 REPLACED = RUNS if PROJECT.hypotheses else []
 # Runs whose posterior is learnt too: all of them, if the configuration says so.
@@ -79,7 +81,17 @@ def posterior_settings(wildcards):
 
 def question_settings(wildcards):
     """Questions to every run."""
-    return [question.model_dump_json() for question in PROJECT.questions]
+    return [question.told() for question in PROJECT.questions]
+
+
+def response_survey(wildcards):
+    """The survey, where answers are simulated too: by their linear response."""
+    return [f"results/{wildcards.project}/survey.h5"] if RESPONDS else []
+
+
+def answer_cores(wildcards):
+    """Cores of the job that answers questions; workers share it where it simulates."""
+    return run_cores(wildcards) if RESPONDS else 1
 
 
 def hypothesis_settings(wildcards):

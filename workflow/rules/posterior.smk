@@ -40,6 +40,7 @@ rule predictive:
 rule answers:
     """Answers to the questions of the configuration, from the draws of a run."""
     input:
+        survey=response_survey,
         posterior="results/{project}/{run}/posterior.h5",
         samples="results/{project}/{run}/samples.nc",
     output:
@@ -48,6 +49,7 @@ rule answers:
         "results/{project}/logs/answers.{run}.log",
     conda:
         "../../environment.yml"
+    threads: answer_cores
     params:
         questions=question_settings,
     shell:

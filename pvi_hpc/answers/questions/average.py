@@ -3,6 +3,7 @@
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pvi_hpc.answers.questions.question import Model
 from pvi_hpc.answers.questions.region import Region, region_of
@@ -36,3 +37,10 @@ class Average:
     def answer(self, model: Model) -> float:
         """Return the mean velocity of a model in the region [m/s]."""
         return float(model[self.region.box][self.region.active].mean(dtype=np.float64))
+
+    def gradient(self, model: Model) -> NDArray[np.float64]:
+        """Return the weight of each cell; as `HasGradient`."""
+        weights = np.zeros(model.shape)
+        active = self.region.active
+        weights[self.region.box] = active / active.sum()
+        return weights

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.config.questions import QuestionSettings
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Cells
 from pvi_hpc.plugins import load_plugin
 
-__all__ = ["HasThreshold", "Model", "Question", "load_question"]
+__all__ = ["HasGradient", "HasThreshold", "Model", "Question", "load_question"]
 
 #: Velocities of all cells `(nz, ny, nx)` [m/s].
 Model: TypeAlias = NDArray[np.float32]
@@ -33,6 +34,18 @@ class Question(Protocol):
 
     def answer(self, model: Model) -> float:
         """Return the answer of a model `(nz, ny, nx)` [m/s]; NaN where it has none."""
+        ...
+
+
+@runtime_checkable
+class HasGradient(Protocol):
+    """Capability of a question whose answer changes smoothly with the model."""
+
+    def gradient(self, model: Model) -> NDArray[np.float64]:
+        """Return the derivative `(nz, ny, nx)` of the answer by the model.
+
+        It is of a model that has an answer.
+        """
         ...
 
 
@@ -61,8 +74,15 @@ def load_question(settings: QuestionSettings, cells: Cells) -> Question:
     Raises
     ------
     ConfigError
-        If no entry point of `pvi_hpc.questions` has its kind, or it cannot be asked there.
+        If no entry point of `pvi_hpc.questions` has its kind, it cannot be asked there, or its
+        linear response is asked for and it has no gradient.
     """
     plugin = load_plugin(QuestionSettings.group, settings.kind, "questions.kind")
     question: Question = plugin.from_options(settings, cells)
+    if settings.linear_response is not None and not isinstance(question, HasGradient):
+        raise ConfigError(
+            f"'questions': 'linear_response' of '{settings.name}' needs an answer that changes "
+            f"smoothly with the model, got 'kind: {settings.kind}', which does not; remove "
+            "'linear_response', or ask for an 'average' or an 'interface_depth'."
+        )
     return question

@@ -25,6 +25,20 @@ class DualAveraging:
         self._log_step = log(self.first)
 
     @property
+    def numbers(self) -> Array:
+        """All that it remembers `(6,)`; `of_numbers` goes on from it."""
+        settings = [self.first, self.target]
+        return np.array([*settings, self._count, self._error, self._average, self._log_step])
+
+    @classmethod
+    def of_numbers(cls, numbers: Array) -> "DualAveraging":
+        """Return the one that `numbers` were of."""
+        first, target, count, error, average, log_step = map(float, numbers)
+        found = cls(first, target, int(count), error, average)
+        found._log_step = log_step
+        return found
+
+    @property
     def step(self) -> float:
         """The step to try next."""
         return exp(self._log_step)

@@ -19,7 +19,7 @@ def add_complete_groups(client: Any, sample: Sample, key: str) -> None:
     So most of the adding is done while other chunks are still simulated.
     """
     chunks = sample.chunks
-    if len(chunks) <= FAN_IN or chunks[0].task.want != "gradient":
+    if len(chunks) <= FAN_IN or chunks[0].task.want not in ("gradient", "product"):
         return
     for i, first in enumerate(range(0, len(chunks), FAN_IN)):
         group = chunks[first : first + FAN_IN]

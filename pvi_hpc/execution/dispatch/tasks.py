@@ -27,7 +27,10 @@ Gradient = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Model:
-    """A velocity model `(nz, ny, nx)` float32 [m/s] and its hash."""
+    """A velocity model `(nz, ny, nx)` float32 [m/s] and its hash.
+
+    Where products are wanted it is the pair of a model and a direction, `(2, nz, ny, nx)`.
+    """
 
     name: str
     velocity: NDArray[np.float32]

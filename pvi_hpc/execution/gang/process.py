@@ -129,7 +129,7 @@ class GangProcess:
         """Fetch the arrays of an answer; they are used once."""
         self._refuse_other(answer, identity)
         gradient, traces = None, []
-        if want in ("gradient", "noise"):
+        if want in ("gradient", "noise", "product"):
             gradient = self._take("gradient.npy")
             several = (n_keys,) if want == "noise" else ()
             shape = (*several, *self.setup.grid.shape)

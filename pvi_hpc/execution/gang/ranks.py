@@ -23,8 +23,9 @@ from pvi_hpc.execution.gang.channel import Channel, Message
 from pvi_hpc.execution.gang.processes import leave_to_controller, watch_owner
 from pvi_hpc.execution.gang.scratch import SEGMENTS
 from pvi_hpc.execution.identity import model_hash, task_identity
-from pvi_hpc.forward.problem import ShotResult, Solver, WeighsGroups, answer_of, plugin_of
+from pvi_hpc.forward.problem import ShotResult, Solver, plugin_of
 from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.forward.solver_capabilities import ProductSolver, WeighsGroups, answer_of
 
 __all__ = ["SolverFactory", "main"]
 
@@ -177,23 +178,36 @@ class Gang:
             raise SolverError(f"'forward.kind: {self.setup.kind}' cannot weigh groups of data.")
 
     def _use(self, name: str) -> None:
-        """Load a model, unless the solver holds it already; `name` is its hash."""
+        """Load a model, unless the solver holds it already; `name` is its hash.
+
+        With a direction, where products are wanted, it is the pair of both `(2, nz, ny, nx)`.
+        """
         if name == self.model:
             return
-        velocity, loaded = None, ""
+        found, loaded = None, ""
         if self.comm.rank == 0:
-            velocity = np.load(self.folder / f"model-{name}.npy", allow_pickle=False)
-            loaded = model_hash(velocity)
-        self._set(velocity)
+            found = np.load(self.folder / f"model-{name}.npy", allow_pickle=False)
+            loaded = model_hash(found)
+        self._set(found)
         self.model = self.comm.bcast(loaded)
 
     def _set(self, model: NDArray[np.float32] | None) -> None:
-        """Give all ranks the model that rank 0 has."""
-        velocity = np.empty(self.setup.grid.shape, np.float32)
+        """Give all ranks what rank 0 has: a model, or the pair of it and a direction."""
+        shape = self.comm.bcast(None if model is None else model.shape)
+        both = np.empty(shape, np.float32)
         if model is not None:
-            velocity[...] = model
-        self.comm.Bcast(velocity)
+            both[...] = model
+        self.comm.Bcast(both)
+        velocity, *directions = both.reshape(-1, *self.setup.grid.shape)
         self.solver.set_model(velocity)
+        for direction in directions:
+            self._direct(direction)
+
+    def _direct(self, direction: NDArray[np.float32]) -> None:
+        """Give the solver the direction of its products."""
+        if not isinstance(self.solver, ProductSolver):
+            raise SolverError(f"'forward.kind: {self.setup.kind}' has no products.")
+        self.solver.set_direction(direction)
 
     def _save(self, result: ShotResult) -> dict[str, Any]:
         if result.gradient is not None:

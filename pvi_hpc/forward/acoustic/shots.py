@@ -10,6 +10,7 @@ from pvi_hpc.data.survey import Component, Shot
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.data.wavelets import for_solver
 from pvi_hpc.errors import NonFiniteError
+from pvi_hpc.forward.acoustic.acoustic_solver import BornTraces
 from pvi_hpc.forward.acoustic.setup import AcousticSetup
 from pvi_hpc.forward.comparison import NOTHING, DataMisfit
 from pvi_hpc.forward.problem import ShotResult, Want
@@ -36,6 +37,18 @@ class WaveSolver(Protocol):
         component: Component = "pressure",
     ) -> Array:
         """Return traces `(n_rec, nt)`; positions relative to cell `(0, 0, 0)` [m]."""
+
+    def born(
+        self,
+        source: Array,
+        wavelet: Array,
+        receivers: Array,
+        direction: Array,
+        *,
+        store: bool = False,
+        component: Component = "pressure",
+    ) -> BornTraces:
+        """Return traces and their derivative along a change of speed `(nz, ny, nx)`."""
 
     def gradient(self, adjoint_source: Array) -> NDArray[np.float64] | None:
         """Return d/dc of `sum(adjoint_source * traces)` on rank 0, None elsewhere."""
@@ -71,12 +84,18 @@ class ShotSolver:
     ) -> None:
         self.waves, self.setup, self.survey = waves, setup, survey
         self.storage, self.misfit = storage, DataMisfit(weighting)
+        self.direction: Array = np.empty((0, 0, 0))
         self.wavelet = for_solver(survey.wavelet, setup.solver.dt, setup.n_steps, resample=True)
 
     def set_model(self, model: Array) -> None:
         """Set the speed `(nz, ny, nx)` [m/s], on the grid of the models."""
         refinement = self.setup.refinement
         self.waves.set_model(model if refinement.is_none else refinement.refine(model))
+
+    def set_direction(self, direction: Array) -> None:
+        """Set the change of speed `(nz, ny, nx)` [m/s] of `products`, on the models' grid."""
+        refinement = self.setup.refinement
+        self.direction = direction if refinement.is_none else refinement.refine(direction)
 
     def set_precisions(self, precisions: Sequence[float]) -> None:
         """Set the factor of the squares of each group of data; empty: 1 for all."""
@@ -129,14 +148,36 @@ class ShotSolver:
             raise NonFiniteError(f"A gradient of noise in shot {its.id} is not finite.")
         return ShotResult(gradient=gradients)
 
+    def products(self, shots: Sequence[int]) -> ShotResult:
+        """Return the Gauss-Newton product of shots with the direction; as `ProductSolver`.
+
+        A shot costs a Born run, which is as long as two forward runs, and an adjoint run.
+        """
+        total = None
+        for index in shots:
+            shot = self.survey.shot(index)
+            born = self.waves.born(
+                *self._places(shot), self.direction, store=True, component=self.survey.component
+            )
+            if not np.isfinite(born.linearised).all():
+                raise NonFiniteError(f"The linearised traces of shot {shot.id} are not finite.")
+            change = born.linearised[:, :: self.setup.steps_per_sample]
+            weighed = self.misfit.weigh(change[:, : self.survey.n_samples], shot)
+            part = self._pulled(weighed, born.linearised.shape)
+            total = part if total is None or part is None else total + part
+        if total is not None and not np.isfinite(total).all():
+            raise NonFiniteError(f"The product of shots {list(shots)} is not finite.")
+        return ShotResult(gradient=total)
+
+    def _places(self, shot: Shot) -> tuple[Array, Array, Array]:
+        """Return source, wavelet and receivers as the waves take them."""
+        grid = self.setup.grid
+        return grid.relative(shot.source), self.wavelet, grid.relative(shot.receivers)
+
     def _forward(self, shot: Shot, *, store: bool) -> Array:
         """Return the traces `(n_rec, nt)` at every time step."""
         simulated = self.waves.forward(
-            self.setup.grid.relative(shot.source),
-            self.wavelet,
-            self.setup.grid.relative(shot.receivers),
-            store=store,
-            component=self.survey.component,
+            *self._places(shot), store=store, component=self.survey.component
         )
         if not np.isfinite(simulated).all():
             raise NonFiniteError(f"The simulated traces of shot {shot.id} are not finite.")

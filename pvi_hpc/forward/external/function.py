@@ -15,8 +15,9 @@ from pydantic import Field
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.errors import ConfigError, Finding, PviError, SolverError, error
 from pvi_hpc.forward.external.problem import ExternalProblem
+from pvi_hpc.forward.external.results import BadResultError
 from pvi_hpc.forward.external.settings import ExternalSettings
-from pvi_hpc.forward.external.solver import BadResultError, Result, Simulation
+from pvi_hpc.forward.external.solver import Result, Simulation
 from pvi_hpc.forward.setup import SimulationSetup
 from pvi_hpc.plugins import PathName
 

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.errors import SolverError
-from pvi_hpc.forward.external.solver import BadResultError, Result
+from pvi_hpc.forward.external.results import BadResultError
+from pvi_hpc.forward.external.solver import Result
 from pvi_hpc.forward.setup import SimulationSetup
 
 __all__ = ["PLACEHOLDERS", "CrashedError", "HangingError", "Program", "UnusableModelError"]

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +11,15 @@ from pvi_hpc.data.survey import Shot, Survey
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import NonFiniteError, SolverError
 from pvi_hpc.forward.comparison import NOTHING, DataMisfit
+from pvi_hpc.forward.external.results import number_of, numbers_of
 from pvi_hpc.forward.problem import ShotResult, Want
 
-__all__ = ["BadResultError", "ExternalSolver", "Result", "Simulation"]
+__all__ = ["ExternalSolver", "Linearised", "Result", "Simulation"]
 
 Array = NDArray[np.float64]
 
-
-class BadResultError(SolverError):
-    """A simulation gave something else than it must."""
-
-    failure = "wrong_result"
+#: Largest change of the model in a difference of data, as a share of its largest value.
+CHANGE: Final = 1e-4
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,15 @@ class Simulation(Protocol):
         """End all that runs."""
 
 
+@runtime_checkable
+class Linearised(Simulation, Protocol):
+    """Capability of a simulation that knows the derivative of its data."""
+
+    def derivative(self, model: Array, direction: Array, shot: int) -> Array:
+        """Return the derivative of the data `(n,)` along a change of the model."""
+        ...
+
+
 class ExternalSolver:
     """Misfits and gradients from any simulation; a `Solver` for one rank.
 
@@ -97,12 +103,17 @@ class ExternalSolver:
         self.difference, self.sign = difference, sign
         self.misfit = misfit or DataMisfit()
         self.model: Array = np.empty((0, 0, 0))
+        self.direction: Array = np.empty((0, 0, 0))
 
     def set_model(self, model: NDArray[Any]) -> None:
         """Set the model `(nz, ny, nx)`."""
         if not np.isfinite(model).all():
             raise NonFiniteError("The model holds NaN or infinite values.")
         self.model = np.asarray(model, dtype=np.float64)
+
+    def set_direction(self, direction: NDArray[Any]) -> None:
+        """Set the change of the model `(nz, ny, nx)` of `products`."""
+        self.direction = np.asarray(direction, dtype=np.float64)
 
     def set_precisions(self, precisions: Sequence[float]) -> None:
         """Set the factor of the squares of each group of data; empty: 1 for all."""
@@ -154,6 +165,41 @@ class ExternalSolver:
         pulled = [self._gradient(result.gradient(noise), its) for noise in noises]
         return ShotResult(gradient=np.stack(pulled))
 
+    def products(self, shots: Sequence[int]) -> ShotResult:
+        """Return the Gauss-Newton product of shots with the direction; as `ProductSolver`.
+
+        Where a simulation does not know the derivative of its data, two more along the
+        direction tell it by their difference. `SolverError` as `noise_gradients`.
+        """
+        total: Array | None = None
+        for index in shots:
+            shot = _shot(self.survey, index)
+            if self.difference is not None or not shot.data.size:
+                raise SolverError("Products need the gradient of data, in a function.")
+            result = self.simulation.run(self.model, index, gradient=True)
+            self._data(result, shot)
+            weighed = self.misfit.weigh(self._change(index, shot)[:, None], shot)
+            pulled = self._gradient(result.gradient(weighed[:, 0]), shot)
+            total = pulled if total is None else total + pulled
+        return ShotResult(gradient=total)
+
+    def _change(self, index: int, shot: Shot) -> Array:
+        """Return the derivative of the data `(n,)` of a shot along the direction."""
+        if isinstance(self.simulation, Linearised):
+            return self.simulation.derivative(self.model, self.direction, index)
+        size = float(np.abs(self.direction).max())
+        if not size:
+            return np.zeros(len(shot.receivers))
+        half = CHANGE * float(np.abs(self.model).max()) / size
+        ends = [
+            self._data(self.simulation.run(model, index, gradient=False), shot)[:, 0]
+            for model in (
+                self.model + half * self.direction,
+                self.model - half * self.direction,
+            )
+        ]
+        return np.asarray((ends[0] - ends[1]) / (2 * half))
+
     def _differentiate(
         self, index: int, shot: Shot, *, gradient: bool
     ) -> tuple["Value", Array | None]:
@@ -165,7 +211,7 @@ class ExternalSolver:
             return value, self._differences(index, shot, self.difference)
         result = self.simulation.run(self.model, index, gradient=True)
         if not shot.data.size:
-            value = Value(self.sign * _number(result.value, shot))
+            value = Value(self.sign * number_of(result.value, shot))
             return value, self.sign * self._gradient(result.gradient, shot)
         compared = self.misfit.compare(self._data(result, shot), shot)
         pulled = result.gradient(compared.derivative[:, 0])
@@ -174,7 +220,7 @@ class ExternalSolver:
     def _misfit(self, model: Array, index: int, shot: Shot) -> "Value":
         result = self.simulation.run(model, index, gradient=False)
         if not shot.data.size:
-            return Value(self.sign * _number(result.value, shot))
+            return Value(self.sign * number_of(result.value, shot))
         compared = self.misfit.compare(self._data(result, shot), shot)
         return Value(compared.misfit, compared.sums)
 
@@ -192,40 +238,12 @@ class ExternalSolver:
 
     def _data(self, result: Result, shot: Shot) -> Array:
         """Return simulated data as `(n, 1)`, checked."""
-        data = _numbers(result.value, "data", (len(shot.receivers),), shot)
+        data = numbers_of(result.value, "data", (len(shot.receivers),), shot)
         return data[:, None]
 
     def _gradient(self, gradient: Any, shot: Shot) -> Array:
-        return _numbers(gradient, "gradient", self.model.shape, shot)
+        return numbers_of(gradient, "gradient", self.model.shape, shot)
 
 
 def _shot(survey: Survey | SurveyFile, index: int) -> Shot:
     return survey.shots[index] if isinstance(survey, Survey) else survey.shot(index)
-
-
-def _number(value: Any, shot: Shot) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise BadResultError(
-            f"Shot {shot.id}: the misfit must be one number, got {value!r}."
-        ) from error
-    if not isfinite(number):
-        raise NonFiniteError(f"The misfit of shot {shot.id} is not finite.")
-    return number
-
-
-def _numbers(values: Any, name: str, shape: tuple[int, ...], shot: Shot) -> Array:
-    try:
-        array: Array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise BadResultError(
-            f"Shot {shot.id}: the {name} must be numbers, got {type(values).__name__}."
-        ) from error
-    if array.shape != shape:
-        raise BadResultError(
-            f"Shot {shot.id}: the {name} must have shape {shape}, got {array.shape}."
-        )
-    if not np.isfinite(array).all():
-        raise NonFiniteError(f"The {name} of shot {shot.id} holds NaN or infinite values.")
-    return array

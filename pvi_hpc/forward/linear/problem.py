@@ -135,7 +135,7 @@ def read_jacobian(options: LinearSettings, grid: Grid) -> csr_array:
 
 
 class _Products:
-    """Products with the rows of each part and with their transposes; a `Simulation`.
+    """Products with the rows of each part and with their transposes; `Linearised`.
 
     Sums of sparse products are added up in the order of the elements, by one thread.
     """
@@ -151,6 +151,10 @@ class _Products:
             return np.asarray(part.T @ derivative, dtype=np.float64).reshape(shape)
 
         return Result(part @ model.reshape(-1), pull if gradient else None)
+
+    def derivative(self, model: Array, direction: Array, shot: int) -> Array:
+        """Return the product of a part with a change of the model; as `Linearised`."""
+        return np.asarray(self.parts[shot] @ direction.reshape(-1))
 
     def close(self) -> None:
         """Nothing runs between calls."""

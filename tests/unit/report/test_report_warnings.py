@@ -54,6 +54,14 @@ def test_another_prior_has_another_elbo(example):
     assert warnings_of(views) == []
 
 
+def test_an_sd_that_linear_response_contradicts_is_told(example):
+    response = {"sd": 20.0, "sd_of_family": 9.0, "ratio": 0.45, "disagrees": True}
+    fine = {**response, "ratio": 1.1, "disagrees": False}
+    answers = {"box": {"linear_response": response}, "disc": {"linear_response": fine}, "c": {}}
+    (told,) = warnings_of([replace(view(example, "mf", -500.0), answers=answers)])
+    assert "The family of 'mf'" in told and "box (0.45)" in told and "disc" not in told
+
+
 def test_a_mean_that_misses_the_data_is_told(example):
     predictive = example.predictive
     poor = replace(

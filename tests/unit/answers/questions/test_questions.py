@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pvi_hpc.answers.questions.question import HasThreshold, load_question
+from pvi_hpc.answers.questions.question import HasGradient, HasThreshold, load_question
 from pvi_hpc.config.questions import QuestionFile
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Cells, Grid
@@ -68,6 +68,27 @@ def test_an_interface_lies_where_the_velocity_passes_the_threshold():
     assert ask(down, kind="interface_depth", below_m_s=2500) == pytest.approx(25.0)
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"kind": "average", "box": {"z_m": [10, 20], "x_m": [0, 25]}},
+        {"kind": "interface_depth", "above_m_s": 2400},
+        {"kind": "interface_depth", "below_m_s": 2400, "box": {"y_m": [120, 160]}},
+    ],
+)
+def test_a_gradient_is_the_derivative_of_the_answer(keys):
+    rng, down = np.random.default_rng(1), "below_m_s" in keys
+    layers = (1500, 2100, 2900, 3800) if not down else (4000, 3300, 2800, 2000)
+    model = (layered(*layers) + 50 * rng.standard_normal((4, 5, 6))).astype(np.float64)
+    along = rng.standard_normal(model.shape)
+    (settings,) = QuestionFile.model_validate({"questions": [{"name": "it", **keys}]}).questions
+    question = load_question(settings, CELLS)
+    assert isinstance(question, HasGradient)
+    ends = [question.answer(model + step * along) for step in (0.01, -0.01)]
+    slope = np.vdot(question.gradient(model), along)
+    assert slope == pytest.approx((ends[0] - ends[1]) / 0.02, rel=1e-6)
+
+
 def test_a_model_without_an_interface_has_no_answer():
     question = {"kind": "interface_depth", "above_m_s": 2400}
     assert np.isnan(ask(layered(1500, 2000, 2100, 2200), **question))  # never
@@ -115,3 +136,12 @@ def test_what_cannot_be_asked_on_a_grid_is_refused(keys, message):
 def test_a_file_with_faults_is_refused(questions, message):
     with pytest.raises(ValueError, match=message):
         QuestionFile.model_validate({"questions": questions})
+
+
+def test_a_question_is_told_as_before_it_could_have_a_linear_response():
+    given = {"name": "it", "kind": "average"}
+    (plain,) = QuestionFile.model_validate({"questions": [given]}).questions
+    assert "linear_response" not in plain.told() and "utility" in plain.told()
+    asked = {**given, "linear_response": {"products": 7}}
+    (other,) = QuestionFile.model_validate({"questions": [asked]}).questions
+    assert '"linear_response":{"products":7,"tolerance":0.01}' in other.told()

@@ -21,8 +21,9 @@ from pvi_hpc.checks.run import check_run
 from pvi_hpc.data.survey_file import SurveyFile, file_hash, write_survey
 from pvi_hpc.errors import ConfigError, NonFiniteError, SolverError
 from pvi_hpc.forward.comparison import noise_of
-from pvi_hpc.forward.problem import answer_of, plugin_of
+from pvi_hpc.forward.problem import plugin_of
 from pvi_hpc.forward.setup import SimulationSetup
+from pvi_hpc.forward.solver_capabilities import answer_of
 from pvi_hpc.inference.settings import HessianSettings
 from pvi_hpc.problem.forward import forward_problem
 
@@ -86,6 +87,33 @@ def test_a_misfit_alone_has_no_gradients_of_noise(tmp_path):
     solver.set_model(true_model())
     with pytest.raises(SolverError, match="need the gradient of data"):
         answer_of(solver, [0], "noise", [1])
+    with pytest.raises(SolverError, match="need the gradient of data"):
+        answer_of(solver, [0], "product", ())
+
+
+def test_products_of_function_and_program_come_from_differences_of_the_data(program, tmp_path):
+    from straight_rays import travel_times
+
+    direction = np.random.default_rng(2).standard_normal(SHAPE)
+    found = []
+    for forward in (function(), command(program)):
+        solver = solver_of(external_run(tmp_path, **forward), tmp_path)
+        solver.set_model(true_model())
+        solver.set_direction(np.zeros(SHAPE))
+        assert not solver.products([0]).gradient.any()
+        solver.set_direction(direction)
+        found.append(solver.products([0]).gradient)
+        shutil.rmtree(tmp_path / "own")
+    scale = np.abs(found[0]).max()
+    np.testing.assert_allclose(found[0], found[1], atol=1e-7 * scale)
+    shot, (_, pull) = (
+        SurveyFile(tmp_path / "survey.h5").shot(0),
+        travel_times(true_model(), 50.0),
+    )
+    rows = np.stack([pull(row) for row in np.eye(len(shot.noise_sd))])
+    weight = np.where(np.isfinite(shot.noise_sd), shot.noise_sd, np.inf) ** -2
+    expected = np.tensordot(weight * np.tensordot(rows, direction, 3), rows, 1)
+    np.testing.assert_allclose(found[0], expected, atol=1e-6 * scale)
 
 
 def test_the_misfit_is_that_of_the_data_without_the_missing_one(tmp_path):

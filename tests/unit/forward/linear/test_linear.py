@@ -97,6 +97,19 @@ def test_gradients_of_noise_have_the_information_of_the_data(linear_run, tmp_pat
     np.testing.assert_allclose(found[1].ravel(), matrix[2::3].T @ noise, rtol=1e-12)
 
 
+def test_products_are_those_of_the_matrix(linear_run, tmp_path, matrix):
+    solver, direction = solver_of(linear_run(shots=3), tmp_path), slowness() - 0.3
+    solver.set_model(slowness())
+    solver.set_direction(direction)
+    used = np.isfinite(np.load(tmp_path / "data.npy"))
+    weight = used / np.linspace(0.01, 0.03, ROWS) ** 2
+    dense = matrix.toarray()
+    expected = dense.T @ (weight * (dense @ direction.ravel()))
+    np.testing.assert_allclose(
+        solver.products(range(3)).gradient.ravel(), expected, rtol=1e-9, atol=1e-9
+    )
+
+
 def test_files_of_hdf5_and_dense_ones_give_the_same(linear_run, tmp_path, matrix):
     with h5py.File(tmp_path / "j.h5", "w") as file:
         group = file.create_group("rays")

@@ -23,7 +23,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the disk is full or read-only; `path` is then untouched.
+        If the disk is full or read-only; it names `path`, which is then untouched.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -35,9 +35,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner reads
         _flush(temporary)
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            # A write that fails does not know the name of its file.
+            raise OSError(error.errno, error.strerror, str(target)) from error
         raise
     _flush(target.parent)
 

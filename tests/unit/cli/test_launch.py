@@ -1,6 +1,7 @@
 """`pvi run` never waits for ever, never runs another workflow, and says how it ended."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -160,6 +161,20 @@ def test_exit_codes_are_those_of_the_docs(start, monkeypatch, capsys):
         assert module._conclude(workflow, 1, quiet, 6.0) == EXIT_FAILED
         monkeypatch.setattr(module, "read_statuses", lambda project: [stopped, failed])
         assert module._conclude(workflow, 1, quiet, 4.0) == EXIT_FAILED
+
+
+def test_a_disk_that_takes_no_more_is_said(tmp_path, capsys):
+    module._say_if_full(tmp_path)
+    assert not capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        module._say_if_full(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = capsys.readouterr().err
+    assert f"The disk of '{tmp_path}' takes nothing more: File too large. Make room" in said
 
 
 def test_done_is_said_only_of_a_report_that_is_there(tmp_path):

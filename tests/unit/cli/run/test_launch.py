@@ -11,18 +11,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from pvi_hpc.cli import launch as module
-from pvi_hpc.cli import workflow as child
-from pvi_hpc.cli.launch import EXIT_FAILED
+from pvi_hpc.cli.run import launch as module
+from pvi_hpc.cli.run import process as child
+from pvi_hpc.cli.run.launch import EXIT_FAILED
+from pvi_hpc.cli.run.process import Workflow
 from pvi_hpc.cli.shipped import shipped
-from pvi_hpc.cli.workflow import Workflow
 from pvi_hpc.errors import ConfigError, LeaseError
 from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag
 from pvi_hpc.run.owner import begin_workflow
 from pvi_hpc.run.status import Status
 from pvi_hpc.store.layout import ProjectPaths
 
-LOCAL = Path(__file__).parents[3] / "cluster_profiles" / "local"
+LOCAL = Path(__file__).parents[4] / "cluster_profiles" / "local"
 #: Stands for Snakemake: says so, counts each SIGTERM, and does what its words say.
 CHILD = """
 import os, signal, subprocess, sys, time
@@ -215,7 +215,8 @@ def test_only_jobs_in_a_queue_are_waited_for_long(profile, submits):
 
 def test_a_terminal_that_is_not_utf8_shows_the_state(tmp_path):
     program = (
-        "from pvi_hpc.cli import progress, main, app; import pvi_hpc.cli as cli\n"
+        "from pvi_hpc.cli import main, app; import pvi_hpc.cli as cli\n"
+        "from pvi_hpc.cli.run import progress\n"
         "from pvi_hpc.run.status import Status\n"
         "from rich.console import Console\n"
         "cli.app = lambda: Console().print(progress.status_table("

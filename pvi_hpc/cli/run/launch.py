@@ -9,9 +9,9 @@ from typing import Final
 import psutil
 import typer
 
-from pvi_hpc.cli.ending import end_survivors, refuse_elsewhere
+from pvi_hpc.cli.run.ending import end_survivors, refuse_elsewhere
+from pvi_hpc.cli.run.process import Workflow
 from pvi_hpc.cli.shipped import shipped
-from pvi_hpc.cli.workflow import Workflow
 from pvi_hpc.config import Project, load_project
 from pvi_hpc.config.site import SITE_FILE, site_of
 from pvi_hpc.errors import ConfigError, LeaseError

@@ -91,6 +91,7 @@ def run(words: list[str], folder: Path) -> tuple[int, str]:
         os.close(read)
         os.dup2(write, 1)
         os.dup2(write, 2)
+        sys.stdout, sys.stderr = (os.fdopen(n, "w") for n in (1, 2))
         os.chdir(folder)
         sys.argv = ["pvi", *words]
         code = 1

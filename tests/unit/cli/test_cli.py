@@ -46,5 +46,6 @@ def test_a_log_without_room_does_not_change_the_exit_code(app, code):
     )
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-c", program]
-        done = subprocess.run(command, stdout=full, stderr=full, check=False)
+        buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+        done = subprocess.run(command, stdout=full, stderr=full, env=buffered, check=False)
     assert done.returncode == code

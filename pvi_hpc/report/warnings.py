@@ -25,8 +25,9 @@ REMEDY: Final = (
 
 def warnings_of(views: Sequence[RunView]) -> list[str]:
     """Return sentences about runs that have not converged or miss the data."""
-    told = [_misfit(view.run, view.scores) for view in views]
-    numbers = [(view, view.scores) for view in views if "elbo" in view.scores]
+    found = [view.scores for view in views]
+    told = [_misfit(view.run, its) for view, its in zip(views, found, strict=True)]
+    numbers = [(view, its) for view, its in zip(views, found, strict=True) if "elbo" in its]
     for (richer, high), (poorer, low) in permutations(numbers, 2):
         told.append(_below(richer, high, poorer, low))
     return [sentence for sentence in told if sentence]

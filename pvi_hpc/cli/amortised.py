@@ -79,7 +79,7 @@ def _project(config: str, profile: Path) -> tuple[Project, AmortisedSettings]:
     ConfigError
         If there is none of them.
     """
-    from pvi_hpc.cli.launch import find_profile
+    from pvi_hpc.cli.run.launch import find_profile
     from pvi_hpc.config.site import site_of
     from pvi_hpc.run.owner import begin_workflow, live_owner
     from pvi_hpc.run.plan import refuse_changed_runs, write_project

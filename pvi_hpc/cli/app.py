@@ -73,7 +73,7 @@ def init(
 @app.command()
 def demo(extra: Extra = None, profile: Profile = LOCAL) -> None:
     """Invert a small synthetic survey here, in minutes: results/demo/report/index.html."""
-    from pvi_hpc.cli.launch import launch
+    from pvi_hpc.cli.run.launch import launch
     from pvi_hpc.cli.shipped import shipped
 
     raise typer.Exit(launch(str(shipped("config/demo.yaml")), profile, extra or []))
@@ -82,7 +82,7 @@ def demo(extra: Extra = None, profile: Profile = LOCAL) -> None:
 @app.command()
 def run(config: Config, extra: Extra = None, profile: Profile = LOCAL) -> None:
     """Run a whole workflow, with progress; goes on where it was interrupted."""
-    from pvi_hpc.cli.launch import launch
+    from pvi_hpc.cli.run.launch import launch
 
     raise typer.Exit(launch(config, profile, extra or []))
 
@@ -90,7 +90,7 @@ def run(config: Config, extra: Extra = None, profile: Profile = LOCAL) -> None:
 @app.command()
 def resume(config: Config, extra: Extra = None, profile: Profile = LOCAL) -> None:
     """Go on after a kill or a crash: as run, but first clears what the dead left behind."""
-    from pvi_hpc.cli.launch import launch
+    from pvi_hpc.cli.run.launch import launch
 
     raise typer.Exit(launch(config, profile, extra or [], unlock=True))
 
@@ -103,7 +103,7 @@ def status(
     ] = 0,
 ) -> None:
     """Show how far every run is: from any terminal, at any time."""
-    from pvi_hpc.cli.progress import show_status
+    from pvi_hpc.cli.run.progress import show_status
 
     show_status(project, watch)
 
@@ -111,7 +111,7 @@ def status(
 @app.command()
 def stop(project: ProjectName) -> None:
     """Stop a running workflow at its next checkpoint; `pvi resume` goes on."""
-    from pvi_hpc.cli.ending import stop_project
+    from pvi_hpc.cli.run.ending import stop_project
 
     stop_project(project)
 
@@ -179,7 +179,7 @@ def rays(
 def doctor(profile: Profile = LOCAL) -> None:
     """Try out workers, MPI, network and disk of a machine or cluster; says what to mend."""
     from pvi_hpc.cli.doctor import print_examination
-    from pvi_hpc.cli.launch import find_profile
+    from pvi_hpc.cli.run.launch import find_profile
     from pvi_hpc.config.site import site_of
 
     works = print_examination(site_of(find_profile(profile)), Path.cwd())
@@ -268,7 +268,7 @@ def calibrate(
         is_config,
         site_execution,
     )
-    from pvi_hpc.cli.launch import find_profile
+    from pvi_hpc.cli.run.launch import find_profile
 
     execution = site_execution(find_profile(profile), workers)
     if is_config(problem):

@@ -8,6 +8,8 @@ from scipy.sparse import save_npz
 from pvi_hpc.config import load_project
 from pvi_hpc.data.picks import read_picks
 from pvi_hpc.forward.linear.rays import ray_lengths
+from pvi_hpc.store.atomic import atomic_path
+from pvi_hpc.store.numpy_file import write_array
 
 __all__ = ["write_rays"]
 
@@ -28,11 +30,11 @@ def write_rays(picks: Path, config: Path, folder: Path, stations: Path | None) -
     grid = load_project(config).grid.grid
     table = read_picks(picks, stations)
     jacobian = ray_lengths(grid, table)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_npz(folder / "jacobian.npz", jacobian)
-    np.save(folder / "travel_times.npy", table.times)
+    with atomic_path(folder / "jacobian.npz") as temporary, temporary.open("wb") as file:
+        save_npz(file, jacobian)
+    write_array(folder / "travel_times.npy", table.times)
     if table.noise_sd is not None:
-        np.save(folder / "noise_sd.npy", table.noise_sd)
+        write_array(folder / "noise_sd.npy", table.noise_sd)
     used = np.isfinite(table.times)
     lengths = np.asarray(jacobian.sum(axis=1))[used]
     mean = float(table.times[used].sum() / lengths.sum()) if lengths.sum() else np.nan

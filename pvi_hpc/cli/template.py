@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pvi_hpc.cli.shipped import shipped
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.store.atomic import write_text
 
 __all__ = ["copy_profile", "write_template"]
 
@@ -20,8 +21,7 @@ def write_template(path: Path) -> None:
     """
     if path.exists():
         raise ConfigError(f"'{path}' exists; name a new file.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(files("pvi_hpc.cli").joinpath("template.yaml").read_text())
+    write_text(path, files("pvi_hpc.cli").joinpath("template.yaml").read_text())
 
 
 def copy_profile(name: str) -> Path:
@@ -30,7 +30,8 @@ def copy_profile(name: str) -> Path:
     Raises
     ------
     ConfigError
-        If no profile of that name comes with the package, or the folder exists.
+        If no profile of that name comes with the package, or the folder exists or cannot be
+        written whole; nothing of it is left then.
     """
     profiles = shipped("cluster_profiles")
     known = sorted(path.name for path in profiles.iterdir())
@@ -41,5 +42,11 @@ def copy_profile(name: str) -> Path:
         raise ConfigError(
             f"'{target}' exists and is not overwritten; rename it, or edit it as it is."
         )
-    shutil.copytree(profiles / name, target)
+    try:
+        shutil.copytree(profiles / name, target)
+    except OSError as error:  # of some of the files, or of a folder
+        shutil.rmtree(target, ignore_errors=True)
+        raise ConfigError(
+            f"'{target}' cannot be written ({error}); make room, or make the folder writable."
+        ) from error
     return target

@@ -4,6 +4,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, Field, PositiveInt, field_validator
 
+from pvi_hpc.config.names import refuse_equal_names
 from pvi_hpc.plugins import Name, Settings
 
 __all__ = ["Hypotheses", "HypothesesFile", "HypothesisSettings"]
@@ -37,6 +38,13 @@ class HypothesisSettings(Settings):
         64, description="Number of independent chains along that path."
     )
 
+    @field_validator("name")
+    @classmethod
+    def _not_own(cls, name: str) -> str:
+        if name == "own":
+            raise ValueError("must not be 'own', the run's own prior; give another name")
+        return name
+
     @field_validator("samples")
     @classmethod
     def _in_pairs(cls, samples: int) -> int:
@@ -45,20 +53,10 @@ class HypothesisSettings(Settings):
         return samples
 
 
-def _named_once(
-    hypotheses: tuple[HypothesisSettings, ...],
-) -> tuple[HypothesisSettings, ...]:
-    names = [hypothesis.name for hypothesis in hypotheses]
-    if len(set(names)) != len(names) or "own" in names:
-        raise ValueError(
-            "must have different names, and none may be 'own', the run's own prior, got "
-            f"{', '.join(names)}"
-        )
-    return hypotheses
-
-
 #: A list of hypotheses, each with a name of its own.
-Hypotheses: TypeAlias = Annotated[tuple[HypothesisSettings, ...], AfterValidator(_named_once)]
+Hypotheses: TypeAlias = Annotated[
+    tuple[HypothesisSettings, ...], AfterValidator(refuse_equal_names)
+]
 
 
 class HypothesesFile(Settings):

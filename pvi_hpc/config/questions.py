@@ -11,6 +11,7 @@ from pydantic import (
     model_validator,
 )
 
+from pvi_hpc.config.names import refuse_equal_names
 from pvi_hpc.plugins import KindSettings, Name, Settings
 
 __all__ = [
@@ -149,18 +150,9 @@ class ThresholdSettings(QuestionSettings):
         return self
 
 
-def _named_once(
-    questions: tuple[QuestionSettings, ...],
-) -> tuple[QuestionSettings, ...]:
-    names = [question.name for question in questions]
-    if len(set(names)) != len(names):
-        raise ValueError(f"must have different names, got {', '.join(names)}")
-    return questions
-
-
 #: A list of questions, each with a name of its own.
 Questions: TypeAlias = Annotated[
-    tuple[SerializeAsAny[QuestionSettings], ...], AfterValidator(_named_once)
+    tuple[SerializeAsAny[QuestionSettings], ...], AfterValidator(refuse_equal_names)
 ]
 
 

@@ -21,7 +21,7 @@ import psutil
 
 from pvi_hpc.errors import LeaseError
 from pvi_hpc.execution.gang.processes import ProcessId
-from pvi_hpc.store.atomic import write_text
+from pvi_hpc.store.atomic import naming, write_text
 from pvi_hpc.store.record import read_record
 
 __all__ = ["Lease"]
@@ -134,7 +134,7 @@ class Lease:
     def _claim(self, epoch: int) -> bool:
         handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         try:
-            _write_owner(handle)
+            _write_owner(handle, self._file(epoch))
             os.link(name, self._file(epoch))
         except FileExistsError:
             return False
@@ -156,7 +156,7 @@ class Lease:
             handle = os.open(self._file(epoch), flags, 0o644)
         except FileExistsError:
             return False
-        _write_owner(handle)
+        _write_owner(handle, self._file(epoch))
         return True
 
     def _newest(self) -> int:
@@ -188,8 +188,8 @@ class Lease:
                 os.utime(self._file(self.epoch))
 
 
-def _write_owner(handle: int) -> None:
-    with os.fdopen(handle, "w") as file:
+def _write_owner(handle: int, path: Path) -> None:
+    with naming(path), os.fdopen(handle, "w") as file:
         json.dump(_me(), file)
         file.flush()
         os.fsync(handle)

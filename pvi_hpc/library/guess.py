@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pvi_hpc.errors import NonFiniteError
 from pvi_hpc.inference.draws import matched_pairs
-from pvi_hpc.inference.path_gaussians import PathGaussian, Point, gaussians_along
+from pvi_hpc.inference.paths.gaussians import PathGaussian, Point, gaussians_along
 from pvi_hpc.inference.starts.newton import Local, ValueAndGradient, climb, newton
 from pvi_hpc.inference.target import Target
 from pvi_hpc.library.frame import Frame

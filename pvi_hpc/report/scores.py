@@ -1,12 +1,13 @@
 """Scores of a posterior: its fit to the data and, where it is known, to the true model."""
 
+from collections.abc import Mapping
 from math import isclose, nan, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from pvi_hpc.report.view import RunView
 from pvi_hpc.store.posterior_file import PosteriorSummary
 from pvi_hpc.store.predictive_file import Predictive
 
@@ -15,7 +16,9 @@ __all__ = ["central_interval", "coverage", "scores"]
 Array = NDArray[np.floating]
 
 
-def scores(view: RunView) -> dict[str, float]:
+def scores(
+    summary: PosteriorSummary, predictive: Predictive | None, facts: Mapping[str, Any]
+) -> dict[str, float]:
     """Return the scores of a run; those that need a file it lacks are left out.
 
     All of the model scores are taken over the active (not fixed) cells:
@@ -26,18 +29,18 @@ def scores(view: RunView) -> dict[str, float]:
     would give them. `k_hat_worst` is the largest Pareto k-hat of `k_hat_blocks` blocks.
     """
     found = {
-        "n_active": float(summary_size(view.summary)),
-        "sd_ratio": _mean_sd_ratio(view.summary),
+        "n_active": float(summary_size(summary)),
+        "sd_ratio": _mean_sd_ratio(summary),
     }
-    if view.summary.true is not None:
-        found |= _model_scores(view.summary, view.summary.true)
-    if view.predictive is not None and view.predictive.of_data:
-        found |= _data_scores(view.predictive)
-    if k_hats := view.facts.get("k_hat"):
+    if summary.true is not None:
+        found |= _model_scores(summary, summary.true)
+    if predictive is not None and predictive.of_data:
+        found |= _data_scores(predictive)
+    if k_hats := facts.get("k_hat"):
         found["k_hat_blocks"], found["k_hat_worst"] = len(k_hats), max(k_hats.values())
     for name in ("elbo", "elbo_se"):
-        if view.facts.get(name) is not None:
-            found[name] = float(view.facts[name])
+        if facts.get(name) is not None:
+            found[name] = float(facts[name])
     return found
 
 

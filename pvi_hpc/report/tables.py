@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pvi_hpc.report.scores import scores
 from pvi_hpc.report.view import RunView
 
 __all__ = [
@@ -58,7 +57,7 @@ def fact_rows(view: RunView) -> list[Row]:
 
 def score_rows(view: RunView) -> list[Row]:
     """Return the scores with what a good posterior would have."""
-    found = scores(view)
+    found = view.scores
     noise = 2 * found.get("chi_squared_spread", 0)
     inferred = ", by the noise inferred" if view.facts.get("noise") else ""
     aim = f"noise alone: 1 ± {noise:.2g}{inferred}"
@@ -125,7 +124,7 @@ def provenance_rows(view: RunView) -> list[Row]:
 
 def comparison_rows(views: list[RunView]) -> list[dict[str, str]]:
     """Return one dictionary per run, column heading to value, the same columns in each."""
-    return [_comparison_row(view, scores(view)) for view in views]
+    return [_comparison_row(view, view.scores) for view in views]
 
 
 _P_NOTE = "0.05 to 0.95 if the noise is as assumed"

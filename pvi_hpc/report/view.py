@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from pvi_hpc.config.project import ReportSettings
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import PviError
 from pvi_hpc.problem.forward import forward_problem
+from pvi_hpc.report.scores import scores
 from pvi_hpc.store.layout import RunPaths
 from pvi_hpc.store.posterior_file import PosteriorSummary, read_posterior
 from pvi_hpc.store.predictive_file import Predictive, read_predictive
@@ -58,6 +60,8 @@ class RunView:
         Final figures of the run, as in summary.json; see docs/reference/files-of-a-report.md.
     answers
         Answers to questions by name, as in answers.json.
+    answers_state
+        State of the run that the answers are of, as in answers.json.
     hypotheses
         Posteriors under other priors and their ranking, as in hypotheses.json.
     learnt
@@ -81,11 +85,17 @@ class RunView:
     history: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
+    answers_state: Mapping[str, Any] = field(default_factory=dict)
     hypotheses: Mapping[str, Any] = field(default_factory=dict)
     learnt: Mapping[str, Any] = field(default_factory=dict)
     corrected: Mapping[str, Any] = field(default_factory=dict)
     config: str = ""
     settings: ReportSettings = field(default_factory=ReportSettings)
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Scores by name; see `pvi_hpc.report.scores.scores`."""
+        return scores(self.summary, self.predictive, self.facts)
 
 
 def load_view(
@@ -110,6 +120,7 @@ def load_view(
     sources, receivers = _geometry(survey_path) if located else (NOWHERE, NOWHERE)
     summary = read_posterior(paths.posterior)
     draws, means = _read_samples(paths.samples, summary)
+    answered = _read_facts(paths.answers) if project.questions else {}
     return RunView(
         project=project.name,
         run=run.name,
@@ -121,7 +132,8 @@ def load_view(
         predictive=read_predictive(paths.predictive) if paths.predictive.exists() else None,
         history=history or {},
         facts=_read_facts(paths.summary),
-        answers=_answers(paths.answers, project),
+        answers=_asked_now(answered.get("answers", {}), project),
+        answers_state=answered.get("state", {}),
         hypotheses=_read_facts(paths.hypotheses) if project.hypotheses else {},
         learnt=_read_facts(paths.learnt) if project.amortised is not None else {},
         corrected=_corrected(paths.corrected_facts, summary),
@@ -152,10 +164,9 @@ def _geometry(path: str | Path) -> tuple[Array, Array]:
     return sources, np.unique(np.concatenate([shot.receivers for shot in shots]), axis=0)
 
 
-def _answers(path: Path, project: Project) -> dict[str, Any]:
+def _asked_now(answers: Mapping[str, Any], project: Project) -> dict[str, Any]:
     """Return the answers to the questions that the project asks now."""
-    found = _read_facts(path).get("answers", {}) if project.questions else {}
-    return {q.name: found[q.name] for q in project.questions if q.name in found}
+    return {q.name: answers[q.name] for q in project.questions if q.name in answers}
 
 
 def _corrected(path: Path, summary: PosteriorSummary) -> dict[str, Any]:

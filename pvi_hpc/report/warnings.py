@@ -8,7 +8,6 @@ from typing import Any, Final
 import yaml
 
 from pvi_hpc.plugins import load_plugin
-from pvi_hpc.report.scores import scores
 from pvi_hpc.report.view import RunView
 
 __all__ = ["warnings_of"]
@@ -26,7 +25,7 @@ REMEDY: Final = (
 
 def warnings_of(views: Sequence[RunView]) -> list[str]:
     """Return sentences about runs that have not converged or miss the data."""
-    found = [scores(view) for view in views]
+    found = [view.scores for view in views]
     told = [_misfit(view.run, its) for view, its in zip(views, found, strict=True)]
     numbers = [(view, its) for view, its in zip(views, found, strict=True) if "elbo" in its]
     told += [_response(view) for view in views]

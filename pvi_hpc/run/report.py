@@ -6,8 +6,6 @@ from pvi_hpc.report.pages import write_site
 from pvi_hpc.report.view import RunView, load_view
 from pvi_hpc.run.segment import load_fitted
 from pvi_hpc.store.layout import ProjectPaths, RunPaths
-from pvi_hpc.store.record import read_record
-from pvi_hpc.store.result_schema import ResultFileError
 from pvi_hpc.store.samples import sample_attributes
 from pvi_hpc.store.state_id import StateId
 
@@ -38,9 +36,9 @@ def _refuse_other_states(view: RunView, state: StateId, files: RunPaths) -> None
     state.refuse_other(files.summary, view.facts.get("state", {}))
     if view.predictive is not None:
         state.refuse_other(files.predictive, view.predictive.attributes)
-    for path, shown in ((files.answers, view.answers), (files.hypotheses, view.hypotheses)):
-        if path.exists() and shown:
-            told = read_record(path, ResultFileError, "remove it: it is written again")
-            state.refuse_other(path, told.get("state", {}))
+    if view.answers:
+        state.refuse_other(files.answers, view.answers_state)
+    if view.hypotheses:
+        state.refuse_other(files.hypotheses, view.hypotheses.get("state", {}))
     if files.samples.exists():
         state.refuse_other(files.samples, sample_attributes(files.samples))

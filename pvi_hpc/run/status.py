@@ -5,6 +5,7 @@ import logging
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -77,8 +78,13 @@ class Status:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         here = {"pid": os.getpid(), "host": socket.gethostname(), "updated": time.time()}
         tree = {**asdict(self), **here}
-        temporary.write_text(json.dumps(tree))
-        temporary.replace(path)
+        try:
+            temporary.write_text(json.dumps(tree))
+            temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
 
     @classmethod
     def read(cls, path: Path) -> "Status | None":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["atomic_path", "write_text"]
+__all__ = ["atomic_path", "naming", "write_text"]
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the disk is full or read-only; `path` is then untouched.
+        If the disk is full or read-only; it names `path`, which is then untouched.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -31,15 +31,27 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner reads
-        _flush(temporary)
-        temporary.replace(target)
+        with naming(target):
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner reads
+            _flush(temporary)
+            temporary.replace(target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
     _flush(target.parent)
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Give errors of the disk the name of a file, which a write that fails does not know."""
+    try:
+        yield
+    except OSError as error:
+        if not error.errno or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -11,7 +11,7 @@ from vi_targets import precision_of
 
 import pvi_hpc
 from pvi_hpc.errors import ConfigError, NonFiniteError
-from pvi_hpc.inference.path_gaussians import PAIRS, Point, gaussians_along
+from pvi_hpc.inference.paths.gaussians import PAIRS, Point, gaussians_along
 
 N = 4
 PRECISION = precision_of(np.random.default_rng(4), N) * np.geomspace(1, 20, N)[:, None] ** 0.5

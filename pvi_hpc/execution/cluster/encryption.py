@@ -21,6 +21,7 @@ from distributed.scheduler import DEFAULT_EXTENSIONS
 from pvi_hpc.execution.cluster.own_folders import make_own
 from pvi_hpc.execution.executor import SCHEDULER_SETTINGS
 from pvi_hpc.execution.gang.scratch import DASK, owned
+from pvi_hpc.store.atomic import naming
 
 __all__ = ["SealedScheduler", "SealedWorker", "make_security", "start_scheduler"]
 
@@ -84,7 +85,7 @@ def make_security(folder: Path) -> Security:
     for path, text in ((key, made.tls_scheduler_key), (certificate, made.tls_scheduler_cert)):
         path.unlink(missing_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
+        with naming(path), os.fdopen(handle, "w") as file:
             file.write(text)
             file.flush()
             os.fsync(handle)

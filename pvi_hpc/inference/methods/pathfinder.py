@@ -22,10 +22,10 @@ from pvi_hpc.families.gaussian.mean_field import MeanField
 from pvi_hpc.inference.configured import ConfiguredMethod
 from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.method import Evaluations
-from pvi_hpc.inference.methods.path_mixture import PathMixture, spread, told
 from pvi_hpc.inference.methods.vi import VariationalInference
-from pvi_hpc.inference.path_gaussians import PathGaussian
-from pvi_hpc.inference.path_search import PathSearch, fresh_search
+from pvi_hpc.inference.paths.gaussians import PathGaussian
+from pvi_hpc.inference.paths.mixture import PathMixture, spread, told
+from pvi_hpc.inference.paths.search import PathSearch, fresh_search
 from pvi_hpc.inference.settings import OptimiserSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.numerics.random import keyed_rng

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pvi_hpc.errors import ConfigError, NonFiniteError
 from pvi_hpc.families.capabilities import NaturalGradient
-from pvi_hpc.families.family import LOCATION, Draw, Parameters
+from pvi_hpc.families.family import Draw, Parameters
 from pvi_hpc.families.moments import mean_and_sd
 from pvi_hpc.inference.configured import DRAWS, ConfiguredMethod
 from pvi_hpc.inference.draws import Draws
@@ -24,7 +24,6 @@ from pvi_hpc.inference.optimisers.guard import Guard, fresh_guard
 from pvi_hpc.inference.optimisers.natural import natural_step
 from pvi_hpc.inference.optimisers.optimiser import (
     AVERAGE,
-    DEFAULT_STEP,
     average,
     fresh_memory,
     step_of,
@@ -32,13 +31,7 @@ from pvi_hpc.inference.optimisers.optimiser import (
 )
 from pvi_hpc.inference.optimisers.update import Update
 from pvi_hpc.inference.settings import OptimiserSettings
-from pvi_hpc.inference.starts.hessian_start import HessianStart
-from pvi_hpc.inference.starts.lbfgs import LBFGS, LbfgsSearch, fresh_pairs
-from pvi_hpc.inference.starts.map_search import MAP_AVERAGE, MapSearch
-from pvi_hpc.inference.starts.newton_step import NewtonStep
-from pvi_hpc.inference.starts.noise_metric import NoiseMetric
-from pvi_hpc.inference.starts.noise_start import NoiseStart
-from pvi_hpc.inference.starts.tao import Tao, TaoSearch
+from pvi_hpc.inference.starts.stages import Stages
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.stopping import fresh_trace, has_converged
 from pvi_hpc.inference.target import TargetValue, surviving
@@ -74,11 +67,7 @@ class VariationalInference(ConfiguredMethod):
 
     def phase(self, iteration: int) -> str:
         """Return "map", "hessian" or "vi"."""
-        if self._is_metric(iteration):
-            return "hessian"
-        if iteration < self.start.to_map:
-            return "map"
-        return "hessian" if iteration < self.start.iterations else "vi"
+        return "vi" if iteration >= self.start.iterations else self._stages.phase(iteration)
 
     def init(self, mean: Tensor, sd: float) -> State:
         """Return the first state: independent cells with `mean` `(n,)` and one sd."""
@@ -88,15 +77,8 @@ class VariationalInference(ConfiguredMethod):
             memory |= fresh_guard(parameters)
         if self._optimiser.average:
             memory[AVERAGE] = {k: torch.zeros_like(v) for k, v in parameters.items()}
-        by_lbfgs = self.start.map_optimiser == "lbfgs"
-        ours = self.start.lbfgs == "own"
-        if ours and (self.start.polish or (self.start.map_iterations and by_lbfgs)):
-            memory[LBFGS] = fresh_pairs(mean, metric=self._metric is not None)
-        if self.start.map_iterations and not by_lbfgs:
-            for name in ("first", "second"):  # of Adam, where the optimiser is another
-                memory.setdefault(name, {LOCATION: torch.zeros_like(parameters[LOCATION])})
-            if self.start.map_average:
-                memory[MAP_AVERAGE] = {LOCATION: torch.zeros_like(parameters[LOCATION])}
+        for name, value in self._stages.memory(mean, parameters).items():
+            memory.setdefault(name, value)  # Adam's are there where it is the optimiser, too
         if self.settings.stop is not None:
             memory["elbo"] = {"trace": fresh_trace(self.settings.stop)}
         return State(0, parameters, memory)
@@ -111,7 +93,7 @@ class VariationalInference(ConfiguredMethod):
             gradients go back to where it was finite, at first.
         """
         if state.iteration < self.start.iterations:
-            return self._start(state.iteration).step(state)
+            return self._stages.of(state.iteration).step(state)
         guard = Guard(state.memory)
         if state.iteration == self.start.iterations:
             guard.begin(state.parameters)
@@ -168,48 +150,10 @@ class VariationalInference(ConfiguredMethod):
         mean, sd = mean_and_sd(self.family, self.fitted(state), DRAWS)
         return mean.double(), sd.double()
 
-    def _start(
-        self, iteration: int
-    ) -> (
-        MapSearch
-        | NoiseMetric
-        | LbfgsSearch
-        | TaoSearch
-        | HessianStart
-        | NoiseStart
-        | NewtonStep
-    ):
-        """Return what an iteration before the variational ones does."""
-        start, n = self.start, self.start.map_iterations
-        if iteration >= start.to_curvature:
-            return NewtonStep(self.family, self.target, start.to_curvature, start.iterations)
-        if iteration >= start.to_map:
-            assert start.hessian is not None  # there is no other start after the MAP phase
-            kind = NoiseStart if start.hessian.kind == "noise" else HessianStart
-            return kind(self.family, self.target, start.hessian, start.to_map, self.seed)
-        if self._metric is not None and self._is_metric(iteration):
-            return self._metric
-        step = start.map_step or self.settings.optimiser.step or DEFAULT_STEP
-        if iteration >= n or start.map_optimiser == "lbfgs":
-            if start.lbfgs == "own":
-                return LbfgsSearch(
-                    self.target, step, start.to_map, start.map_gain, self._metric
-                )
-            tao = Tao(start.lbfgs, step, start.map_bound)
-            return TaoSearch(self.target, tao, start.to_map, start.map_gain)
-        final = start.map_final or self._optimiser.final
-        own = {"kind": "adam", "step": step, "final": final, "average": start.map_average}
-        settings = self._optimiser.model_copy(update=own)
-        return MapSearch(self.target, settings, n, start.map_shots)
-
     @cached_property
-    def _metric(self) -> NoiseMetric | None:
-        settings = self.start.preconditioner
-        return NoiseMetric(self.target, settings, self.seed) if settings else None
-
-    def _is_metric(self, iteration: int) -> bool:
-        """Return whether an iteration finds the metric of the polish."""
-        return self.start.map_iterations <= iteration < self.start.to_polish
+    def _stages(self) -> Stages:
+        """The iterations before the variational ones."""
+        return Stages(self.family, self.target, self.start, self.settings.optimiser, self.seed)
 
     @cached_property
     def _optimiser(self) -> OptimiserSettings:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 from torch import Tensor
 
-from pvi_hpc.inference.path_gaussians import Point
-from pvi_hpc.inference.path_search import PathSearch, fresh_search
+from pvi_hpc.inference.paths.gaussians import Point
+from pvi_hpc.inference.paths.search import PathSearch, fresh_search
 from pvi_hpc.numerics.reproducible import combine, one_thread
 
 __all__ = ["Local", "ValueAndGradient", "climb", "newton"]

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from pvi_hpc.data.cube_segy import write_cube
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.grid import Grid
-from pvi_hpc.store.atomic import atomic_path
 from pvi_hpc.store.layout import RunPaths
+from pvi_hpc.store.numpy_file import write_array, write_stack
 from pvi_hpc.store.posterior_file import PosteriorSummary, read_posterior
 from pvi_hpc.store.samples import count_samples, iter_samples
 from pvi_hpc.store.vtkhdf import write_vtkhdf
@@ -104,18 +103,10 @@ def _samples(
         )
     models = iter_samples(paths.samples, stop=n)
     if form == "numpy":
-        return [_stacked(folder / "samples.npy", (n, *grid.shape), models)]
+        path = folder / "samples.npy"
+        write_stack(path, (n, *grid.shape), models, np.float32)
+        return [path]
     return list(_one_by_one(models, grid, form, folder))
-
-
-def _stacked(path: Path, shape: tuple[int, ...], models: Iterable[Field]) -> Path:
-    with atomic_path(path) as temporary:
-        array = open_memmap(temporary, "w+", dtype=np.float32, shape=shape)
-        for i, model in enumerate(models):
-            array[i] = model
-        array.flush()
-        del array
-    return path
 
 
 def _one_by_one(models: Iterable[Field], grid: Grid, form: str, folder: Path) -> Iterator[Path]:
@@ -131,8 +122,7 @@ def _write(stem: Path, grid: Grid, field: Field, form: str) -> Path:
         return path
     if form == "numpy":
         path = stem.with_name(f"{stem.name}.npy")
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, np.asarray(field, dtype=np.float32))
+        write_array(path, np.asarray(field, dtype=np.float32))
         return path
     path = stem.with_name(f"{stem.name}.vtkhdf")
     write_vtkhdf(path, grid, {"velocity": field})

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,12 +67,11 @@ class KeptInversions:
         except (OSError, KeyError, ValueError, zipfile.BadZipFile):
             return None
 
-    def all(self, n: int) -> Iterator[Inversion]:
-        """Yield inversions 0 to `n - 1`, which are all there."""
-        for index in range(n):
-            found = self.load(index)
-            assert found is not None  # they have just been written
-            yield found
+    def written(self, index: int) -> Inversion:
+        """Return an inversion that this process has just written."""
+        found = self.load(index)
+        assert found is not None
+        return found
 
     def _path(self, index: int) -> Path:
         return self.folder / "inversions" / f"{index:04d}.npz"

@@ -55,10 +55,11 @@ def calibrate(
             f"got {n}."
         )
     kept.claim()
-    missing = [i for i in range(n) if kept.load(i) is None]
+    found = {index: kept.load(index) for index in range(n)}
+    missing = [index for index, inversion in found.items() if inversion is None]
     if missing:
         _do(problem, missing, execution, kept, lambda done: progress(n - len(missing) + done))
-    return list(kept.all(n))
+    return [inversion or kept.written(index) for index, inversion in found.items()]
 
 
 def _do(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pvi_hpc.cli.app import init
-from pvi_hpc.cli.launch import find_profile
+from pvi_hpc.cli.run.launch import find_profile
 from pvi_hpc.cli.shipped import shipped
 from pvi_hpc.cli.template import copy_profile, write_template
 from pvi_hpc.config.load import load_project

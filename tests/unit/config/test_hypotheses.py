@@ -52,7 +52,7 @@ def test_what_cannot_be_a_prior_is_found_before_anything_runs():
     ("hypotheses", "message"),
     [
         ([{"name": "a", "prior": {"x": 1}}] * 2, "different names"),
-        ([{"name": "own", "prior": {"x": 1}}], "none may be 'own'"),
+        ([{"name": "own", "prior": {"x": 1}}], "must not be 'own', the run's own prior"),
         ([{"name": "a", "prior": {}}], r"hypotheses\.0\.prior"),
         ([{"name": "a", "prior": {"x": 1}, "samples": 3}], "must be even"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from report_example import example_view
 
 from pvi_hpc.grid import Grid
-from pvi_hpc.report.scores import central_interval, coverage, scores
+from pvi_hpc.report.scores import central_interval, coverage
 from pvi_hpc.report.tables import comparison_rows, provenance_rows, score_rows
 
 GRID = Grid((12, 20, 26), (40.0, 60.0, 60.0))
@@ -53,14 +53,14 @@ def test_intervals_come_from_the_quantiles_before_the_sd(calibrated):
 
 def test_a_perfect_mean_scores_perfectly(view):
     perfect = replace(view, summary=replace(view.summary, mean=view.summary.true))
-    found = scores(perfect)
+    found = perfect.scores
     assert found["rms_mean"] == 0
     assert found["correlation_mean"] == pytest.approx(1, abs=1e-12)
     assert found["anomaly_correlation_mean"] == pytest.approx(1, abs=1e-12)
 
 
 def test_a_gradient_correlates_only_through_its_trend(view):
-    found = scores(view)
+    found = view.scores
     assert found["correlation_start"] > 0.5
     assert abs(found["anomaly_correlation_start"]) < 0.2
     assert found["correlation_mean"] > found["correlation_start"]
@@ -69,13 +69,13 @@ def test_a_gradient_correlates_only_through_its_trend(view):
 def test_a_constant_start_has_no_correlation(view):
     constant = np.full(GRID.shape, 2000, dtype=np.float32)
     changed = replace(view, summary=replace(view.summary, start=constant))
-    assert np.isnan(scores(changed)["correlation_start"])
+    assert np.isnan(changed.scores["correlation_start"])
     notes = {row.name: row.note for row in score_rows(changed)}
     assert "constant" in notes["Correlation of mean with true"]
 
 
 def test_without_a_true_model_only_the_data_are_scored(view):
-    found = scores(replace(view, summary=replace(view.summary, true=None)))
+    found = replace(view, summary=replace(view.summary, true=None)).scores
     assert "coverage_50" not in found
     assert found["chi_squared_mean"] == pytest.approx(1.01, abs=0.02)
 
@@ -83,7 +83,7 @@ def test_without_a_true_model_only_the_data_are_scored(view):
 def test_the_spread_of_chi_squared_is_that_of_noise(view):
     n = view.predictive.misfits.n_data.sum()
     draws = np.random.default_rng(7).chisquare(n, 4000) / n
-    assert scores(view)["chi_squared_spread"] == pytest.approx(draws.std(), rel=0.05)
+    assert view.scores["chi_squared_spread"] == pytest.approx(draws.std(), rel=0.05)
 
 
 def test_every_run_has_the_same_columns(view):

@@ -1,5 +1,6 @@
 """A file is the old one or the new one, never half of one."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -59,6 +60,22 @@ def test_data_is_flushed_before_the_rename_and_the_directory_after(tmp_path, mon
         "rename",
         "fsync",
     ]
+
+
+def test_an_error_of_a_write_names_the_file_and_others_stay_as_they_are(tmp_path):
+    target = tmp_path / "value.txt"
+    for raised, named in (
+        (OSError(errno.ENOSPC, "No space left on device"), str(target)),
+        (OSError(errno.ENOENT, "No such file", "other"), "other"),
+        (OSError("3 requested and 2 written"), None),
+    ):
+        with pytest.raises(OSError) as found, atomic_path(target):
+            raise raised
+        assert found.value.filename == named
+        assert (found.value.errno, str(found.value.args[-1])) == (
+            raised.errno,
+            str(raised.args[-1]),
+        )
 
 
 def test_the_file_has_the_mode_of_an_ordinary_file(tmp_path):

@@ -1,6 +1,7 @@
 """`pvi run` never waits for ever, never runs another workflow, and says how it ended."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -10,18 +11,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from pvi_hpc.cli import launch as module
-from pvi_hpc.cli import workflow as child
-from pvi_hpc.cli.launch import EXIT_FAILED
+from pvi_hpc.cli.run import launch as module
+from pvi_hpc.cli.run import process as child
+from pvi_hpc.cli.run.launch import EXIT_FAILED
+from pvi_hpc.cli.run.process import Workflow
 from pvi_hpc.cli.shipped import shipped
-from pvi_hpc.cli.workflow import Workflow
 from pvi_hpc.errors import ConfigError, LeaseError
 from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag
 from pvi_hpc.run.owner import begin_workflow
 from pvi_hpc.run.status import Status
 from pvi_hpc.store.layout import ProjectPaths
 
-LOCAL = Path(__file__).parents[3] / "cluster_profiles" / "local"
+LOCAL = Path(__file__).parents[4] / "cluster_profiles" / "local"
 #: Stands for Snakemake: says so, counts each SIGTERM, and does what its words say.
 CHILD = """
 import os, signal, subprocess, sys, time
@@ -162,6 +163,20 @@ def test_exit_codes_are_those_of_the_docs(start, monkeypatch, capsys):
         assert module._conclude(workflow, 1, quiet, 4.0) == EXIT_FAILED
 
 
+def test_a_disk_that_takes_no_more_is_said(tmp_path, capsys):
+    module._say_if_full(tmp_path)
+    assert not capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        module._say_if_full(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = capsys.readouterr().err
+    assert f"The disk of '{tmp_path}' takes nothing more: File too large. Make room" in said
+
+
 def test_done_is_said_only_of_a_report_that_is_there(tmp_path):
     paths, nothing = ProjectPaths(tmp_path), ["Nothing to be done (all requested ...)."]
     page = paths.report / "index.html"
@@ -200,7 +215,8 @@ def test_only_jobs_in_a_queue_are_waited_for_long(profile, submits):
 
 def test_a_terminal_that_is_not_utf8_shows_the_state(tmp_path):
     program = (
-        "from pvi_hpc.cli import progress, main, app; import pvi_hpc.cli as cli\n"
+        "from pvi_hpc.cli import main, app; import pvi_hpc.cli as cli\n"
+        "from pvi_hpc.cli.run import progress\n"
         "from pvi_hpc.run.status import Status\n"
         "from rich.console import Console\n"
         "cli.app = lambda: Console().print(progress.status_table("

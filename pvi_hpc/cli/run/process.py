@@ -13,8 +13,8 @@ from typing import Final
 import psutil
 import yaml
 
-from pvi_hpc.cli.ending import ask_controllers
-from pvi_hpc.cli.progress import Display, progress_display
+from pvi_hpc.cli.run.ending import ask_controllers
+from pvi_hpc.cli.run.progress import Display, progress_display
 from pvi_hpc.cli.shipped import shipped
 from pvi_hpc.config import Project
 from pvi_hpc.config.site import site_of

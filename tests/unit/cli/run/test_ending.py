@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from pvi_hpc.cli import ending
+from pvi_hpc.cli.run import ending
 from pvi_hpc.errors import LeaseError
 from pvi_hpc.execution import lease as module
 from pvi_hpc.execution.lease import Lease

@@ -12,7 +12,7 @@ from torch import Tensor
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.families.family import Parameters
 from pvi_hpc.inference.history import Info
-from pvi_hpc.inference.path_gaussians import PAIRS, PathGaussian, Point, gaussians_along
+from pvi_hpc.inference.paths.gaussians import PAIRS, PathGaussian, Point, gaussians_along
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import TargetValue
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.families.family import Parameters
-from pvi_hpc.inference.path_gaussians import Point
+from pvi_hpc.inference.paths.gaussians import Point
 from pvi_hpc.numerics.reproducible import dot
 
 __all__ = ["PathSearch", "fresh_search"]

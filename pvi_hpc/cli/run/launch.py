@@ -1,5 +1,6 @@
 """Starting and resuming a workflow; Snakemake does the work."""
 
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Final
 import psutil
 import typer
 
-from pvi_hpc.cli.ending import end_survivors, refuse_elsewhere
+from pvi_hpc.cli.run.ending import end_survivors, refuse_elsewhere
+from pvi_hpc.cli.run.process import Workflow
 from pvi_hpc.cli.shipped import shipped
-from pvi_hpc.cli.workflow import Workflow
 from pvi_hpc.config import Project, load_project
 from pvi_hpc.config.site import SITE_FILE, site_of
 from pvi_hpc.errors import ConfigError, LeaseError
@@ -26,6 +27,8 @@ __all__ = ["EXIT_FAILED", "find_profile", "launch"]
 EXIT_FAILED: Final = 1
 #: Folder of the locks of Snakemake; empty unless it runs or was killed.
 LOCKS: Final = Path(".snakemake/locks")
+#: A disk that does not take so much is full [bytes].
+PROBE: Final = 2**16
 #: Number of lines of a failed step's log that are shown.
 TAIL: Final = 15
 
@@ -148,6 +151,7 @@ def _conclude(workflow: Workflow, code: int, stop: StopFlag, began: float) -> in
         )
     elif not stopped:
         _show_logs(lines)
+        _say_if_full(workflow.paths.folder)
     if stopped:
         typer.echo(
             f"Stopped; nothing that was computed is lost. Go on with: pvi resume {project.name}"
@@ -168,6 +172,20 @@ def _done(paths: ProjectPaths, lines: Sequence[str], began: float) -> str:
         if nothing or page.stat().st_mtime >= began:
             return f"Done. Open {page}"
     return "Snakemake did what it was asked for; the report was not made."
+
+
+def _say_if_full(folder: Path) -> None:
+    """Say that the disk takes no more: logs that are on it cannot."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(PROBE))
+            probe.flush()
+    except OSError as error:
+        typer.echo(
+            f"The disk of '{folder}' takes nothing more: {error.strerror}. Make room (for "
+            "files too: 'df -i'), or make the folder writable.",
+            err=True,
+        )
 
 
 def _runs_stopped(project: Project, began: float) -> bool:

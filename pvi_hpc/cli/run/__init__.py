@@ -1,0 +1,1 @@
+"""Snakemake on one project: started, followed, told to stop, and concluded."""

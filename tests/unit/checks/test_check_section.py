@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pvi_hpc.forward.acoustic.refinement import Refinement
+from pvi_hpc.forward.refinement import Refinement
 from pydantic import ValidationError
 from run_example import make_run
 

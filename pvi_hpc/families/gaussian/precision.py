@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -12,11 +12,21 @@ from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.gaussian.stencil import Stencil
-from pvi_hpc.numerics.reproducible import combine
+from pvi_hpc.numerics.reproducible import combine, sum_samples
 
-__all__ = ["DensePrecision", "OperatorPrecision", "Precision", "StencilPrecision", "neighbours"]
+__all__ = [
+    "DensePrecision",
+    "OperatorPrecision",
+    "Precision",
+    "Product",
+    "RowsPrecision",
+    "StencilPrecision",
+    "neighbours",
+]
 
 Index = NDArray[np.intp]
+#: Takes rows `(S, n)` and returns a matrix times each.
+Product: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class Precision(Protocol):
@@ -147,7 +157,7 @@ class OperatorPrecision:
     """
 
     on_diagonal: Tensor
-    product: Callable[[Tensor], Tensor]
+    product: Product
 
     def __post_init__(self) -> None:
         """Raise ConfigError unless the diagonal is positive."""
@@ -164,6 +174,41 @@ class OperatorPrecision:
     def dense(self) -> Tensor:
         """Return `P` itself."""
         return self.apply(torch.eye(len(self.on_diagonal), dtype=torch.float64))
+
+    def blocks(self, cells: Index, offsets: Index) -> Tensor:
+        """Refuse: products tell no blocks."""
+        raise ConfigError("'precision' of a family with couplings must have its couplings.")
+
+
+@dataclass(frozen=True)
+class RowsPrecision:
+    """The prior's precision, by products and its diagonal `(n,)`, plus `rows^T rows`.
+
+    For families that read the gradients `rows` `(m, n)` themselves.
+    """
+
+    prior: Product
+    prior_diagonal: Tensor
+    rows: Tensor
+
+    def diagonal(self) -> Tensor:
+        """Return `P_ii` `(n,)`."""
+        return self.prior_diagonal + self.own
+
+    @cached_property
+    def own(self) -> Tensor:
+        """The diagonal `(n,)` of `rows^T rows`."""
+        return sum_samples(self.rows * self.rows)
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Return `P x` of the rows of `x` `(S, n)`."""
+        x = x.to(torch.float64)
+        columns = self.rows.T.contiguous()
+        return self.prior(x) + combine(combine(x, columns), self.rows)
+
+    def dense(self) -> Tensor:
+        """Return `P` itself."""
+        return self.apply(torch.eye(len(self.prior_diagonal), dtype=torch.float64))
 
     def blocks(self, cells: Index, offsets: Index) -> Tensor:
         """Refuse: products tell no blocks."""

@@ -6,10 +6,9 @@ gradients estimate its diagonal and couplings with the noise of few; averages ov
 of what is scaled to the same size first, have much less of it, and stay positive semi-definite.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 import numpy as np
 import torch
@@ -17,12 +16,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.capabilities import Coupled, InformedStart
 from pvi_hpc.families.family import Family, Parameters
 from pvi_hpc.families.gaussian.precision import (
     DensePrecision,
     OperatorPrecision,
     Precision,
+    Product,
+    RowsPrecision,
     StencilPrecision,
 )
 from pvi_hpc.families.gaussian.stencil import Stencil
@@ -35,10 +37,6 @@ Array = NDArray[np.float64]
 
 #: Radius of an average over neighbours, in its standard deviations.
 TRUNCATE: Final = 3.0
-
-
-#: Takes rows `(S, n)` and returns the prior's precision times each.
-Product: TypeAlias = Callable[[Tensor], Tensor]
 
 
 def identity(x: Tensor) -> Tensor:
@@ -64,13 +62,9 @@ class NoiseSums(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """The gradients themselves, for families that read products or every entry.
-
-    `whole` asks for a matrix `(n, n)` in place of products; `prior` gives products with `Q`.
-    """
+    """The gradients themselves, `n` numbers each; `prior` gives products with `Q`."""
 
     n: int
-    whole: bool
     prior: Product = identity
 
     def fresh(self) -> Parameters:
@@ -80,6 +74,41 @@ class Rows:
     def add(self, sums: Parameters, rows: Tensor) -> Parameters:
         """Return all gradients so far."""
         return {"rows": torch.cat([sums["rows"], rows])}
+
+
+@dataclass(frozen=True)
+class OwnRows(Rows):
+    """The gradients, for families of the `active` cells that read them whole."""
+
+    active: NDArray[np.bool_] = field(kw_only=True)
+
+    def precision(self, sums: Parameters, weight: float, share: float) -> Precision:
+        """Return the gradients, with the diagonal of `Q`.
+
+        Raises
+        ------
+        ConfigError
+            If only a share of the couplings is to be believed.
+        """
+        if share != 1:
+            raise ConfigError(
+                "'start.hessian.shrink' must be auto or 1 for a family that keeps gradients of "
+                f"noise, got {share:g}; its taper takes the place of a share."
+            )
+        return RowsPrecision(self.prior, self._prior_diagonal, sums["rows"] * weight**0.5)
+
+    @cached_property
+    def _prior_diagonal(self) -> Tensor:
+        if self.prior is identity:
+            return torch.ones(self.n, dtype=torch.float64)
+        return prior_entries(Stencil(self.active, (1, 1, 1)), self.prior)[0]
+
+
+@dataclass(frozen=True)
+class RowProducts(Rows):
+    """The gradients, for families that read products or, `whole`, every entry."""
+
+    whole: bool = False
 
     def precision(self, sums: Parameters, weight: float, share: float) -> Precision:
         """Return the matrix, or products with it."""
@@ -178,7 +207,9 @@ def sums_of(
         return StencilSums(Stencil(family.couplings.active, family.reach), smooth, prior)
     reads = family.reads if isinstance(family, InformedStart) else "diagonal"
     if reads in ("matrix", "products"):
-        return Rows(family.n, reads == "matrix", prior)
+        return RowProducts(family.n, prior, reads == "matrix")
+    if reads == "rows":
+        return OwnRows(family.n, prior, active=active)
     return StencilSums(Stencil(active, (1, 1, 1)), smooth, prior)
 
 

@@ -122,7 +122,7 @@ class ConfiguredMethod(ABC):
             load_petsc(f"'start.lbfgs: {self.start.lbfgs}'")  # which says what to do
         if self.start.hessian is not None:
             if self.start.hessian.kind == "noise":
-                check_noise(self.family)
+                check_noise(self.family, self.start.hessian)
             else:
                 probes_of(self.family, self.start.hessian, self.seed)  # refuses impossible ones
         if self.start.newton:

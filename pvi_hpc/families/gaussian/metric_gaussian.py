@@ -6,6 +6,7 @@ estimated by gradients of noise. No entry of it is ever formed, and nothing is c
 neighbourhood, so that draws keep the prior's long wavelengths where the data say nothing.
 """
 
+from collections.abc import Callable
 from typing import ClassVar, Final, Self
 
 import numpy as np
@@ -19,11 +20,13 @@ from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
 from pvi_hpc.families.gaussian.options import Count
-from pvi_hpc.families.gaussian.precision import Precision, Product, RowsPrecision
+from pvi_hpc.families.gaussian.precision import Precision, RowsPrecision
+from pvi_hpc.families.gaussian.prior_root import PriorRoot, identity_root
 from pvi_hpc.families.gaussian.taper import Taper
 from pvi_hpc.numerics.krylov import inverse_root, log_det
 from pvi_hpc.numerics.random import keyed_rng
-from pvi_hpc.numerics.reproducible import exp, log, row_sums, sum_samples
+from pvi_hpc.numerics.reproducible import exp, row_sums, sqrt
+from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
 from pvi_hpc.plugins import Settings
 
 __all__ = ["MetricGaussian", "MetricOptions"]
@@ -44,21 +47,22 @@ class MetricOptions(Settings):
         json_schema_extra={"unit": "gradients"},
     )
     taper_cells: PositiveFloat = Field(
-        3.0,
+        6.0,
         description="Sd of the Gaussian taper of what distant cells seem to share.",
         json_schema_extra={"unit": "cells"},
     )
 
 
 class MetricGaussian(GaussianFamily):
-    """`N(mu, P^{-1})`, `P = Q + sum_k diag(g_k) R diag(g_k)`, by products with `P` alone.
+    """`N(mu, P^{-1})`, `P = Q + H`, `H = sum_k diag(g_k) R diag(g_k)`, by products alone.
 
-    `Q` is the prior's precision, `R` a taper of the distance between cells. With
-    `S = diag(exp(log_sd))` and `M = S P S`, whose diagonal is 1, `L = S M^{-1/2}`. Parameters
-    are `mu`, `log_sd`, the gradients `rows` `(K, n)` float32, and `log_det` `(2,)`, that of
-    `M^{-1/2}` and its standard error. Before there are gradients, `M` is the identity.
+    `Q` is the prior's precision, `R` a taper of the distance between cells. With `K` a square
+    root of the prior's covariance, `P^{-1} = L L^T` for `L = K A^{-1/2}`, `A = I + K^T H K`,
+    whose eigenvalues are all 1 where the data say nothing, so that Lanczos' iterations are few.
 
-    Only the mean is moved by gradients of the ELBO.
+    Parameters are `mu`, the gradients `rows` `(k, n)` float32, and `log_det` `(2,)`, that of
+    `A^{-1/2}` and its standard error. Before there are gradients, cells are independent, with
+    sds `exp(log_sd)`. Only the mean is moved by gradients of the ELBO.
     """
 
     Options: ClassVar[type[Settings]] = MetricOptions
@@ -68,22 +72,21 @@ class MetricGaussian(GaussianFamily):
     #: Names of the parameters that no gradient moves.
     fixed: ClassVar[frozenset[str]] = frozenset({"log_sd", "rows", "log_det"})
 
-    def __init__(self, active: NDArray[np.bool_], options: MetricOptions) -> None:
+    def __init__(
+        self, active: NDArray[np.bool_], options: MetricOptions, root: PriorRoot | None = None
+    ) -> None:
         super().__init__(int(active.sum()))
-        self.options = options
+        self.options, self._root = options, root or identity_root()
         self._taper = Taper(active, options.taper_cells)
-        self._prior: Product | None = None
 
     @classmethod
     def from_options(cls, active: NDArray[np.bool_], options: MetricOptions) -> Self:
-        """Return the family of the `active` cells of a grid `(nz, ny, nx)`."""
+        """Return the family of the `active` cells of a grid, under the prior `N(0, I)`."""
         return cls(active, options)
 
-    def with_prior(self, precision: Product) -> Self:
-        """Return the family under a prior, by products of its precision with rows `(S, n)`."""
-        family = type(self)(self._taper.active, self.options)
-        family._prior = precision
-        return family
+    def with_prior(self, root: PriorRoot) -> Self:
+        """Return the family under the prior whose covariance has the square root `root`."""
+        return type(self)(self._taper.active, self.options, root)
 
     @property
     def reads(self) -> PrecisionPart:
@@ -99,48 +102,51 @@ class MetricGaussian(GaussianFamily):
         }
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
-        """Return `N(mean, P^{-1})`, `P` the tapered `precision`.
+        """Return `N(mean, P^{-1})` of the gradients of a `precision`.
 
         Raises
         ------
         ConfigError
-            If the precision is not known by gradients of noise.
+            If it is not made of gradients of noise.
         """
         if not isinstance(precision, RowsPrecision):
             raise ConfigError(
-                "'start.hessian.kind' must be 'noise' for the family metric_gaussian, whose "
-                "precision is made of gradients of noise."
+                "'start.hessian.kind' must be 'noise' for the family metric_gaussian, which "
+                "keeps gradients of noise."
             )
-        diagonal = precision.diagonal()
-        parameters = {
-            LOCATION: mean.detach().clone(),
-            "log_sd": (-0.5 * log(diagonal)).to(mean.dtype),
-            "rows": self._kept(precision.rows).float(),
-        }
-        sd = self._scale(parameters)
-        # The diagonal of `M`, which is 1 but for the rounding of what is kept.
-        on_diagonal = sd * sd * (diagonal - precision.own + _own(parameters["rows"]))
-        trace = float(row_sums(on_diagonal[None]))
-        found = log_det(lambda x: self._scaled(parameters, x), self.n, trace, 0, PROBES)
+        parameters = self.independent(mean, torch.zeros_like(mean))
+        parameters["rows"] = self._kept(precision.rows)
+        found = log_det(self._inner(parameters), self.n, 0, PROBES)
         numbers = [-0.5 * found.value, 0.5 * found.standard_error]
         parameters["log_det"] = torch.tensor(numbers, dtype=torch.float64)
         return parameters
 
     def apply(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `L x` of the rows of `x` `(S, n)`."""
-        return self._scale(parameters).to(x.dtype) * self._inverse_root(parameters, x)
+        if not _is_informed(parameters):
+            return exp(parameters["log_sd"]) * x.detach()
+        return self._root.apply(self._inverse_root(parameters, x)).to(x.dtype)
 
     def apply_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `L^T x`."""
-        return self._inverse_root(parameters, self._scale(parameters).to(x.dtype) * x)
+        if not _is_informed(parameters):
+            return exp(parameters["log_sd"]) * x.detach()
+        back = self._root.apply_transposed(x.detach().double())
+        return self._inverse_root(parameters, back).to(x.dtype)
 
     def solve(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `L^{-1} x`."""
-        return self._root(parameters, x / self._scale(parameters).to(x.dtype))
+        """Return `L^{-1} x`: an inverse root, and a product."""
+        if not _is_informed(parameters):
+            return x.detach() / exp(parameters["log_sd"])
+        white = self._root.solve(x.detach().double())
+        return self._product(parameters, self._inverse_root(parameters, white)).to(x.dtype)
 
     def solve_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `L^{-T} x`."""
-        return self._root(parameters, x) / self._scale(parameters).to(x.dtype)
+        if not _is_informed(parameters):
+            return x.detach() / exp(parameters["log_sd"])
+        inside = self._product(parameters, self._inverse_root(parameters, x))
+        return self._root.solve_transposed(inside).to(x.dtype)
 
     def factor_pullback(
         self, parameters: Parameters, eps: Tensor, cotangent: Tensor
@@ -154,30 +160,31 @@ class MetricGaussian(GaussianFamily):
 
     def log_det(self, parameters: Parameters) -> float:
         """Return `log det L`."""
-        return super().log_det(parameters) + float(parameters["log_det"][0])
+        if not _is_informed(parameters):
+            return super().log_det(parameters)
+        return self._root.log_det + float(parameters["log_det"][0])
 
     def log_det_error(self, parameters: Parameters) -> float:
         """Return the standard error of `log_det`."""
         return float(parameters["log_det"][1])
 
     def log_prob(self, parameters: Parameters, theta: Tensor) -> Tensor:
-        """Return `log q` `(S,)` at any `theta` `(S, n)`, by one product with `P` each."""
-        scale = self._scale(parameters)
-        off = (theta.detach().double() - self.mean(parameters).double()) / scale
-        products = torch.stack([self._scaled(parameters, row) for row in off])
-        square = row_sums(off * products)
-        nothing = torch.zeros(1, self.n, dtype=torch.float64)
-        return self.log_q(parameters, nothing) - 0.5 * square
+        """Return `log q` `(S,)` at any `theta` `(S, n)`, by one product with `A` each."""
+        if not _is_informed(parameters):
+            return super().log_prob(parameters, theta)
+        white = self._root.solve(theta.detach().double() - self.mean(parameters).double())
+        squares = row_sums(white * self._product(parameters, white))
+        return -0.5 * squares - self.n * HALF_LOG_2PI - self.log_det(parameters)
 
     def sd(self, parameters: Parameters) -> Tensor:
         """Return the marginal standard deviations `(n,)`, from 256 keyed draws."""
-        if not parameters["rows"].any():
+        if not _is_informed(parameters):
             return exp(parameters["log_sd"])
         total = torch.zeros(self.n, dtype=torch.float64)
         for i in range(SD_DRAWS):
             eps = keyed_rng(0, "sd of a metric", i).standard_normal(self.n)
             total += self.apply(parameters, torch.from_numpy(eps)[None])[0].square()
-        return (total / SD_DRAWS).sqrt().to(parameters["log_sd"].dtype)
+        return sqrt(total / SD_DRAWS).to(parameters["log_sd"].dtype)
 
     def _kept(self, rows: Tensor) -> Tensor:
         """Return `rows` `(m, n)` as `(gradients, n)`, added with random signs or padded."""
@@ -185,43 +192,32 @@ class MetricGaussian(GaussianFamily):
         signs = keyed_rng(0, "signs of gradients").integers(0, 2, len(rows)) * 2.0 - 1.0
         for i, (row, sign) in enumerate(zip(rows, signs.tolist(), strict=True)):
             kept[i % len(kept)] += sign * row
-        return kept
-
-    def _scale(self, parameters: Parameters) -> Tensor:
-        """Return the diagonal of `S` `(n,)`, float64."""
-        return exp(parameters["log_sd"].double())
+        return kept.float()
 
     def _inverse_root(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `M^{-1/2} x` of the rows of `x` `(S, n)`."""
-        x = x.detach()
-        if not parameters["rows"].any():
-            return x
-        found = [inverse_root(lambda v: self._scaled(parameters, v), row.double()) for row in x]
-        return torch.stack(found).to(x.dtype)
+        """Return `A^{-1/2} x` of the rows of `x` `(S, n)`, float64."""
+        inner = self._inner(parameters)
+        return torch.stack([inverse_root(inner, row) for row in x.detach().double()])
 
-    def _root(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `M^{1/2} x`: the inverse root, and a product."""
-        x = x.detach()
-        if not parameters["rows"].any():
-            return x
-        inside = self._inverse_root(parameters, x.double())
-        return torch.stack([self._scaled(parameters, row) for row in inside]).to(x.dtype)
+    def _product(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `A x` of the rows of `x` `(S, n)` float64."""
+        inner = self._inner(parameters)
+        return torch.stack([inner(row) for row in x])
 
-    def _scaled(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `M x` `(n,)`, float64."""
-        if not parameters["rows"].any():
-            return x
-        if self._prior is None:
-            raise ConfigError(
-                "The family metric_gaussian needs the precision of its prior; give it by "
-                "'with_prior'."
-            )
-        scale = self._scale(parameters)
-        inside = scale * x
-        ahead = self._prior(inside[None])[0]
-        return scale * (ahead + self._taper.couple(parameters["rows"].double(), inside))
+    def _inner(self, parameters: Parameters) -> Callable[[Tensor], Tensor]:
+        """Return products of `A` with a vector `(n,)` float64.
+
+        Those of gradients are in single precision: no eigenvalue of `A` is below 1.
+        """
+        rows, root = parameters["rows"], self._root
+
+        def product(x: Tensor) -> Tensor:
+            coupled = self._taper.couple(rows, root.apply(x[None])[0])
+            return x + root.apply_transposed(coupled[None])[0]
+
+        return product
 
 
-def _own(rows: Tensor) -> Tensor:
-    """Return the diagonal `(n,)` of the products of `rows` `(K, n)`, float64."""
-    return sum_samples(rows.double().square())
+def _is_informed(parameters: Parameters) -> bool:
+    """Return whether there are gradients of noise."""
+    return bool(parameters["rows"].any())

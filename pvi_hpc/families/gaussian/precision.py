@@ -1,9 +1,8 @@
 """The precision of a Gaussian that a family is to start from: dense, or on a stencil."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,22 +10,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.gaussian.prior_root import Product
 from pvi_hpc.families.gaussian.stencil import Stencil
-from pvi_hpc.numerics.reproducible import combine, sum_samples
+from pvi_hpc.numerics.reproducible import combine
 
 __all__ = [
     "DensePrecision",
     "OperatorPrecision",
     "Precision",
-    "Product",
     "RowsPrecision",
     "StencilPrecision",
     "neighbours",
 ]
 
 Index = NDArray[np.intp]
-#: Takes rows `(S, n)` and returns a matrix times each.
-Product: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class Precision(Protocol):
@@ -181,38 +178,10 @@ class OperatorPrecision:
 
 
 @dataclass(frozen=True)
-class RowsPrecision:
-    """The prior's precision, by products and its diagonal `(n,)`, plus `rows^T rows`.
+class RowsPrecision(OperatorPrecision):
+    """The prior's precision plus `rows^T rows`, with the gradients `rows` `(m, n)`."""
 
-    For families that read the gradients `rows` `(m, n)` themselves.
-    """
-
-    prior: Product
-    prior_diagonal: Tensor
     rows: Tensor
-
-    def diagonal(self) -> Tensor:
-        """Return `P_ii` `(n,)`."""
-        return self.prior_diagonal + self.own
-
-    @cached_property
-    def own(self) -> Tensor:
-        """The diagonal `(n,)` of `rows^T rows`."""
-        return sum_samples(self.rows * self.rows)
-
-    def apply(self, x: Tensor) -> Tensor:
-        """Return `P x` of the rows of `x` `(S, n)`."""
-        x = x.to(torch.float64)
-        columns = self.rows.T.contiguous()
-        return self.prior(x) + combine(combine(x, columns), self.rows)
-
-    def dense(self) -> Tensor:
-        """Return `P` itself."""
-        return self.apply(torch.eye(len(self.prior_diagonal), dtype=torch.float64))
-
-    def blocks(self, cells: Index, offsets: Index) -> Tensor:
-        """Refuse: products tell no blocks."""
-        raise ConfigError("'precision' of a family with couplings must have its couplings.")
 
 
 def neighbours(

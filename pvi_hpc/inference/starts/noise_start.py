@@ -186,10 +186,16 @@ def swept(
         yield target.noise_rows(torch.stack([theta(shot) for shot in shots]), shots, keys)
 
 
-def check_noise(family: Family) -> None:
-    """Raise ConfigError if a family cannot start from gradients of noise."""
+def check_noise(family: Family, settings: HessianSettings) -> None:
+    """Raise ConfigError if a family cannot start from gradients of noise, or not with these."""
     if not isinstance(family, InformedStart | IndependentStart):
         raise no_start(family)
+    whole = isinstance(family, InformedStart) and family.reads == "rows"
+    if whole and settings.shrink not in ("auto", 1):
+        raise ConfigError(
+            "'start.hessian.shrink' must be auto or 1 for a family that keeps gradients of "
+            f"noise, whose taper takes the place of a share, got {settings.shrink}."
+        )
 
 
 def noise_evaluations(family: Family, settings: HessianSettings, step: int) -> Evaluations:

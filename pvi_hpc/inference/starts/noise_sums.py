@@ -6,7 +6,7 @@ gradients estimate its diagonal and couplings with the noise of few; averages ov
 of what is scaled to the same size first, have much less of it, and stay positive semi-definite.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Protocol
 
@@ -16,17 +16,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.capabilities import Coupled, InformedStart
 from pvi_hpc.families.family import Family, Parameters
 from pvi_hpc.families.gaussian.precision import (
     DensePrecision,
-    OperatorPrecision,
     Precision,
-    Product,
     RowsPrecision,
     StencilPrecision,
 )
+from pvi_hpc.families.gaussian.prior_root import Product
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.inference.starts.prior_entries import at_offset, prior_entries
 from pvi_hpc.numerics.reproducible import combine, sqrt, sum_samples
@@ -62,9 +60,13 @@ class NoiseSums(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """The gradients themselves, `n` numbers each; `prior` gives products with `Q`."""
+    """The gradients themselves, for families that read them, products or every entry.
+
+    `whole` asks for a matrix `(n, n)` in place of products; `prior` gives products with `Q`.
+    """
 
     n: int
+    whole: bool
     prior: Product = identity
 
     def fresh(self) -> Parameters:
@@ -74,41 +76,6 @@ class Rows:
     def add(self, sums: Parameters, rows: Tensor) -> Parameters:
         """Return all gradients so far."""
         return {"rows": torch.cat([sums["rows"], rows])}
-
-
-@dataclass(frozen=True)
-class OwnRows(Rows):
-    """The gradients, for families of the `active` cells that read them whole."""
-
-    active: NDArray[np.bool_] = field(kw_only=True)
-
-    def precision(self, sums: Parameters, weight: float, share: float) -> Precision:
-        """Return the gradients, with the diagonal of `Q`.
-
-        Raises
-        ------
-        ConfigError
-            If only a share of the couplings is to be believed.
-        """
-        if share != 1:
-            raise ConfigError(
-                "'start.hessian.shrink' must be auto or 1 for a family that keeps gradients of "
-                f"noise, got {share:g}; its taper takes the place of a share."
-            )
-        return RowsPrecision(self.prior, self._prior_diagonal, sums["rows"] * weight**0.5)
-
-    @cached_property
-    def _prior_diagonal(self) -> Tensor:
-        if self.prior is identity:
-            return torch.ones(self.n, dtype=torch.float64)
-        return prior_entries(Stencil(self.active, (1, 1, 1)), self.prior)[0]
-
-
-@dataclass(frozen=True)
-class RowProducts(Rows):
-    """The gradients, for families that read products or, `whole`, every entry."""
-
-    whole: bool = False
 
     def precision(self, sums: Parameters, weight: float, share: float) -> Precision:
         """Return the matrix, or products with it."""
@@ -124,7 +91,7 @@ class RowProducts(Rows):
             return self.prior(x) + rest * x + share * combine(combine(x, columns), rows)
 
         # A field has no diagonal at hand; its families read products alone.
-        return OperatorPrecision(1 + own, product)
+        return RowsPrecision(1 + own, product, rows)
 
 
 @dataclass(frozen=True)
@@ -206,10 +173,8 @@ def sums_of(
     if isinstance(family, Coupled):
         return StencilSums(Stencil(family.couplings.active, family.reach), smooth, prior)
     reads = family.reads if isinstance(family, InformedStart) else "diagonal"
-    if reads in ("matrix", "products"):
-        return RowProducts(family.n, prior, reads == "matrix")
-    if reads == "rows":
-        return OwnRows(family.n, prior, active=active)
+    if reads in ("matrix", "products", "rows"):
+        return Rows(family.n, reads == "matrix", prior)
     return StencilSums(Stencil(active, (1, 1, 1)), smooth, prior)
 
 

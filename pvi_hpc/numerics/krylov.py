@@ -71,6 +71,8 @@ def inverse_root(product: Product, x: Tensor) -> Tensor:
     PviError
         If 3000 steps do not suffice.
     """
+    if not x.any():
+        return x.clone()
     before = np.zeros(0)
     for space in _spaces(product, x):
         values, vectors = space.eigen()
@@ -116,10 +118,10 @@ def _log_form(product: Product, x: Tensor) -> float:
 
 
 def _spaces(product: Product, x: Tensor) -> Iterator[Tridiagonal]:
-    """Yield ever larger Krylov spaces of `x`, and the last one twice where it is complete."""
+    """Yield ever larger Krylov spaces of `x`, not 0, the last one twice if it is complete."""
     size = np.sqrt(dot(x.numpy(), x.numpy()))
     space = Tridiagonal(size)
-    space.vectors.append(x / size if size > 0 else x)
+    space.vectors.append(x / size)
     for k in range(1, STEPS + 1):
         complete = _grow(product, space)
         if k % LOOK == 0 or complete:

@@ -11,8 +11,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 from torch import Tensor
 
 from pvi_hpc.families.family import Draw, Family, Parameters
-from pvi_hpc.families.gaussian.precision import Precision
-from pvi_hpc.families.gaussian.prior_root import PriorRoot
+from pvi_hpc.families.gaussian.precision import Precision, Product
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.numerics.update_kernels import AdamStep, Moments
 
@@ -116,8 +115,8 @@ class InformedStart(Protocol):
 class PriorInside(Protocol):
     """A family whose covariance is made with the prior's."""
 
-    def with_prior(self, root: PriorRoot) -> Family:
-        """Return the family under the prior whose covariance has the square root `root`."""
+    def with_prior(self, precision: Product) -> Family:
+        """Return the family under a prior, by products of its precision with rows `(S, n)`."""
         ...
 
 

@@ -12,7 +12,6 @@ from typing import Protocol
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.families.gaussian.prior_root import PriorRoot, identity_root
 from pvi_hpc.inference.settings import CoordinateName
 from pvi_hpc.numerics.standard_normal import log_density
 from pvi_hpc.priors.capabilities import GaussianPrecision
@@ -48,10 +47,6 @@ class Coordinates(Protocol):
         """Return the prior's precision times `theta`: minus the gradient of `log_prior`."""
         ...
 
-    def root(self) -> PriorRoot:
-        """Return a square root of the prior's covariance of `theta`."""
-        ...
-
 
 class Whitened:
     """Independent standard normal unknowns."""
@@ -83,10 +78,6 @@ class Whitened:
         """Return `theta`."""
         return theta
 
-    def root(self) -> PriorRoot:
-        """Return the identity."""
-        return identity_root()
-
 
 class Field:
     """Standard normal cells that are correlated: the field of a Gaussian copula."""
@@ -117,17 +108,6 @@ class Field:
     def precision(self, theta: Tensor) -> Tensor:
         """Return `C^{-1} theta`."""
         return self.prior.precision_product(theta)
-
-    def root(self) -> PriorRoot:
-        """Return the `L` of the field, `L L^T = C`."""
-        prior = self.prior
-        return PriorRoot(
-            prior.to_field,
-            lambda x: prior.whiten_field(prior.covariance_product(x)),
-            prior.whiten_field,
-            lambda x: prior.precision_product(prior.to_field(x)),
-            prior.field_log_det,
-        )
 
 
 def load_coordinates(prior: Prior, name: CoordinateName) -> Coordinates:

@@ -56,7 +56,7 @@ class Problem:
         )
         family = load_family(run.inference.family, cells.active)
         if isinstance(family, PriorInside):
-            family = family.with_prior(model_map.coordinates.root())
+            family = family.with_prior(model_map.coordinates.precision)
         file = SurveyFile(survey)
         weighting = Weighting.of(run.likelihood.lasting(), file.dt, file.n_samples)
         shots = file.geometry().shots

@@ -11,7 +11,7 @@ from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION
 from pvi_hpc.families.gaussian.metric_gaussian import MetricGaussian, MetricOptions
 from pvi_hpc.families.gaussian.precision import DensePrecision, RowsPrecision
-from pvi_hpc.families.gaussian.prior_root import PriorRoot
+from pvi_hpc.families.gaussian.taper import Taper
 from pvi_hpc.families.load import load_family
 from pvi_hpc.families.settings import FamilySettings
 from pvi_hpc.inference.elbo import estimate_elbo
@@ -38,33 +38,34 @@ def correlation():
     return torch.from_numpy(np.exp(-apart / 2.0))
 
 
-def correlated_root():
-    """A root of a correlated prior that is no triangle and not symmetric."""
-    turn = torch.linalg.qr(torch.from_numpy(keyed_rng(2, "turn").standard_normal((N, N))))[0]
-    root = torch.linalg.cholesky(correlation()) @ turn
-    inverse = torch.linalg.inv(root)
-    return PriorRoot(
-        lambda x: x @ root.T,
-        lambda x: x @ root,
-        lambda x: x @ inverse.T,
-        lambda x: x @ inverse,
-        0.5 * float(torch.logdet(correlation())),
-    )
-
-
 def informed(gradients=30, taper=2.0, rows=30):
     """Return family and parameters under the correlated prior, and the dense precision."""
     options = MetricOptions(gradients=gradients, taper_cells=taper)
-    family = MetricGaussian(ACTIVE, options).with_prior(correlated_root())
+    prior = torch.linalg.inv(correlation())
+    family = MetricGaussian(ACTIVE, options).with_prior(lambda x: x @ prior)
     noise = 2 * torch.from_numpy(keyed_rng(3, "rows").standard_normal((rows, N)))
-    precision = RowsPrecision(torch.ones(N).double(), lambda x: x, noise)
+    precision = RowsPrecision(
+        prior.diagonal() + noise.square().sum(dim=0), lambda x: x @ prior, noise
+    )
     mean = torch.from_numpy(keyed_rng(4, "mean").standard_normal(N))
     parameters = family.informed(mean, precision)
-    cells = np.argwhere(ACTIVE)
-    apart = torch.from_numpy(((cells[:, None] - cells) ** 2).sum(axis=2))
     kept = parameters["rows"].double()
-    tapered = (kept.T @ kept) * torch.exp(-0.5 * apart / taper**2)
-    return family, parameters, torch.linalg.inv(correlation()) + tapered
+    return family, parameters, prior + (kept.T @ kept) * dense_taper(taper)
+
+
+def dense_taper(sd):
+    """Return the taper `(n, n)`, as one gradient of ones couples."""
+    taper, ones = Taper(ACTIVE, sd), torch.ones(1, N, dtype=torch.float64)
+    return torch.stack([taper.couple(ones, x) for x in EYE])
+
+
+@pytest.mark.parametrize("sd", [0.7, 2.0, 9.0])
+def test_the_taper_is_a_gaussian_of_the_distance_and_positive_semi_definite(sd):
+    cells = np.argwhere(ACTIVE)
+    apart = ((cells[:, None] - cells) ** 2).sum(axis=2)
+    exact = torch.from_numpy(np.exp(-0.5 * apart / sd**2))
+    torch.testing.assert_close(dense_taper(sd), exact, rtol=0, atol=3e-3)
+    assert float(torch.linalg.eigvalsh(dense_taper(sd)).min()) > -1e-12
 
 
 def test_products_and_solves_are_those_of_a_root_of_the_covariance():

@@ -20,12 +20,11 @@ from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
 from pvi_hpc.families.gaussian.options import Count
-from pvi_hpc.families.gaussian.precision import Precision, RowsPrecision
-from pvi_hpc.families.gaussian.prior_root import PriorRoot, identity_root
+from pvi_hpc.families.gaussian.precision import Precision, Product, RowsPrecision
 from pvi_hpc.families.gaussian.taper import Taper
 from pvi_hpc.numerics.krylov import inverse_root, log_det
 from pvi_hpc.numerics.random import keyed_rng
-from pvi_hpc.numerics.reproducible import exp, row_sums, sqrt
+from pvi_hpc.numerics.reproducible import exp, log, row_sums, sqrt, sum_samples
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
 from pvi_hpc.plugins import Settings
 
@@ -34,7 +33,7 @@ __all__ = ["MetricGaussian", "MetricOptions"]
 #: Draws that estimate the sds, with a relative error of 4 %.
 SD_DRAWS: Final = 256
 #: Probes that estimate `log det`.
-PROBES: Final = 32
+PROBES: Final = 24
 
 
 class MetricOptions(Settings):
@@ -56,13 +55,12 @@ class MetricOptions(Settings):
 class MetricGaussian(GaussianFamily):
     """`N(mu, P^{-1})`, `P = Q + H`, `H = sum_k diag(g_k) R diag(g_k)`, by products alone.
 
-    `Q` is the prior's precision, `R` a taper of the distance between cells. With `K` a square
-    root of the prior's covariance, `P^{-1} = L L^T` for `L = K A^{-1/2}`, `A = I + K^T H K`,
-    whose eigenvalues are all 1 where the data say nothing, so that Lanczos' iterations are few.
+    `Q` is the prior's precision, `R` a taper of the distance between cells. With
+    `S = diag(exp(log_sd))` and `M = S P S`, whose diagonal is 1, `L = S M^{-1/2}`. Parameters
+    are `mu`, `log_sd`, the gradients `rows` `(k, n)` float32, and `log_det` `(2,)`, that of
+    `M^{-1/2}` and its standard error. Before there are gradients, `M` is the identity.
 
-    Parameters are `mu`, the gradients `rows` `(k, n)` float32, and `log_det` `(2,)`, that of
-    `A^{-1/2}` and its standard error. Before there are gradients, cells are independent, with
-    sds `exp(log_sd)`. Only the mean is moved by gradients of the ELBO.
+    Only the mean is moved by gradients of the ELBO.
     """
 
     Options: ClassVar[type[Settings]] = MetricOptions
@@ -73,10 +71,10 @@ class MetricGaussian(GaussianFamily):
     fixed: ClassVar[frozenset[str]] = frozenset({"log_sd", "rows", "log_det"})
 
     def __init__(
-        self, active: NDArray[np.bool_], options: MetricOptions, root: PriorRoot | None = None
+        self, active: NDArray[np.bool_], options: MetricOptions, prior: Product | None = None
     ) -> None:
         super().__init__(int(active.sum()))
-        self.options, self._root = options, root or identity_root()
+        self.options, self._prior = options, prior or _itself
         self._taper = Taper(active, options.taper_cells)
 
     @classmethod
@@ -84,9 +82,9 @@ class MetricGaussian(GaussianFamily):
         """Return the family of the `active` cells of a grid, under the prior `N(0, I)`."""
         return cls(active, options)
 
-    def with_prior(self, root: PriorRoot) -> Self:
-        """Return the family under the prior whose covariance has the square root `root`."""
-        return type(self)(self._taper.active, self.options, root)
+    def with_prior(self, precision: Product) -> Self:
+        """Return the family under a prior, by products of its precision with rows `(S, n)`."""
+        return type(self)(self._taper.active, self.options, precision)
 
     @property
     def reads(self) -> PrecisionPart:
@@ -114,39 +112,33 @@ class MetricGaussian(GaussianFamily):
                 "'start.hessian.kind' must be 'noise' for the family metric_gaussian, which "
                 "keeps gradients of noise."
             )
-        parameters = self.independent(mean, torch.zeros_like(mean))
-        parameters["rows"] = self._kept(precision.rows)
-        found = log_det(self._inner(parameters), self.n, 0, PROBES)
+        rows = self._kept(precision.rows)
+        # Of the gradients as they are kept, so that the trace below is exact.
+        added = sum_samples(rows.double().square()) - sum_samples(precision.rows.square())
+        diagonal = precision.diagonal() + added
+        log_sd = -0.5 * log(diagonal)
+        parameters = {**self.independent(mean, log_sd), "rows": rows}
+        trace = float(row_sums((diagonal * self._scale(parameters) ** 2)[None]))
+        found = log_det(self._inner(parameters), self.n, trace, 0, PROBES)
         numbers = [-0.5 * found.value, 0.5 * found.standard_error]
         parameters["log_det"] = torch.tensor(numbers, dtype=torch.float64)
         return parameters
 
     def apply(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `L x` of the rows of `x` `(S, n)`."""
-        if not _is_informed(parameters):
-            return exp(parameters["log_sd"]) * x.detach()
-        return self._root.apply(self._inverse_root(parameters, x)).to(x.dtype)
+        return (self._scale(parameters) * self._inverse_root(parameters, x)).to(x.dtype)
 
     def apply_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `L^T x`."""
-        if not _is_informed(parameters):
-            return exp(parameters["log_sd"]) * x.detach()
-        back = self._root.apply_transposed(x.detach().double())
-        return self._inverse_root(parameters, back).to(x.dtype)
+        return self._inverse_root(parameters, self._scale(parameters) * x).to(x.dtype)
 
     def solve(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `L^{-1} x`: an inverse root, and a product."""
-        if not _is_informed(parameters):
-            return x.detach() / exp(parameters["log_sd"])
-        white = self._root.solve(x.detach().double())
-        return self._product(parameters, self._inverse_root(parameters, white)).to(x.dtype)
+        """Return `L^{-1} x`."""
+        return self._root(parameters, x / self._scale(parameters)).to(x.dtype)
 
     def solve_transposed(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `L^{-T} x`."""
-        if not _is_informed(parameters):
-            return x.detach() / exp(parameters["log_sd"])
-        inside = self._product(parameters, self._inverse_root(parameters, x))
-        return self._root.solve_transposed(inside).to(x.dtype)
+        return (self._root(parameters, x) / self._scale(parameters)).to(x.dtype)
 
     def factor_pullback(
         self, parameters: Parameters, eps: Tensor, cotangent: Tensor
@@ -160,20 +152,17 @@ class MetricGaussian(GaussianFamily):
 
     def log_det(self, parameters: Parameters) -> float:
         """Return `log det L`."""
-        if not _is_informed(parameters):
-            return super().log_det(parameters)
-        return self._root.log_det + float(parameters["log_det"][0])
+        return super().log_det(parameters) + float(parameters["log_det"][0])
 
     def log_det_error(self, parameters: Parameters) -> float:
         """Return the standard error of `log_det`."""
         return float(parameters["log_det"][1])
 
     def log_prob(self, parameters: Parameters, theta: Tensor) -> Tensor:
-        """Return `log q` `(S,)` at any `theta` `(S, n)`, by one product with `A` each."""
-        if not _is_informed(parameters):
-            return super().log_prob(parameters, theta)
-        white = self._root.solve(theta.detach().double() - self.mean(parameters).double())
-        squares = row_sums(white * self._product(parameters, white))
+        """Return `log q` `(S,)` at any `theta` `(S, n)`, by one product with `P` each."""
+        off = theta.detach().double() - self.mean(parameters).double()
+        off = off / self._scale(parameters)
+        squares = row_sums(off * self._product(parameters, off))
         return -0.5 * squares - self.n * HALF_LOG_2PI - self.log_det(parameters)
 
     def sd(self, parameters: Parameters) -> Tensor:
@@ -194,26 +183,37 @@ class MetricGaussian(GaussianFamily):
             kept[i % len(kept)] += sign * row
         return kept.float()
 
+    def _scale(self, parameters: Parameters) -> Tensor:
+        """Return the diagonal of `S` `(n,)`, float64."""
+        return exp(parameters["log_sd"].double())
+
     def _inverse_root(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `A^{-1/2} x` of the rows of `x` `(S, n)`, float64."""
+        """Return `M^{-1/2} x` of the rows of `x` `(S, n)`, float64."""
+        x = x.detach().double()
+        if not _is_informed(parameters):
+            return x
         inner = self._inner(parameters)
-        return torch.stack([inverse_root(inner, row) for row in x.detach().double()])
+        return torch.stack([inverse_root(inner, row) for row in x])
+
+    def _root(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """Return `M^{1/2} x`: the inverse root, and a product."""
+        return self._product(parameters, self._inverse_root(parameters, x))
 
     def _product(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Return `A x` of the rows of `x` `(S, n)` float64."""
+        """Return `M x` of the rows of `x` `(S, n)` float64."""
+        if not _is_informed(parameters):
+            return x
         inner = self._inner(parameters)
         return torch.stack([inner(row) for row in x])
 
     def _inner(self, parameters: Parameters) -> Callable[[Tensor], Tensor]:
-        """Return products of `A` with a vector `(n,)` float64.
-
-        Those of gradients are in single precision: no eigenvalue of `A` is below 1.
-        """
-        rows, root = parameters["rows"], self._root
+        """Return products of `M` with a vector `(n,)` float64."""
+        rows, scale = parameters["rows"].double(), self._scale(parameters)
 
         def product(x: Tensor) -> Tensor:
-            coupled = self._taper.couple(rows, root.apply(x[None])[0])
-            return x + root.apply_transposed(coupled[None])[0]
+            inside = scale * x
+            ahead = self._prior(inside[None])[0]
+            return scale * (ahead + self._taper.couple(rows, inside))
 
         return product
 
@@ -221,3 +221,8 @@ class MetricGaussian(GaussianFamily):
 def _is_informed(parameters: Parameters) -> bool:
     """Return whether there are gradients of noise."""
     return bool(parameters["rows"].any())
+
+
+def _itself(x: Tensor) -> Tensor:
+    """Return `x`: the precision of `N(0, I)` times it."""
+    return x

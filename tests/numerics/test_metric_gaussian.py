@@ -134,6 +134,7 @@ def test_the_error_of_the_determinant_is_in_that_of_the_elbo():
     state = method.init(torch.zeros(N, dtype=torch.float64), 0.3)
     for _ in range(2):
         state, _ = method.step(state)
+    assert isinstance(family, MetricGaussian)
     found = estimate_elbo(method, state, target, 8)
     assert found.standard_error > family.log_det_error(state.parameters) > 0
     # The best of all is the evidence of a prior without its constant.

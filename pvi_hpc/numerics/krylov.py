@@ -6,8 +6,10 @@ only make it grow further.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -16,9 +18,9 @@ from torch import Tensor
 
 from pvi_hpc.errors import PviError
 from pvi_hpc.numerics.random import keyed_rng
-from pvi_hpc.numerics.reproducible import combine, dot
+from pvi_hpc.numerics.reproducible import combine, dot, one_thread
 
-__all__ = ["LogDet", "inverse_root", "log_det"]
+__all__ = ["LogDet", "inverse_root", "inverse_roots", "log_det"]
 
 Array = NDArray[np.float64]
 #: Takes a vector `(n,)` float64 and returns the matrix times it.
@@ -84,6 +86,20 @@ def inverse_root(product: Product, x: Tensor) -> Tensor:
             return combine(torch.from_numpy(weights)[None], basis)[0]
         before = weights
     raise _unknown("an inverse root")
+
+
+def inverse_roots(product: Product, x: Tensor) -> Tensor:
+    """Return `M^{-1/2} x` of the rows of `x` `(S, n)`, as many at once as torch has threads.
+
+    Each row is the work of one thread, so that bits do not depend on their number.
+    """
+    threads = min(torch.get_num_threads(), len(x))
+    if threads < 2:
+        return torch.stack([inverse_root(product, row) for row in x])
+    # OpenMP counts the threads of each thread that calls it: products here are serial too.
+    serial: Any = {"initializer": torch.set_num_threads, "initargs": (1,)}
+    with one_thread(), ThreadPoolExecutor(threads, **serial) as pool:
+        return torch.stack(list(pool.map(partial(inverse_root, product), x)))
 
 
 def log_det(product: Product, n: int, trace: float, seed: int, probes: int) -> LogDet:

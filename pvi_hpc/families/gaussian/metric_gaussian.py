@@ -22,7 +22,7 @@ from pvi_hpc.families.gaussian.gaussian import GaussianFamily
 from pvi_hpc.families.gaussian.options import Count
 from pvi_hpc.families.gaussian.precision import Precision, Product, RowsPrecision
 from pvi_hpc.families.gaussian.taper import Taper
-from pvi_hpc.numerics.krylov import inverse_root, log_det
+from pvi_hpc.numerics.krylov import inverse_roots, log_det
 from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.numerics.reproducible import exp, log, row_sums, sqrt, sum_samples
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
@@ -192,8 +192,7 @@ class MetricGaussian(GaussianFamily):
         x = x.detach().double()
         if not _is_informed(parameters):
             return x
-        inner = self._inner(parameters)
-        return torch.stack([inverse_root(inner, row) for row in x])
+        return inverse_roots(self._inner(parameters), x)
 
     def _root(self, parameters: Parameters, x: Tensor) -> Tensor:
         """Return `M^{1/2} x`: the inverse root, and a product."""
@@ -207,8 +206,8 @@ class MetricGaussian(GaussianFamily):
         return torch.stack([inner(row) for row in x])
 
     def _inner(self, parameters: Parameters) -> Callable[[Tensor], Tensor]:
-        """Return products of `M` with a vector `(n,)` float64."""
-        rows, scale = parameters["rows"].double(), self._scale(parameters)
+        """Return products of `M` with a vector `(n,)` float64, those of gradients in single."""
+        rows, scale = parameters["rows"], self._scale(parameters)
 
         def product(x: Tensor) -> Tensor:
             inside = scale * x

@@ -45,7 +45,7 @@ class Taper:
         """
         out = torch.zeros(x.shape, dtype=torch.float64)
         with one_thread():
-            for some in rows.split(self._at_once):
+            for some in torch.split(rows, self._at_once):
                 nodes = self._to_nodes(self._cells.scatter(some * x.to(rows.dtype)))
                 tapered = self._cells.gather(self._from_nodes(nodes))
                 out += (tapered * some).sum(dim=0)

@@ -6,7 +6,7 @@ import torch
 
 from pvi_hpc.errors import PviError
 from pvi_hpc.numerics import krylov
-from pvi_hpc.numerics.krylov import inverse_root, log_det
+from pvi_hpc.numerics.krylov import inverse_root, inverse_roots, log_det
 from pvi_hpc.numerics.random import keyed_rng
 
 N = 60
@@ -63,3 +63,16 @@ def test_what_is_not_known_after_all_steps_is_said(monkeypatch):
     x = torch.from_numpy(keyed_rng(3, "x").standard_normal(N))
     with pytest.raises(PviError, match=r"after 10 products.*nearly singular.*more gradients"):
         inverse_root(lambda v: m @ v, x)
+
+
+def test_bits_do_not_depend_on_the_number_of_threads():
+    m, before = matrix(), torch.get_num_threads()
+    x = torch.from_numpy(keyed_rng(4, "x").standard_normal((5, N)))
+    found = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(inverse_roots(lambda v: (m * v).sum(dim=1), x))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*found)

@@ -10,19 +10,22 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
-from pvi_hpc.families.family import Draw, Parameters
-from pvi_hpc.families.gaussian.precision import Precision
+from pvi_hpc.families.family import Draw, Family, Parameters
+from pvi_hpc.families.gaussian.precision import Precision, Product
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.numerics.update_kernels import AdamStep, Moments
 
 __all__ = [
     "ClosedForm",
     "Coupled",
+    "EstimatedDensity",
+    "FixedFactor",
     "Gaussian",
     "IndependentStart",
     "InformedStart",
     "NaturalGradient",
     "PrecisionPart",
+    "PriorInside",
     "StreamedDescent",
     "couplings_of",
 ]
@@ -90,8 +93,8 @@ class IndependentStart(Protocol):
 
 
 #: Part of a precision that a family reads when it starts: its diagonal, the couplings of its
-#: own stencil, products with it, or all of its entries.
-PrecisionPart: TypeAlias = Literal["diagonal", "couplings", "products", "matrix"]
+#: own stencil, products with it, the gradients of noise that it is made of, or all entries.
+PrecisionPart: TypeAlias = Literal["diagonal", "couplings", "products", "rows", "matrix"]
 
 
 @runtime_checkable
@@ -105,6 +108,34 @@ class InformedStart(Protocol):
 
     def informed(self, mean: Tensor, precision: Precision) -> Parameters:
         """Return the parameters nearest to `N(mean, precision^{-1})`, `mean` `(n,)`."""
+        ...
+
+
+@runtime_checkable
+class PriorInside(Protocol):
+    """A family whose covariance is made with the prior's."""
+
+    def with_prior(self, precision: Product) -> Family:
+        """Return the family under a prior, by products of its precision with rows `(S, n)`."""
+        ...
+
+
+@runtime_checkable
+class FixedFactor(Protocol):
+    """A family of which gradients of the ELBO move the mean alone."""
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """Names of the parameters that no gradient moves."""
+        ...
+
+
+@runtime_checkable
+class EstimatedDensity(Protocol):
+    """A family whose density is known but for the constant's estimate."""
+
+    def log_det_error(self, parameters: Parameters) -> float:
+        """Return the standard error of `log q`, the same at every point."""
         ...
 
 

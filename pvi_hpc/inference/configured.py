@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Self
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
-from pvi_hpc.families.capabilities import NaturalGradient
+from pvi_hpc.families.capabilities import FixedFactor, NaturalGradient
 from pvi_hpc.families.family import Family
 from pvi_hpc.inference.method import Evaluations
 from pvi_hpc.inference.settings import InferenceSettings, StartSettings
@@ -110,11 +110,19 @@ class ConfiguredMethod(ABC):
                 "'inference.optimiser.kind: natural' needs a family that knows its Fisher "
                 f"information, got '{self.settings.family.kind}'; choose 'adam'."
             )
+        fixed = isinstance(self.family, FixedFactor) and self.settings.iterations > 0
+        if fixed and self.settings.optimiser.kind != "natural":
+            raise ConfigError(
+                "'inference.optimiser.kind' must be 'natural', or 'inference.iterations' 0, "
+                f"for the family '{self.settings.family.kind}', of which gradients move the "
+                f"mean alone, got '{self.settings.optimiser.kind}' with "
+                f"{self.settings.iterations} iterations."
+            )
         if self.start.lbfgs != "own" and not has_petsc():
             load_petsc(f"'start.lbfgs: {self.start.lbfgs}'")  # which says what to do
         if self.start.hessian is not None:
             if self.start.hessian.kind == "noise":
-                check_noise(self.family)
+                check_noise(self.family, self.start.hessian)
             else:
                 probes_of(self.family, self.start.hessian, self.seed)  # refuses impossible ones
         if self.start.newton:

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
+from pvi_hpc.families.capabilities import EstimatedDensity
 from pvi_hpc.inference.finite import check_values
-from pvi_hpc.inference.method import Method
+from pvi_hpc.inference.method import FitsFamily, Method
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 
-__all__ = ["ElboEstimate", "estimate_elbo"]
+__all__ = ["ElboEstimate", "density_error", "estimate_elbo"]
 
 Array = NDArray[np.float64]
 
@@ -28,12 +29,22 @@ class ElboEstimate:
     count: SimulationCount = field(default_factory=SimulationCount)
 
     @classmethod
-    def of(cls, log_joint: Array, log_q: Array) -> "ElboEstimate":
-        """Return the estimate from `log p(d, theta)` and `log q(theta)` `(S,)` of draws."""
+    def of(cls, log_joint: Array, log_q: Array, log_q_error: float = 0.0) -> "ElboEstimate":
+        """Return the estimate from `log p(d, theta)` and `log q(theta)` `(S,)` of draws.
+
+        `log_q_error` is the standard error of `log q` itself, the same for all draws.
+        """
         terms = log_joint - log_q
         n = len(terms)
         error = float(terms.std(ddof=1) / np.sqrt(n)) if n > 1 else np.inf
-        return cls(float(terms.mean()), error, n)
+        return cls(float(terms.mean()), float(np.hypot(error, log_q_error)), n)
+
+
+def density_error(method: Method, state: State) -> float:
+    """Return the standard error of `log q`: 0 but for families that estimate a determinant."""
+    if isinstance(method, FitsFamily) and isinstance(method.family, EstimatedDensity):
+        return method.family.log_det_error(method.fitted(state))
+    return 0.0
 
 
 def estimate_elbo(
@@ -63,6 +74,7 @@ def estimate_elbo(
         log_qs.append(log_q.numpy())
         chi_squared.append(value.chi_squared.numpy())
         count += value.count
-    estimate = ElboEstimate.of(np.concatenate(log_joint), np.concatenate(log_qs))
+    parts = np.concatenate(log_joint), np.concatenate(log_qs)
+    estimate = ElboEstimate.of(*parts, density_error(method, state))
     chi = float(np.concatenate(chi_squared).mean())
     return ElboEstimate(estimate.mean, estimate.standard_error, n, chi, count)

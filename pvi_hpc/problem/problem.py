@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pvi_hpc.config import Run
 from pvi_hpc.data.survey import Shot
 from pvi_hpc.data.survey_file import SurveyFile
+from pvi_hpc.families.capabilities import PriorInside
 from pvi_hpc.families.family import Family
 from pvi_hpc.families.load import load_family
 from pvi_hpc.forward.simulator import Simulator
@@ -54,6 +55,8 @@ class Problem:
             cells, run.prior, starting_model(run), run.inference.coordinates
         )
         family = load_family(run.inference.family, cells.active)
+        if isinstance(family, PriorInside):
+            family = family.with_prior(model_map.coordinates.precision)
         file = SurveyFile(survey)
         weighting = Weighting.of(run.likelihood.lasting(), file.dt, file.n_samples)
         shots = file.geometry().shots

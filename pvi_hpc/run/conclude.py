@@ -25,7 +25,7 @@ from pvi_hpc.config import Run
 from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.execution.lease import Lease
-from pvi_hpc.inference.elbo import ElboEstimate
+from pvi_hpc.inference.elbo import ElboEstimate, density_error
 from pvi_hpc.inference.noise_inference import factors_of
 from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.problem.problem import Problem
@@ -114,7 +114,8 @@ def _final_elbo(
     problem: Problem, progress: Progress, draws: Draws, predictive: Predictive
 ) -> dict[str, float]:
     """Return the ELBO of the draws that were simulated anyway, all shots, and its error."""
-    log_q = problem.method(None).log_prob(progress.state, draws.theta)
+    method = problem.method(None)
+    log_q = method.log_prob(progress.state, draws.theta)
     if log_q is None:
         return {}
     log_joint = problem.model_map.coordinates.log_prior(draws.theta).numpy()
@@ -124,7 +125,8 @@ def _final_elbo(
         factors, noise = factors_of(progress.state.memory), problem.noise
         if factors is not None and noise is not None:
             log_joint = log_joint + factors.elbo(noise.n_data, noise.prior)
-    estimate = ElboEstimate.of(log_joint, log_q.numpy())
+    error = density_error(method, progress.state)
+    estimate = ElboEstimate.of(log_joint, log_q.numpy(), error)
     return {"elbo": estimate.mean, "elbo_se": estimate.standard_error}
 
 

@@ -82,10 +82,11 @@ def averages(strength=3.0):
     return strength * (np.eye(N) + 0.5 * near)
 
 
-def started(family, target, hessian, mean=None):
+def started(family, target, hessian, mean=None, iterations=1):
     """Return the parameters after a start, and what each iteration told."""
     assert isinstance(target, NoiseTarget)
-    settings = InferenceSettings(iterations=1, family=FamilySettings(kind="structured"))
+    named = FamilySettings(kind="structured")
+    settings = InferenceSettings(iterations=iterations, family=named)
     start = StartSettings(hessian=hessian)
     method = load_method(family, target, settings, start, 3)
     state = method.init(torch.zeros(N, dtype=torch.float64) if mean is None else mean, 0.3)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -14,9 +14,19 @@ from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.numerics.reproducible import combine
 
-__all__ = ["DensePrecision", "OperatorPrecision", "Precision", "StencilPrecision", "neighbours"]
+__all__ = [
+    "DensePrecision",
+    "OperatorPrecision",
+    "Precision",
+    "Product",
+    "RowsPrecision",
+    "StencilPrecision",
+    "neighbours",
+]
 
 Index = NDArray[np.intp]
+#: Takes rows `(S, n)` and returns a matrix times each.
+Product: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class Precision(Protocol):
@@ -147,7 +157,7 @@ class OperatorPrecision:
     """
 
     on_diagonal: Tensor
-    product: Callable[[Tensor], Tensor]
+    product: Product
 
     def __post_init__(self) -> None:
         """Raise ConfigError unless the diagonal is positive."""
@@ -168,6 +178,13 @@ class OperatorPrecision:
     def blocks(self, cells: Index, offsets: Index) -> Tensor:
         """Refuse: products tell no blocks."""
         raise ConfigError("'precision' of a family with couplings must have its couplings.")
+
+
+@dataclass(frozen=True)
+class RowsPrecision(OperatorPrecision):
+    """The prior's precision plus `rows^T rows`, with the gradients `rows` `(m, n)`."""
+
+    rows: Tensor
 
 
 def neighbours(

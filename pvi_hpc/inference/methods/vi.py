@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pvi_hpc.errors import ConfigError, NonFiniteError
-from pvi_hpc.families.capabilities import NaturalGradient
+from pvi_hpc.families.capabilities import FixedFactor, NaturalGradient
 from pvi_hpc.families.family import Draw, Parameters
 from pvi_hpc.families.moments import mean_and_sd
 from pvi_hpc.inference.configured import DRAWS, ConfiguredMethod
@@ -72,7 +72,9 @@ class VariationalInference(ConfiguredMethod):
     def init(self, mean: Tensor, sd: float) -> State:
         """Return the first state: independent cells with `mean` `(n,)` and one sd."""
         parameters = self.family.initial(mean.to(DTYPES[self.settings.precision]), sd)
-        memory = fresh_memory(self._optimiser, parameters)
+        fixed = self.family.fixed if isinstance(self.family, FixedFactor) else ()
+        moved = {name: value for name, value in parameters.items() if name not in fixed}
+        memory = fresh_memory(self._optimiser, moved)
         if self._optimiser.kind == "natural":
             memory |= fresh_guard(parameters)
         if self._optimiser.average:

@@ -44,14 +44,16 @@ def natural_descent(
     draw: Draw,
 ) -> None:
     """Move `parameters` in place, by `step` or less along the natural gradient."""
-    direction = family.natural(parameters, gradients)
-    direction["log_sd"].clamp_(-LOG_SD, LOG_SD)
-    moved = {name: value - step * direction[name] for name, value in parameters.items()}
-    change = relative_change(family, parameters, moved, draw.eps[:1])
-    steps = dict.fromkeys(parameters, step * min(1.0, CHANGE / change) if change > 0 else step)
+    direction, steps = family.natural(parameters, gradients), {}
+    if "log_sd" in direction:
+        direction["log_sd"].clamp_(-LOG_SD, LOG_SD)
+        moved = {name: value - step * direction[name] for name, value in parameters.items()}
+        change = relative_change(family, parameters, moved, draw.eps[:1])
+        factor = step * min(1.0, CHANGE / change) if change > 0 else step
+        steps = dict.fromkeys(parameters, factor)
     steps[LOCATION] = min(step, 1 / (1 + curvature_error(family, parameters, draw.cotangent)))
-    for name, value in parameters.items():
-        value.sub_(direction[name] * steps[name])
+    for name, size in steps.items():
+        parameters[name].sub_(direction[name] * size)
 
 
 def curvature_error(

@@ -26,14 +26,14 @@ from torch import Tensor
 from pvi_hpc.cost import SimulationCount
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.family import LOCATION
-from pvi_hpc.families.gaussian.stencil import Stencil
+from pvi_hpc.families.gaussian.taper import Taper
 from pvi_hpc.inference.history import Info
 from pvi_hpc.inference.starts.noise_start import noise_info, swept
 from pvi_hpc.inference.starts.settings import PreconditionerSettings
 from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import NoiseTarget, Target
 from pvi_hpc.numerics.random import keyed_rng
-from pvi_hpc.numerics.reproducible import dot, one_thread
+from pvi_hpc.numerics.reproducible import dot
 
 __all__ = ["METRIC", "NoiseMetric"]
 
@@ -86,7 +86,7 @@ class NoiseMetric:
             if size <= enough:
                 break
             ahead = self._target.prior_precision(p[None])[0] + self.settings.damping * own * p
-            ahead += self._coupled(rows, p)
+            ahead += self._taper.couple(rows, p)
             step = size / dot(p.numpy(), ahead.numpy())
             x += step * p
             r -= step * ahead
@@ -95,28 +95,9 @@ class NoiseMetric:
             p = z + (size / before) * p
         return x
 
-    def _coupled(self, rows: Tensor, x: Tensor) -> Tensor:
-        """Return `sum_k diag(g_k) R diag(g_k) x`, in single precision."""
-        along_z, along_y, along_x = self._tapers
-        with one_thread():
-            field = along_y @ (self._cells.scatter(rows * x.to(rows.dtype)) @ along_x)
-            tapered = self._cells.gather(along_z @ field.flatten(2))
-            return (tapered * rows).sum(dim=0).double()
-
     @cached_property
-    def _cells(self) -> Stencil:
-        """The unknown cells on their grid."""
-        return Stencil(self._target.active, (1, 1, 1))
-
-    @cached_property
-    def _tapers(self) -> list[Tensor]:
-        """The taper along each axis, `(n, n)`."""
-        sd, out = self.settings.taper_cells, []
-        for n in self._target.active.shape:
-            places = torch.arange(n, dtype=torch.float64)
-            apart = places[:, None] - places
-            out.append(torch.exp(-0.5 * (apart / sd) ** 2).float())
-        return out
+    def _taper(self) -> Taper:
+        return Taper(self._target.active, self.settings.taper_cells)
 
     @cached_property
     def _prior_diagonal(self) -> Tensor:

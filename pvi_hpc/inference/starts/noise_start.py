@@ -97,12 +97,8 @@ class NoiseStart:
         sums = memory.pop(HESSIAN) if sweep else self.sums.fresh()
         target, mu = self.target, state.parameters[LOCATION].double()
         assert isinstance(target, NoiseTarget)  # `sums` has asked for it
-        sd = root_of_diagonal(self._precision(sums, sweep)) if sweep else torch.zeros_like(mu)
+        theta = self._draws(mu, sums, sweep) if sweep else lambda _: mu
         count = SimulationCount()
-
-        def theta(shot: int) -> Tensor:
-            return mu + sd * self._normal(sweep, shot)
-
         for found in swept(target, theta, (self.seed, sweep), self.settings.draws):
             sums, count = self.sums.add(sums, found.rows), count + found.count
         memory[HESSIAN] = sums
@@ -111,6 +107,19 @@ class NoiseStart:
             share = float(self.settings.shrink)
             state = _started(state, self._parameters(state, mu, share))
         return state, noise_info(state.iteration - 1, count)
+
+    def _draws(self, mu: Tensor, sums: Parameters, sweep: int) -> Callable[[int], Tensor]:
+        """Return the draw `(n,)` that a shot is simulated at, by the sweeps before.
+
+        Of the family that keeps the gradients; else of the mean field, whose sds many
+        gradients are not needed for.
+        """
+        family, precision = self.family, self._precision(sums, sweep)
+        if isinstance(family, InformedStart) and family.reads == "rows":
+            q = family.informed(mu, precision)
+            return lambda shot: family.sample(q, self._normal(sweep, shot)[None])[0]
+        sd = root_of_diagonal(precision)
+        return lambda shot: mu + sd * self._normal(sweep, shot)
 
     def _choose(self, state: State) -> tuple[State, Info]:
         """Start from the share of the largest ELBO; without couplings there is no choice."""
@@ -177,10 +186,16 @@ def swept(
         yield target.noise_rows(torch.stack([theta(shot) for shot in shots]), shots, keys)
 
 
-def check_noise(family: Family) -> None:
-    """Raise ConfigError if a family cannot start from gradients of noise."""
+def check_noise(family: Family, settings: HessianSettings) -> None:
+    """Raise ConfigError if a family cannot start from gradients of noise, or not with these."""
     if not isinstance(family, InformedStart | IndependentStart):
         raise no_start(family)
+    whole = isinstance(family, InformedStart) and family.reads == "rows"
+    if whole and settings.shrink not in ("auto", 1):
+        raise ConfigError(
+            "'start.hessian.shrink' must be auto or 1 for a family that keeps gradients of "
+            f"noise, whose taper takes the place of a share, got {settings.shrink}."
+        )
 
 
 def noise_evaluations(family: Family, settings: HessianSettings, step: int) -> Evaluations:
@@ -191,8 +206,8 @@ def noise_evaluations(family: Family, settings: HessianSettings, step: int) -> E
 
 
 def is_coupled(family: Family) -> bool:
-    """Return whether a family reads more than the diagonal of a precision."""
-    return isinstance(family, InformedStart) and family.reads != "diagonal"
+    """Return whether a family reads couplings of which a share is to be chosen."""
+    return isinstance(family, InformedStart) and family.reads not in ("diagonal", "rows")
 
 
 def noise_info(iteration: int, count: SimulationCount | None = None) -> Info:

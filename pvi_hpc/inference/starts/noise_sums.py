@@ -6,10 +6,9 @@ gradients estimate its diagonal and couplings with the noise of few; averages ov
 of what is scaled to the same size first, have much less of it, and stay positive semi-definite.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 import numpy as np
 import torch
@@ -21,8 +20,9 @@ from pvi_hpc.families.capabilities import Coupled, InformedStart
 from pvi_hpc.families.family import Family, Parameters
 from pvi_hpc.families.gaussian.precision import (
     DensePrecision,
-    OperatorPrecision,
     Precision,
+    Product,
+    RowsPrecision,
     StencilPrecision,
 )
 from pvi_hpc.families.gaussian.stencil import Stencil
@@ -35,10 +35,6 @@ Array = NDArray[np.float64]
 
 #: Radius of an average over neighbours, in its standard deviations.
 TRUNCATE: Final = 3.0
-
-
-#: Takes rows `(S, n)` and returns the prior's precision times each.
-Product: TypeAlias = Callable[[Tensor], Tensor]
 
 
 def identity(x: Tensor) -> Tensor:
@@ -64,14 +60,16 @@ class NoiseSums(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """The gradients themselves, for families that read products or every entry.
+    """The gradients themselves, for families that read them, products or every entry.
 
-    `whole` asks for a matrix `(n, n)` in place of products; `prior` gives products with `Q`.
+    `whole` asks for a matrix `(n, n)` in place of products; `prior` gives products with `Q`,
+    whose diagonal is sought on the grid of `active` cells, where given, and else taken as 1.
     """
 
     n: int
     whole: bool
     prior: Product = identity
+    active: NDArray[np.bool_] | None = None
 
     def fresh(self) -> Parameters:
         """Return no gradient."""
@@ -94,8 +92,13 @@ class Rows:
         def product(x: Tensor) -> Tensor:
             return self.prior(x) + rest * x + share * combine(combine(x, columns), rows)
 
-        # A field has no diagonal at hand; its families read products alone.
-        return OperatorPrecision(1 + own, product)
+        return RowsPrecision(self._prior_diagonal + own, product, rows)
+
+    @cached_property
+    def _prior_diagonal(self) -> Tensor:
+        if self.active is None or self.prior is identity:
+            return torch.ones(self.n, dtype=torch.float64)
+        return prior_entries(Stencil(self.active, (1, 1, 1)), self.prior)[0]
 
 
 @dataclass(frozen=True)
@@ -177,8 +180,10 @@ def sums_of(
     if isinstance(family, Coupled):
         return StencilSums(Stencil(family.couplings.active, family.reach), smooth, prior)
     reads = family.reads if isinstance(family, InformedStart) else "diagonal"
-    if reads in ("matrix", "products"):
-        return Rows(family.n, reads == "matrix", prior)
+    if reads in ("matrix", "products", "rows"):
+        # A field has no diagonal at hand; families that read products alone need none.
+        on_grid = active if reads == "rows" else None
+        return Rows(family.n, reads == "matrix", prior, on_grid)
     return StencilSums(Stencil(active, (1, 1, 1)), smooth, prior)
 
 

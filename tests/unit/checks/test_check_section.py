@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pvi_hpc.forward.refinement import Refinement
 from pydantic import ValidationError
 from run_example import make_run
 
@@ -13,6 +12,7 @@ from pvi_hpc.data.survey_file import write_survey
 from pvi_hpc.forward.acoustic.plugin import AcousticProblem
 from pvi_hpc.forward.acoustic.stability import max_time_step
 from pvi_hpc.forward.problem import SimulationCost
+from pvi_hpc.forward.refinement import Refinement
 from pvi_hpc.grid import Grid
 from pvi_hpc.problem.forward import survey_geometry
 

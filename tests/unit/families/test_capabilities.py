@@ -19,6 +19,7 @@ EXPECTED = {
     "low_rank": GAUSSIAN,
     "low_rank_structured": GAUSSIAN | {"Coupled"},
     "precision_structured": GAUSSIAN | {"Coupled"},
+    "metric_gaussian": GAUSSIAN,
 }
 #: Options of the families that need some on so small a grid.
 OPTIONS = {

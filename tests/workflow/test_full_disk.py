@@ -15,7 +15,7 @@ RUN = "results/tiny/mean_field"
 
 @cache
 def mounting():
-    """How to get a mount namespace of one's own, or nothing."""
+    """Return the command that gives a mount namespace of its own, or nothing."""
     for words in (["unshare", "-m"], ["unshare", "-Urm"]):
         command = [*words, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
         try:

@@ -1,4 +1,4 @@
-"""What Snakemake does before the first job grows with the runs, not with their square."""
+"""Snakemake's work before the first job grows with the runs, not with their square."""
 
 import os
 import pstats

@@ -79,7 +79,7 @@ def test_misfit_and_gradient_are_those_of_the_times(times_run, tmp_path):
     solver.set_model(model)
     found = solver.simulate([0, 1], "gradient")
     traces = solver.simulate([0, 1], "traces").traces
-    left = np.concatenate(traces)[:, 0] - np.float32([0.5, 0.51, 0.47])
+    left = np.concatenate(traces)[:, 0] - np.array([0.5, 0.51, 0.47])
     assert found.misfit == pytest.approx(
         0.5 * np.sum((left / [0.01, 0.03, 0.02]) ** 2), rel=1e-4
     )

@@ -1,7 +1,10 @@
 """Can the parts that a run names be put together: model map, family and executor?"""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import Finding, PviError, error, warning
@@ -13,6 +16,8 @@ if TYPE_CHECKING:  # these load torch
 
 __all__ = ["check_executor", "check_family", "check_model_map", "method_of"]
 
+#: Correlation of the prior beyond a family's reach that a user is told of.
+CORRELATED: Final = 0.25
 #: A start is told to be another than the one given from so many sds of the prior on.
 START_APART: Final = 0.5
 
@@ -52,11 +57,51 @@ def check_family(run: Run) -> Iterator[Finding]:
     except PviError as fault:
         yield error(setting, str(fault))
         return
+    with suppress(PviError):  # `check_prior` reports it
+        yield from _check_reach(run, family)
     if run.posterior.k_hat is not None and not is_gaussian(method):
         yield error(
             "posterior.k_hat",
             "must be null unless 'inference.method.kind' is 'vi' and the family a Gaussian, "
             f"got '{run.inference.method.kind}' with '{run.inference.family.kind}'; remove it.",
+        )
+
+
+def _check_reach(run: Run, family: "Family") -> Iterator[Finding]:
+    """Warn of a family that ends long before the prior's correlation does.
+
+    Around the middle unknown cell, as `prior.kind` correlates the others with it.
+    """
+    import torch
+
+    from pvi_hpc.families.capabilities import InformedStart, couplings_of
+    from pvi_hpc.priors.capabilities import GaussianPrecision
+    from pvi_hpc.priors.load import load_prior
+
+    local = isinstance(family, InformedStart) and family.reads in ("diagonal", "couplings")
+    prior = load_prior(run.prior, run.cells)
+    of_field = run.inference.coordinates == "field" and isinstance(prior, GaussianPrecision)
+    if not (local and of_field) or run.cells.n == 0:
+        return
+    assert isinstance(prior, GaussianPrecision)
+    places = np.argwhere(run.cells.active)
+    middle = np.abs(places - places.mean(axis=0)).sum(axis=1).argmin()
+    one = torch.zeros(1, len(places), dtype=torch.float64)
+    one[0, middle] = 1
+    correlation = prior.covariance_product(one)[0].numpy()
+    stencil = couplings_of(family)
+    reach = [0, 0, 0] if stencil is None else [k // 2 for k in stencil.size]
+    beyond = (np.abs(places - places[middle]) > reach).any(axis=1)
+    strongest = float(correlation[beyond].max(initial=0.0))
+    if strongest > CORRELATED:
+        cells = ", ".join(map(str, reach))
+        yield warning(
+            "inference.family",
+            f"'{run.inference.family.kind}' couples cells up to {cells} apart along z, y, x, "
+            f"but the prior correlates cells beyond by up to {strongest:.2f}: where the data "
+            "say little, draws lose the prior's long wavelengths, and intervals of means over "
+            "many cells are far too narrow. Choose 'metric_gaussian' with 'start.hessian: "
+            "{kind: noise, sweeps: 1, draws: 24}'.",
         )
 
 

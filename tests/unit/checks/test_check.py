@@ -430,3 +430,29 @@ def test_a_small_dev_shm_is_a_warning(monkeypatch):
     assert finding.level == "warning"
     assert "/dev/shm has 0.06 MB free" in finding.message
     assert "enlarge it" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "family", "told"),
+    [
+        ("field", {"kind": "mean_field"}, r"up to 0, 0, 0 apart.*beyond by up to 0\.[6-9]"),
+        (
+            "field",
+            {"kind": "precision_structured", "options": {"stencil": [3, 3, 3]}},
+            r"inference.family: 'precision_structured'.*up to 1, 1, 1.*'metric_gaussian'",
+        ),
+        ("field", {"kind": "metric_gaussian"}, None),
+        ("field", {"kind": "full_rank"}, None),
+        ("whitened", {"kind": "mean_field"}, None),
+    ],
+)
+def test_a_family_shorter_than_the_priors_correlation_is_told(coordinates, family, told):
+    prior = {**GOOD["prior"], "kind": "whittle_matern", "length_m": [100, 400, 400]}
+    inference = {**GOOD["inference"], "coordinates": coordinates, "family": family}
+    if family["kind"] == "metric_gaussian":
+        inference = {**inference, "iterations": 0}
+    start = {"map_iterations": 4, "hessian": {"kind": "noise"}}
+    run = make_run(prior=prior, inference=inference, start=start)
+    found = [w for w in warnings_of(check_run(run)) if "wavelengths" in w]
+    assert len(found) == (told is not None)
+    assert told is None or re.search(told, found[0])

@@ -36,14 +36,15 @@ def end_jobs(project: Project) -> int:
     """
     paths, ended = ProjectPaths.of(project.name), 0
     for run in project.resolved:
-        files = paths.run(run.name)
-        place = Workplace(files.folder, Ledger(files.ledger))
-        try:
-            executor = load_executor(run.execution, place)
-            if isinstance(executor, LeavesJobs) and not Lease(files.lease).held():
-                ended += executor.cancel_leftovers()
-        except SimulationError as error:
-            log.warning("Worker jobs of run '%s' cannot be ended here: %s", run.name, error)
+        for files in paths.run(run.name).workplaces:
+            place = Workplace(files.folder, Ledger(files.ledger))
+            try:
+                executor = load_executor(run.execution, place)
+                if isinstance(executor, LeavesJobs) and not Lease(files.lease).held():
+                    ended += executor.cancel_leftovers()
+            except SimulationError as error:
+                told = "Worker jobs of '%s' cannot be ended here: %s"
+                log.warning(told, files.folder.relative_to(paths.folder), error)
     return ended
 
 

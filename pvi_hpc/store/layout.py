@@ -117,6 +117,11 @@ class RunPaths:
         """Verdict of the networks, and what they were learnt from."""
         return self.network / "learn.json"
 
+    @property
+    def workplaces(self) -> tuple["RunPaths", ...]:
+        """Folders that controllers work in, each with a lease and a ledger: the run first."""
+        return self, RunPaths(self.bank), RunPaths(self.network)
+
     def under(self, hypothesis: str) -> "RunPaths":
         """Return the paths of the posterior under a hypothesis."""
         return RunPaths(self.folder / "hypotheses" / hypothesis)

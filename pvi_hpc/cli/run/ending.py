@@ -79,11 +79,12 @@ def end_survivors(project: Project) -> None:
     LeaseError
         If one is suspended, and stays so, or is another user's.
     """
+    folder = ProjectPaths.of(project.name).folder
     for lease in _leases(project):
         process = live_owner(lease.path) if lease.held() else None
         if process is None:
             continue
-        name = lease.path.parent.name
+        name = lease.path.parent.relative_to(folder)
         try:
             _terminate(process)
         except psutil.AccessDenied as error:
@@ -99,8 +100,8 @@ def end_survivors(project: Project) -> None:
 
 
 def _leases(project: Project) -> list[Lease]:
-    paths = ProjectPaths.of(project.name)
-    return [Lease(paths.run(run.name).lease) for run in project.resolved]
+    runs = [ProjectPaths.of(project.name).run(run.name) for run in project.resolved]
+    return [Lease(place.lease) for run in runs for place in run.workplaces]
 
 
 def _wait(lease: Lease, process: psutil.Process) -> None:

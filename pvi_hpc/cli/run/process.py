@@ -139,7 +139,7 @@ class Workflow:
                     if child.status() != psutil.STATUS_ZOMBIE:
                         return True
         runs = (self.paths.run(run.name) for run in self.project.resolved)
-        return any(Lease(run.lease).held() for run in runs)
+        return any(Lease(place.lease).held() for run in runs for place in run.workplaces)
 
     def _refresh(self, display: Display) -> None:
         try:

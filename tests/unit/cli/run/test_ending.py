@@ -68,6 +68,17 @@ def test_a_survivor_stops(project, controller, capsys):
     )
 
 
+@pytest.mark.parametrize("place", ["bank", "network"])
+def test_who_fills_a_bank_or_trains_a_network_is_a_survivor_too(project, place, capsys):
+    path = ProjectPaths.of("tiny").run("psvi").folder / place / "lease.json"
+    command = [sys.executable, "-c", CONTROLLER, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        ending.end_survivors(project)
+        assert process.wait(10) == 0
+    assert f"Run 'psvi/{place}' outlived its workflow" in capsys.readouterr().out
+
+
 def test_a_suspended_survivor_is_not_waited_for_without_end(project, controller, monkeypatch):
     monkeypatch.setattr(ending, "PATIENCE_S", 0.3)
     controller.send_signal(signal.SIGSTOP)

@@ -110,14 +110,8 @@ class ConfiguredMethod(ABC):
                 "'inference.optimiser.kind: natural' needs a family that knows its Fisher "
                 f"information, got '{self.settings.family.kind}'; choose 'adam'."
             )
-        fixed = isinstance(self.family, FixedFactor) and self.settings.iterations > 0
-        if fixed and self.settings.optimiser.kind != "natural":
-            raise ConfigError(
-                "'inference.optimiser.kind' must be 'natural', or 'inference.iterations' 0, "
-                f"for the family '{self.settings.family.kind}', of which gradients move the "
-                f"mean alone, got '{self.settings.optimiser.kind}' with "
-                f"{self.settings.iterations} iterations."
-            )
+        if isinstance(self.family, FixedFactor):
+            self._check_fixed()
         if self.start.lbfgs != "own" and not has_petsc():
             load_petsc(f"'start.lbfgs: {self.start.lbfgs}'")  # which says what to do
         if self.start.hessian is not None:
@@ -127,6 +121,25 @@ class ConfiguredMethod(ABC):
                 probes_of(self.family, self.start.hessian, self.seed)  # refuses impossible ones
         if self.start.newton:
             check_newton(self.family)
+
+    def _check_fixed(self) -> None:
+        """Raise ConfigError where nothing sets the factor of a family, or much would move it."""
+        kind, hessian, optimiser = (
+            self.settings.family.kind, self.start.hessian, self.settings.optimiser.kind,
+        )  # fmt: skip
+        if hessian is None or hessian.kind != "noise":
+            given = "null" if hessian is None else f"'{hessian.kind}'"
+            raise ConfigError(
+                f"'start.hessian.kind' must be 'noise' for the family '{kind}', whose "
+                f"covariance is made of gradients of noise, got {given}; give 'start.hessian: "
+                "{kind: noise, sweeps: 1, draws: 24}'."
+            )
+        if self.settings.iterations and optimiser != "natural":
+            raise ConfigError(
+                "'inference.optimiser.kind' must be 'natural', or 'inference.iterations' 0, "
+                f"for the family '{kind}', of which gradients move the mean alone, got "
+                f"'{optimiser}' with {self.settings.iterations} iterations."
+            )
 
     def refuse(self, setting: str, given: object, why: str) -> None:
         """Raise ConfigError if a `setting` that the method has no use for is `given`."""

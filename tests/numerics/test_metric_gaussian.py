@@ -23,8 +23,10 @@ from pvi_hpc.inference.settings import (
     StartSettings,
 )
 from pvi_hpc.inference.starts.noise_start import check_noise
+from pvi_hpc.inference.state import State
 from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.numerics.standard_normal import HALF_LOG_2PI
+from pvi_hpc.store.checkpoint import CheckpointStore
 
 ACTIVE = active_cells()
 N = int(ACTIVE.sum())
@@ -165,7 +167,47 @@ def test_other_optimisers_are_refused(kind):
     family = load_family(FamilySettings(kind="metric_gaussian"), ACTIVE)
     settings = InferenceSettings(iterations=3, optimiser=OptimiserSettings(kind=kind))
     with pytest.raises(ConfigError, match=r"must be 'natural', or .*iterations' 0.*mean alone"):
-        load_method(family, LinearShots(averages()), settings, StartSettings(), 3)
+        load_method(family, LinearShots(averages()), settings, StartSettings(hessian=DRAWS), 3)
+
+
+@pytest.mark.parametrize(
+    ("hessian", "given"), [(None, "null"), (HessianSettings(probes=2), "'differences'")]
+)
+def test_a_start_without_gradients_of_noise_is_refused(hessian, given):
+    family = load_family(FamilySettings(kind="metric_gaussian"), ACTIVE)
+    start = StartSettings(map_iterations=2, hessian=hessian)
+    with pytest.raises(ConfigError, match=rf"hessian.kind' must be 'noise'.*got {given}"):
+        load_method(family, LinearShots(averages()), InferenceSettings(iterations=0), start, 3)
+
+
+def inverted(threads, store=None):
+    """Return the last state and draws; with a store every iteration begins from its file."""
+    torch.set_num_threads(threads)
+    family = load_family(FamilySettings(kind="metric_gaussian"), ACTIVE)
+    settings = InferenceSettings(
+        iterations=3, samples=2, optimiser=OptimiserSettings(kind="natural")
+    )
+    start = StartSettings(map_iterations=2, hessian=HessianSettings(kind="noise", draws=2))
+    method = load_method(family, LinearShots(averages(), n_shots=12), settings, start, 3)
+    state = method.init(torch.ones(N, dtype=torch.float64), 0.3)
+    for _ in range(start.iterations + 3):
+        state, _ = method.step(state)
+        if store is not None:
+            store.save(state.iteration, {"state": state.to_tree()})
+            state = State.from_tree(store.load_latest().tree["state"])
+    return state, method.sample(state, 3)
+
+
+def test_threads_and_resumption_change_no_bit(tmp_path):
+    before = torch.get_num_threads()
+    try:
+        whole, draws = inverted(1)
+        resumed, again = inverted(3, CheckpointStore(tmp_path, "settings"))
+    finally:
+        torch.set_num_threads(before)
+    for name, value in whole.parameters.items():
+        assert torch.equal(value, resumed.parameters[name]), name
+    assert torch.equal(draws, again)
 
 
 def test_a_precision_without_gradients_and_a_share_are_refused():

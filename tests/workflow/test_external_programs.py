@@ -166,14 +166,14 @@ def test_a_killed_controller_of_a_program_resumes_to_the_same_bits(
 
 
 def test_a_log_likelihood_without_data_runs_to_its_report(project):
-    (project.folder / "mine_forward.py").write_text(
+    (project.folder / "density_of_mine.py").write_text(
         "def log_likelihood(model):\n"
         "    residual = (model - 2600.0) / 200.0\n"
         "    return -0.5 * (residual**2).sum(), -residual / 200.0\n"
     )
     forward = {
         "kind": "function",
-        "function": "mine_forward:log_likelihood",
+        "function": "density_of_mine:log_likelihood",
         "returns": "log_likelihood",
     }
     made = external_project(project, forward)

@@ -123,7 +123,7 @@ class ConfiguredMethod(ABC):
             check_newton(self.family)
 
     def _check_fixed(self) -> None:
-        """Raise ConfigError where nothing sets the factor of a family, or much would move it."""
+        """Raise ConfigError where nothing sets a factor that gradients do not move."""
         kind, hessian, optimiser = (
             self.settings.family.kind, self.start.hessian, self.settings.optimiser.kind,
         )  # fmt: skip

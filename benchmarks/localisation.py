@@ -3,11 +3,11 @@
     python benchmarks/localisation.py [--truth 0]
 
 The truth is one of `pvi calibrate config/calibrate3d.yaml --run metric`, whose mean is found as
-that run finds it. The Hessian is made of Born runs, one for every cell and shot: 19,200, about
-ten minutes on one quiet core. The table has, for numbers of gradients a shot and lengths of the
-taper, the divergence of `N(mu, P^-1)` from that of the exact precision [nats], the ratio of sds
-of cells by thirds of the depths and of the 27 block means, and the shares of the truth in
-intervals of 90 %; the last line is one JSON object.
+that run finds it. The Hessian is made of Born runs, one for every cell and shot: 19,200. The
+table has, for numbers of gradients a shot and lengths of the taper, the divergence of
+`N(mu, P^-1)` from that of the exact precision [nats], the ratio of sds of cells by thirds of
+the depths and of the 27 block means, and the shares of the truth in intervals of 90 %; the last
+line is one JSON object.
 """
 
 import argparse

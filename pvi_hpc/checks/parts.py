@@ -79,11 +79,11 @@ def _check_reach(run: Run, family: "Family") -> Iterator[Finding]:
     from pvi_hpc.priors.load import load_prior
 
     local = isinstance(family, InformedStart) and family.reads in ("diagonal", "couplings")
-    prior = load_prior(run.prior, run.cells)
-    of_field = run.inference.coordinates == "field" and isinstance(prior, GaussianPrecision)
-    if not (local and of_field) or run.cells.n == 0:
+    if not local or run.inference.coordinates != "field" or run.cells.n == 0:
         return
-    assert isinstance(prior, GaussianPrecision)
+    prior = load_prior(run.prior, run.cells)  # only here: its set-up may take seconds
+    if not isinstance(prior, GaussianPrecision):
+        return
     places = np.argwhere(run.cells.active)
     middle = np.abs(places - places.mean(axis=0)).sum(axis=1).argmin()
     one = torch.zeros(1, len(places), dtype=torch.float64)

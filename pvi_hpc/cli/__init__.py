@@ -27,7 +27,7 @@ def main() -> None:
     try:
         app()
     except StopRequestedError as stopped:
-        print(f"pvi: {stopped} The same command goes on.", file=sys.stderr)
+        _say(f"{stopped} The same command goes on.")
         sys.exit(EXIT_STOPPED)
     except PviError as error:
         _say(f"{type(error).__name__}: {error}")
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _say(message: str) -> None:
-    """Print an error, where that is possible: a log may be on the disk that is full."""
+    """Print a message, where that is possible: a log may be on the disk that is full."""
     with suppress(OSError):
         print(f"pvi: {message}", file=sys.stderr, flush=True)
 

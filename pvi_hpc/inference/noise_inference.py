@@ -23,7 +23,15 @@ from pvi_hpc.inference.state import State
 from pvi_hpc.inference.target import Target
 from pvi_hpc.plugins import NoOptions, Settings
 
-__all__ = ["NOISE", "GroupedTarget", "NoiseInference", "Seen", "factors_of", "fresh_noise"]
+__all__ = [
+    "NOISE",
+    "GroupedTarget",
+    "NoiseInference",
+    "Seen",
+    "factors_of",
+    "fresh_noise",
+    "precisions_of",
+]
 
 Array = NDArray[np.float64]
 
@@ -78,6 +86,12 @@ def factors_of(memory: Mapping[str, Parameters]) -> NoiseFactors | None:
         return None
     noise = memory[NOISE]
     return NoiseFactors(noise["shape"].numpy(), noise["scale"].numpy())
+
+
+def precisions_of(memory: Mapping[str, Parameters]) -> tuple[float, ...]:
+    """Return the precision of each group of data by a state's memory; empty: 1 for all."""
+    factors = factors_of(memory)
+    return () if factors is None else tuple(factors.precisions.tolist())
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ only make it grow further.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from pvi_hpc.errors import PviError
 from pvi_hpc.numerics.random import keyed_rng
-from pvi_hpc.numerics.reproducible import combine, dot, one_thread
+from pvi_hpc.numerics.reproducible import combine, dot, in_threads
 
 __all__ = ["LogDet", "inverse_root", "inverse_roots", "log_det"]
 
@@ -93,13 +92,7 @@ def inverse_roots(product: Product, x: Tensor) -> Tensor:
 
     Each row is the work of one thread, so that bits do not depend on their number.
     """
-    threads = min(torch.get_num_threads(), len(x))
-    if threads < 2:
-        return torch.stack([inverse_root(product, row) for row in x])
-    # OpenMP counts the threads of each thread that calls it: products here are serial too.
-    serial: Any = {"initializer": torch.set_num_threads, "initargs": (1,)}
-    with one_thread(), ThreadPoolExecutor(threads, **serial) as pool:
-        return torch.stack(list(pool.map(partial(inverse_root, product), x)))
+    return torch.stack(list(in_threads(partial(inverse_root, product), list(x))))
 
 
 def log_det(product: Product, n: int, trace: float, seed: int, probes: int) -> LogDet:

@@ -6,8 +6,10 @@ a vectorised loop and its scalar remainder round differently, and where the rema
 depends on how threads share the array. So does the order in which a sum is added up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ __all__ = [
     "combine",
     "dot",
     "exp",
+    "in_threads",
     "inner_products",
     "log",
     "one_thread",
@@ -25,6 +28,10 @@ __all__ = [
     "sqrt",
     "sum_samples",
 ]
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -36,6 +43,24 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Yield `work(item)` in the order of the items, as many at once as torch has threads.
+
+    Each is the work of one thread, so that its bits do not depend on their number.
+    """
+    threads = torch.get_num_threads()
+    if len(items) == 1 or threads == 1:
+        with one_thread():
+            yield from map(work, items)
+        return
+    # OpenMP counts the threads of each thread that calls it: products here are serial too.
+    serial: Any = {"initializer": torch.set_num_threads, "initargs": (1,)}
+    with one_thread(), ThreadPoolExecutor(threads, **serial) as pool:
+        # No more at once than are worked on: a result may be large.
+        for first in range(0, len(items), threads):
+            yield from pool.map(work, items[first : first + threads])
 
 
 def exp(x: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from pvi_hpc.data.survey import Survey
 from pvi_hpc.data.survey_file import read_survey
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.inference.elbo import ElboEstimate, density_error
-from pvi_hpc.inference.noise_inference import factors_of
+from pvi_hpc.inference.noise_inference import factors_of, precisions_of
 from pvi_hpc.problem.forward import simulation_setup
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.run.controller import Progress
@@ -77,7 +77,9 @@ def conclude_run(
     setup = simulation_setup(run, survey)
     with Lease(paths.lease), workers_of(run, setup, paths, stop.__bool__) as simulator:
         models = Models(summary.start, summary.mean, draws.models)
-        likelihood = Likelihood.of(observed, problem.weighting, _precisions(progress))
+        likelihood = Likelihood.of(
+            observed, problem.weighting, precisions_of(progress.state.memory)
+        )
         predictive = predict(observed, simulator, models, shown, once, likelihood)
         k_hats = _k_hats(problem, progress, observed, simulator, once)
     predictive = replace(predictive, attributes=fitted.id.attributes())
@@ -148,11 +150,6 @@ def _figures(
     }
 
 
-def _precisions(progress: Progress) -> tuple[float, ...]:
-    factors = factors_of(progress.state.memory)
-    return () if factors is None else tuple(factors.precisions.tolist())
-
-
 def _k_hats(
     problem: Problem,
     progress: Progress,
@@ -166,7 +163,7 @@ def _k_hats(
     def log_likelihood(models: NDArray[np.float32]) -> NDArray[np.float64]:
         if not run.inference.use_data:
             return np.zeros(len(models))
-        told = Likelihood(problem.weighting, precisions=_precisions(progress))
+        told = Likelihood(problem.weighting, precisions=precisions_of(progress.state.memory))
         return log_likelihoods(observed, simulator, models, f"block-{next(blocks)}", once, told)
 
     settings = run.posterior.k_hat

@@ -20,7 +20,7 @@ from pvi_hpc.families.capabilities import PrecisionPart
 from pvi_hpc.families.family import LOCATION, Parameters
 from pvi_hpc.families.gaussian.gaussian import GaussianFamily
 from pvi_hpc.families.gaussian.options import Count
-from pvi_hpc.families.gaussian.precision import Precision, Product, RowsPrecision
+from pvi_hpc.families.gaussian.precision import Precision, Product, RowsPrecision, identity
 from pvi_hpc.families.gaussian.taper import Taper
 from pvi_hpc.numerics.krylov import inverse_roots, log_det
 from pvi_hpc.numerics.random import keyed_rng
@@ -71,10 +71,10 @@ class MetricGaussian(GaussianFamily):
     fixed: ClassVar[frozenset[str]] = frozenset({"log_sd", "rows", "log_det"})
 
     def __init__(
-        self, active: NDArray[np.bool_], options: MetricOptions, prior: Product | None = None
+        self, active: NDArray[np.bool_], options: MetricOptions, prior: Product = identity
     ) -> None:
         super().__init__(int(active.sum()))
-        self.options, self._prior = options, prior or _itself
+        self.options, self._prior = options, prior
         self._taper = Taper(active, options.taper_cells)
 
     @classmethod
@@ -220,8 +220,3 @@ class MetricGaussian(GaussianFamily):
 def _is_informed(parameters: Parameters) -> bool:
     """Return whether there are gradients of noise."""
     return bool(parameters["rows"].any())
-
-
-def _itself(x: Tensor) -> Tensor:
-    """Return `x`: the precision of `N(0, I)` times it."""
-    return x

@@ -21,12 +21,18 @@ __all__ = [
     "Product",
     "RowsPrecision",
     "StencilPrecision",
+    "identity",
     "neighbours",
 ]
 
 Index = NDArray[np.intp]
 #: Takes rows `(S, n)` and returns a matrix times each.
 Product: TypeAlias = Callable[[Tensor], Tensor]
+
+
+def identity(x: Tensor) -> Tensor:
+    """Return `x`: the precision of `N(0, I)` times it."""
+    return x
 
 
 class Precision(Protocol):

@@ -9,15 +9,14 @@ depend on the number of threads.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import log
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import torch
 from torch import Tensor
 
-from pvi_hpc.numerics.reproducible import one_thread
+from pvi_hpc.numerics.reproducible import in_threads, one_thread
 
 __all__ = ["Kernel", "by_columns", "median_bandwidth", "squared_distances"]
 
@@ -28,22 +27,12 @@ Result = TypeVar("Result")
 
 
 def by_columns(work: Callable[[slice], Result], n: int) -> Iterator[Result]:
-    """Yield `work(columns)` for every block of `n` columns, in their order.
+    """Return `work(columns)` for every block of `n` columns, in their order.
 
     Blocks are worked on by as many threads as torch has, one thread each.
     """
-    threads = torch.get_num_threads()
     blocks = [slice(first, min(n, first + BLOCK)) for first in range(0, n, BLOCK)]
-    if len(blocks) == 1 or threads == 1:
-        with one_thread():
-            yield from map(work, blocks)
-        return
-    # OpenMP counts the threads of each thread that calls it: products here are serial too.
-    serial: Any = {"initializer": torch.set_num_threads, "initargs": (1,)}
-    with one_thread(), ThreadPoolExecutor(threads, **serial) as pool:
-        # No more at once than are worked on: a result may be as large as the kernel.
-        for first in range(0, len(blocks), threads):
-            yield from pool.map(work, blocks[first : first + threads])
+    return in_threads(work, blocks)
 
 
 def squared_distances(x: Tensor, metric: Tensor) -> Tensor:

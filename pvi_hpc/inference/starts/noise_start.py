@@ -115,7 +115,8 @@ class NoiseStart:
         gradients are not needed for.
         """
         family, precision = self.family, self._precision(sums, sweep)
-        if isinstance(family, InformedStart) and family.reads == "rows":
+        if keeps_gradients(family):
+            assert isinstance(family, InformedStart)
             q = family.informed(mu, precision)
             return lambda shot: family.sample(q, self._normal(sweep, shot)[None])[0]
         sd = root_of_diagonal(precision)
@@ -190,8 +191,7 @@ def check_noise(family: Family, settings: HessianSettings) -> None:
     """Raise ConfigError if a family cannot start from gradients of noise, or not with these."""
     if not isinstance(family, InformedStart | IndependentStart):
         raise no_start(family)
-    whole = isinstance(family, InformedStart) and family.reads == "rows"
-    if whole and settings.shrink not in ("auto", 1):
+    if keeps_gradients(family) and settings.shrink not in ("auto", 1):
         raise ConfigError(
             "'start.hessian.shrink' must be auto or 1 for a family that keeps gradients of "
             f"noise, whose taper takes the place of a share, got {settings.shrink}."
@@ -203,6 +203,11 @@ def noise_evaluations(family: Family, settings: HessianSettings, step: int) -> E
     if step < settings.sweeps:
         return Evaluations(whole=1)
     return Evaluations(minibatch=PAIR * len(SHARES) if is_coupled(family) else 0)
+
+
+def keeps_gradients(family: Family) -> bool:
+    """Return whether a family reads the gradients of noise themselves."""
+    return isinstance(family, InformedStart) and family.reads == "rows"
 
 
 def is_coupled(family: Family) -> bool:

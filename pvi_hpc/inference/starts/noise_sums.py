@@ -24,6 +24,7 @@ from pvi_hpc.families.gaussian.precision import (
     Product,
     RowsPrecision,
     StencilPrecision,
+    identity,
 )
 from pvi_hpc.families.gaussian.stencil import Stencil
 from pvi_hpc.inference.starts.prior_entries import at_offset, prior_entries
@@ -35,11 +36,6 @@ Array = NDArray[np.float64]
 
 #: Radius of an average over neighbours, in its standard deviations.
 TRUNCATE: Final = 3.0
-
-
-def identity(x: Tensor) -> Tensor:
-    """Return `x`: the precision of `N(0, I)` times it."""
-    return x
 
 
 class NoiseSums(Protocol):

@@ -13,7 +13,7 @@ from pvi_hpc.config.questions import QuestionSettings
 from pvi_hpc.diagnostics.samplers.corrected import Evaluation
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.inference.method import FitsFamily
-from pvi_hpc.inference.noise_inference import factors_of
+from pvi_hpc.inference.noise_inference import precisions_of
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.run.segment import Fitted
 
@@ -48,8 +48,7 @@ class CorrectionTarget:
                 f"such as 'vi', got '{problem.run.inference.method.kind}' in run "
                 f"'{problem.run.name}'."
             )
-        factors = factors_of(state.memory)
-        precisions = () if factors is None else tuple(factors.precisions.tolist())
+        precisions = precisions_of(state.memory)
         parameters = {k: v.detach().double() for k, v in method.fitted(state).items()}
         asked = {q.name: load_question(q, problem.run.cells) for q in questions}
         return cls(problem, method, parameters, precisions, asked)

@@ -21,7 +21,7 @@ from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.execution.lease import Lease
 from pvi_hpc.families.capabilities import Gaussian
 from pvi_hpc.inference.method import FitsFamily
-from pvi_hpc.inference.noise_inference import factors_of
+from pvi_hpc.inference.noise_inference import precisions_of
 from pvi_hpc.inference.state import State
 from pvi_hpc.problem.curvature import PosteriorCurvature
 from pvi_hpc.problem.forward import refuse_without_products, simulation_setup
@@ -119,8 +119,7 @@ def _gaussian(problem: Problem, state: State) -> Products | None:
 
 def _curvature(problem: Problem, state: State) -> PosteriorCurvature:
     """Return the precision at the mean, without workers for its products."""
-    factors = factors_of(state.memory)
-    precisions = () if factors is None else tuple(factors.precisions.tolist())
+    precisions = precisions_of(state.memory)
     mean = problem.method(None).moments(state)[0].double()
     return PosteriorCurvature(problem.model_map, mean, None, problem.n_shots, precisions)
 

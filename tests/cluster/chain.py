@@ -30,7 +30,7 @@ MARK = "PVI_CHAIN"
 #: Everything must be gone so soon after the end [s].
 END_S = 15.0
 #: More iterations than any chain does.
-MANY = 50_000
+MANY = 5_000
 
 
 class Chain:

@@ -13,11 +13,22 @@ from typing import Any
 
 import numpy as np
 
+import pvi_hpc.execution.dask_simulator
 import pvi_hpc.run.controller
-import pvi_hpc.run.workers
 from pvi_hpc.cli import main
-from pvi_hpc.execution.dask_simulator import DaskSimulator
 from pvi_hpc.run.controller import Controller
+
+DaskSimulator = pvi_hpc.execution.dask_simulator.DaskSimulator
+
+
+class FaultySimulator(DaskSimulator):
+    """The simulator of runs, whose gangs can fail on purpose."""
+
+    n_made = 0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        FaultySimulator.n_made += 1
+        super().__init__(*arguments, **options, gang_module="faulty_gang")
 
 
 def digest(tree: Any) -> str:
@@ -51,6 +62,7 @@ def recorded(iterate: Any) -> Any:
 
     @functools.wraps(iterate)
     def wrapper(self: Any, progress: Any) -> Any:
+        assert FaultySimulator.n_made, "This run uses gangs that cannot fail on purpose."
         if id(self) not in begun:
             begun.add(id(self))
             record(f"start {progress.state.iteration}")
@@ -65,8 +77,7 @@ if __name__ == "__main__":
     # Iterations of the suite take a third of a second. As those of real runs, which take far
     # longer than a checkpoint, each of them gets one.
     pvi_hpc.run.controller.CHECKPOINT_SHARE = 1e9
-    pvi_hpc.run.workers.DaskSimulator = functools.partial(
-        DaskSimulator, gang_module="faulty_gang"
-    )
+    # Code that imports it late finds this one.
+    pvi_hpc.execution.dask_simulator.DaskSimulator = FaultySimulator
     Controller._iterate = recorded(Controller._iterate)
     main()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Cells", "Grid"]
+__all__ = ["Cells", "Grid", "apart_from_middle"]
 
 
 @dataclass(frozen=True)
@@ -131,3 +131,13 @@ class Cells:
         held = [np.flatnonzero(self.active.any(axis=axes)) for axes in others]
         z, y, x = (slice(int(cells[0]), int(cells[-1]) + 1) for cells in held)
         return (z, y, x) if self.active[z, y, x].all() else None
+
+
+def apart_from_middle(active: NDArray[np.bool_]) -> tuple[int, NDArray[np.int_]]:
+    """Return the active cell nearest to the middle of all, and how far the others are from it.
+
+    Its index among the active cells, and distances `(n, 3)` along z, y and x [cells].
+    """
+    places = np.argwhere(active)
+    middle = int(np.abs(places - places.mean(axis=0)).sum(axis=1).argmin())
+    return middle, np.abs(places - places[middle])

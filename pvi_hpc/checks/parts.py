@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pvi_hpc.config.project import Run
 from pvi_hpc.errors import Finding, PviError, error, warning
 from pvi_hpc.execution.executor import executor_class
+from pvi_hpc.grid import apart_from_middle
 
 if TYPE_CHECKING:  # these load torch
     from pvi_hpc.families.family import Family
@@ -84,14 +83,13 @@ def _check_reach(run: Run, family: "Family") -> Iterator[Finding]:
     prior = load_prior(run.prior, run.cells)  # only here: its set-up may take seconds
     if not isinstance(prior, GaussianPrecision):
         return
-    places = np.argwhere(run.cells.active)
-    middle = np.abs(places - places.mean(axis=0)).sum(axis=1).argmin()
-    one = torch.zeros(1, len(places), dtype=torch.float64)
+    middle, apart = apart_from_middle(run.cells.active)
+    one = torch.zeros(1, run.cells.n, dtype=torch.float64)
     one[0, middle] = 1
     correlation = prior.covariance_product(one)[0].numpy()
     stencil = couplings_of(family)
     reach = [0, 0, 0] if stencil is None else [k // 2 for k in stencil.size]
-    beyond = (np.abs(places - places[middle]) > reach).any(axis=1)
+    beyond = (apart > reach).any(axis=1)
     strongest = float(correlation[beyond].max(initial=0.0))
     if strongest > CORRELATED:
         cells = ", ".join(map(str, reach))

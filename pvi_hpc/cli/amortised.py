@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from pvi_hpc.cli.arguments import LOCAL, Config, Profile, RunOption
 from pvi_hpc.config import Project, load_project
 from pvi_hpc.config.amortised import AmortisedSettings
 from pvi_hpc.errors import ConfigError
@@ -15,20 +16,13 @@ if TYPE_CHECKING:  # It loads torch.
 
 __all__ = ["learn", "sample_prior"]
 
-Config = Annotated[str, typer.Argument(help="A configuration file, or a project's name.")]
-RunName = Annotated[str | None, typer.Option("--run", help="Only this run.")]
-Profile = Annotated[
-    Path,
-    typer.Option("--profile", "--workflow-profile", help="Snakemake profile of the site."),
-]
-LOCAL: Final = Path("cluster_profiles/local")
 #: Number of lines that tell the progress of a bank.
 LINES: Final = 20
 
 
 def sample_prior(
     config: Config,
-    run: RunName = None,
+    run: RunOption = None,
     draws: Annotated[
         int | None, typer.Option(help="Number of draws; without: 'amortised.draws'.")
     ] = None,
@@ -114,7 +108,7 @@ def _prepare(project: Project, paths: ProjectPaths) -> None:
         prepare_project(project.name)
 
 
-def learn(config: Config, run: RunName = None, profile: Profile = LOCAL) -> None:
+def learn(config: Config, run: RunOption = None, profile: Profile = LOCAL) -> None:
     """Train a network on the draws of `pvi sample-prior`; says whether it is calibrated."""
     from pvi_hpc.run.amortised.learn import learn_run
     from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag, job_end

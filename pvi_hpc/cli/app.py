@@ -8,6 +8,7 @@ import typer
 from pvi_hpc import __version__
 from pvi_hpc.cli.after import ask, correct, export, replace_prior
 from pvi_hpc.cli.amortised import learn, sample_prior
+from pvi_hpc.cli.arguments import LOCAL, Config, Profile, ProjectName, RunName
 from pvi_hpc.cli.plot import app as plot
 from pvi_hpc.cli.solver import app as solver
 from pvi_hpc.errors import ConfigError
@@ -26,17 +27,9 @@ app.add_typer(solver, name="solver")
 for command in (ask, correct, replace_prior, export, sample_prior, learn):
     app.command()(command)
 
-Config = Annotated[str, typer.Argument(help="A configuration file, or a project's name.")]
-ProjectName = Annotated[str, typer.Argument(help="Name of a project under results/.")]
-RunName = Annotated[str, typer.Argument(help="Name of a run of the project.")]
-Profile = Annotated[
-    Path,
-    typer.Option("--profile", "--workflow-profile", help="Snakemake profile of the site."),
-]
 Extra = Annotated[
     list[str] | None, typer.Argument(help="Options after `--` are handed on to snakemake.")
 ]
-LOCAL = Path("cluster_profiles/local")
 
 
 @app.callback(invoke_without_command=True)

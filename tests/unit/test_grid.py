@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pvi_hpc.grid import Cells, Grid
+from pvi_hpc.grid import Cells, Grid, apart_from_middle
 
 GRID = Grid((4, 3, 2), (10.0, 20.0, 30.0), (5.0, 0.0, 0.0))
 
@@ -30,3 +30,14 @@ def test_the_box_of_the_active_cells_is_found_if_they_fill_one():
     active[:] = False
     active[1:3, 2, 1] = True
     assert Cells(GRID, active).box == (slice(1, 3), slice(2, 3), slice(1, 2))
+
+
+def test_the_middle_is_an_active_cell_and_distances_are_of_active_cells():
+    active = np.ones((3, 1, 5), bool)
+    active[1, 0, 2] = False  # the middle itself is known
+    middle, apart = apart_from_middle(active)
+    places = np.argwhere(active)
+    assert middle == 2  # (0, 0, 2), a cell above; the one below is as near and comes later
+    assert apart.shape == (14, 3)
+    assert apart[middle].tolist() == [0, 0, 0]
+    assert apart[-1].tolist() == np.abs(places[-1] - places[middle]).tolist() == [2, 0, 2]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.families.gaussian.stencil import Stencil
+from pvi_hpc.grid import apart_from_middle
 
 __all__ = ["at_offset", "prior_entries"]
 
@@ -58,13 +59,11 @@ def prior_entries(
 
 def _check_reach(stencil: Stencil, precision: Callable[[Tensor], Tensor]) -> None:
     """Raise ConfigError if the precision of a cell in the middle reaches too far."""
-    places = np.argwhere(stencil.active)
-    middle = places[np.abs(places - places.mean(axis=0)).sum(axis=1).argmin()]
-    n = len(places)
-    one = torch.zeros(1, n, dtype=torch.float64)
-    one[0, int((places == middle).all(axis=1).argmax())] = 1
+    middle, apart = apart_from_middle(stencil.active)
+    one = torch.zeros(1, len(apart), dtype=torch.float64)
+    one[0, middle] = 1
     column = precision(one)[0].abs().numpy()
-    far = (np.abs(places - middle) > REACH).any(axis=1)
+    far = (apart > REACH).any(axis=1)
     if column[far].max(initial=0.0) > ROUNDING * column.max():
         raise ConfigError(
             "'start.hessian.kind: noise' in 'inference.coordinates: field' needs a prior whose "

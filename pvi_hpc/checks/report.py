@@ -8,7 +8,7 @@ from pvi_hpc.answers.questions.question import load_question
 from pvi_hpc.config.load import run_under
 from pvi_hpc.config.project import Project
 from pvi_hpc.data.survey import Survey
-from pvi_hpc.errors import Finding, PviError, error
+from pvi_hpc.errors import Finding, PviError, error, ok
 from pvi_hpc.plugins import load_plugin
 from pvi_hpc.priors.load import load_prior
 from pvi_hpc.problem.coordinates import load_coordinates
@@ -55,6 +55,19 @@ def check_questions(project: Project) -> Iterator[Finding]:
                 if message not in told:
                     yield error("questions", message.removeprefix("'questions': "))
                 told.add(message)
+    yield from _tell_products(project)
+
+
+def _tell_products(project: Project) -> Iterator[Finding]:
+    """Tell what linear response will cost at most, which the cost of a run leaves out."""
+    limits = [its.linear_response.products for its in project.questions if its.linear_response]
+    if limits:
+        yield ok(
+            "questions",
+            f"linear response of {len(limits)} answers takes at most {sum(limits)} products "
+            "with the curvature, each a Born and an adjoint run of every shot, after the fit "
+            "of each run and beside its cost.",
+        )
 
 
 def check_hypotheses(project: Project) -> Iterator[Finding]:

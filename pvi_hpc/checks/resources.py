@@ -30,12 +30,13 @@ KEEP_EVERY: Final = 50
 class Cost:
     """Cost of a run, estimated before it starts.
 
-    `simulations` are gradients of one shot, `predictions` simulations without a gradient, after
-    the fit; `core_seconds` are those of all ranks and threads together; `wall_seconds` follow
-    if all workers are busy all the time.
+    `simulations` are gradients of one shot, `sent_back` adjoint runs of noise beyond these,
+    `predictions` simulations without a gradient, after the fit; `core_seconds` are those of all
+    ranks and threads together; `wall_seconds` follow if all workers are busy all the time.
     """
 
     simulations: int
+    sent_back: int
     predictions: int
     core_seconds: float
     wall_seconds: float
@@ -50,21 +51,27 @@ def cost_of(run: Run, survey: Survey, of_one: SimulationCost) -> Cost:
         If its family or method cannot be made.
     """
     inference, n_shots = run.inference, len(survey.shots)
-    simulations = _simulations(run, n_shots) if inference.use_data else 0
+    simulations, sent_back = _simulations(run, n_shots) if inference.use_data else (0, 0)
     predictions = n_shots * (2 + run.posterior.predictive_draws)
     if run.posterior.k_hat is not None and inference.use_data:
         predictions += n_shots * run.posterior.k_hat.models
-    seconds = simulations * of_one.gradient_seconds + predictions * of_one.forward_seconds
-    return Cost(simulations, predictions, seconds, seconds / _cores(run))
+    adjoint_seconds = of_one.gradient_seconds - of_one.forward_seconds
+    seconds = (
+        simulations * of_one.gradient_seconds
+        + sent_back * adjoint_seconds
+        + predictions * of_one.forward_seconds
+    )
+    return Cost(simulations, sent_back, predictions, seconds, seconds / _cores(run))
 
 
-def _simulations(run: Run, n_shots: int) -> int:
-    """Return the gradients of one shot that the method will ask for."""
+def _simulations(run: Run, n_shots: int) -> tuple[int, int]:
+    """Return the gradients of one shot that the method asks for, and further adjoint runs."""
     method = method_of(run)
     batch = min(run.inference.shots_per_sample or n_shots, n_shots)
     models = [method.evaluations(i) for i in range(method.n_iterations)]
     stratum = min(run.start.map_shots or n_shots, n_shots)
-    return sum(m.minibatch * batch + m.whole * n_shots + m.strata * stratum for m in models)
+    gradients = [m.minibatch * batch + m.whole * n_shots + m.strata * stratum for m in models]
+    return sum(gradients), n_shots * sum(m.sent_back for m in models)
 
 
 def check_shots(run: Run, survey: Survey) -> Iterator[Finding]:

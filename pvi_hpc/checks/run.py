@@ -142,9 +142,10 @@ def _fits(run: Run, survey: Survey, problem: ForwardProblem) -> Iterator[Finding
         cost = cost_of(run, survey, of_one)
     except ConfigError:
         return  # `check_family` says why
+    noise = f", noise sent back {cost.sent_back} more times" if cost.sent_back else ""
     yield ok(
         "cost",
-        f"{cost.simulations} simulations and {cost.predictions} without a gradient, about "
-        f"{cost.core_seconds / 3600:.2g} core-hours and {cost.wall_seconds / 60:.2g} minutes "
-        f"({of_one.basis}).",
+        f"{cost.simulations} simulations{noise} and {cost.predictions} without a gradient, "
+        f"about {cost.core_seconds / 3600:.2g} core-hours and {cost.wall_seconds / 60:.2g} "
+        f"minutes ({of_one.basis}).",
     )

@@ -88,6 +88,8 @@ class ConfiguredMethod(ABC):
             assert start.hessian is not None  # there is no other start after the MAP phase
             if start.hessian.kind == "noise":
                 return noise_evaluations(self.family, start.hessian, iteration - start.to_map)
+        if start.preconditioner is not None and iteration == start.to_polish - 1:
+            return Evaluations(whole=1, sent_back=start.preconditioner.draws - 1)
         # L-BFGS, the differences of gradients and the Newton step take all shots.
         if iteration < start.iterations:
             return Evaluations(whole=1)

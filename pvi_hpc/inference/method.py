@@ -21,12 +21,14 @@ class Evaluations:
 
     `minibatch` of them are compared with `inference.shots_per_sample` shots, where the settings
     ask for fewer than all; `whole` with all shots whatever the settings; `strata` with
-    `start.map_shots`.
+    `start.map_shots`. In `sent_back` more simulations of every shot nothing but noise is sent
+    back: an adjoint run each of a stored forward run.
     """
 
     minibatch: int = 0
     whole: int = 0
     strata: int = 0
+    sent_back: int = 0
 
 
 class Method(Protocol):

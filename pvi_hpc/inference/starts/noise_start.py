@@ -201,7 +201,7 @@ def check_noise(family: Family, settings: HessianSettings) -> None:
 def noise_evaluations(family: Family, settings: HessianSettings, step: int) -> Evaluations:
     """Return the models of a step of the start: one for each shot of a sweep, or a choice."""
     if step < settings.sweeps:
-        return Evaluations(whole=1)
+        return Evaluations(whole=1, sent_back=settings.draws - 1)
     return Evaluations(minibatch=PAIR * len(SHARES) if is_coupled(family) else 0)
 
 

@@ -350,6 +350,37 @@ def test_minibatches_deterministic_iterations_and_a_run_without_data_are_counted
     assert simulations(inference__method=one) == 10 * 2 * 6
 
 
+def test_noise_that_is_sent_back_costs_adjoint_runs():
+    """A sweep of 5 gradients, 4 of them beyond the simulation; a metric has 3, 2 of them."""
+    start = {
+        "map_iterations": 2,
+        "preconditioner": {"draws": 3},
+        "polish": 4,
+        "hessian": {"kind": "noise", "sweeps": 2, "draws": 5},
+    }
+    family = {"kind": "metric_gaussian", "options": {"gradients": 9}}
+    run = make_run(inference__iterations=0, inference__family=family, start=start)
+    cost = resources.cost_of(run, survey_geometry(run), ONE)
+    assert cost.simulations == (2 + 1 + 4 + 2) * 6
+    assert cost.sent_back == (2 + 2 * 4) * 6
+    assert cost.core_seconds == cost.simulations * 3 + cost.sent_back * 2 + cost.predictions
+    told = next(f.message for f in check_run(run) if f.setting == "cost")
+    assert f"54 simulations, noise sent back 60 more times and {cost.predictions}" in told
+
+
+def test_products_of_linear_response_are_told():
+    box = {"z_m": [0, 1000]}
+    asked = [
+        {"name": "deep", "kind": "average", "box": box, "linear_response": {"products": 30}},
+        {"name": "wide", "kind": "average", "box": box, "linear_response": {}},
+        {"name": "cheap", "kind": "average", "box": box},
+    ]
+    found = check_report(parse_project({**GOOD, "questions": asked}))
+    told = [f.message for f in found if f.setting == "questions"]
+    assert len(told) == 1
+    assert "2 answers takes at most 130 products" in told[0]
+
+
 def test_a_check_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check_run(make_run())

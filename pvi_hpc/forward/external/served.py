@@ -110,7 +110,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Question:
-    """What of a served model the unknowns are, and what of its result is used.
+    """Vectors and settings that a served model gets, and the part of its result that is used.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ __all__ = ["Address", "serve_run"]
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen; `remote` allows other machines to connect."""
+    """Address to listen at; `remote` allows other machines to connect."""
 
     host: str = "127.0.0.1"
     port: int = 4242

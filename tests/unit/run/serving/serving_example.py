@@ -10,6 +10,7 @@ from run_example import make_run
 
 from pvi_hpc.data.survey_file import SurveyFile, write_survey
 from pvi_hpc.forward.own_process import OwnProcessSimulator
+from pvi_hpc.forward.problem import NoiseGradients
 from pvi_hpc.problem.forward import forward_problem, solver_here
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.run.serving.models import served_models
@@ -43,9 +44,8 @@ def served(run, folder: Path):
             else None
         )
         n = sum(len(shot.receivers) for shot in file.geometry().shots)
-        models = served_models(
-            problem, simulator, simulate, n, products=asked.has_noise_gradients
-        )
+        products = isinstance(asked, NoiseGradients) and asked.has_noise_gradients
+        models = served_models(problem, simulator, simulate, n, products=products)
         yield problem, simulator, models
 
 

@@ -7,7 +7,7 @@ VENV=${PVI_VENV:-$PWD/.venv}
 stamp="$VENV/.pvi-bootstrap"
 # An environment keeps the extras it was made with: never a second MPI beside the site's.
 EXTRAS=${PVI_EXTRAS:-$(sed -n 2p "$stamp" 2> /dev/null || true)}
-EXTRAS=${EXTRAS:-mpi,cluster,dev,docs,petsc,projection}
+EXTRAS=${EXTRAS:-mpi,cluster,dev,docs,petsc,projection,umbridge}
 
 find_python() {
   local candidate

@@ -9,7 +9,9 @@ from pvi_hpc import __version__
 from pvi_hpc.cli.after import ask, correct, export, replace_prior
 from pvi_hpc.cli.amortised import learn, sample_prior
 from pvi_hpc.cli.arguments import LOCAL, Config, Profile, ProjectName, RunName
+from pvi_hpc.cli.geopvi import import_geopvi
 from pvi_hpc.cli.plot import app as plot
+from pvi_hpc.cli.serve import serve
 from pvi_hpc.cli.solver import app as solver
 from pvi_hpc.errors import ConfigError
 
@@ -24,7 +26,7 @@ app = typer.Typer(
 
 app.add_typer(plot, name="plot")
 app.add_typer(solver, name="solver")
-for command in (ask, correct, replace_prior, export, sample_prior, learn):
+for command in (ask, correct, replace_prior, export, sample_prior, learn, serve, import_geopvi):
     app.command()(command)
 
 Extra = Annotated[

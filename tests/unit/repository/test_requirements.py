@@ -8,7 +8,9 @@ CONDA_ONLY = {"python", "pip", "c-compiler", "cmake", "ninja"}
 
 def test_conda_and_pip_install_the_same_packages():
     extras = pyproject()["project"]["optional-dependencies"]
-    listed = specifiers(read("environment.yml")["dependencies"])
+    lines = read("environment.yml")["dependencies"]
+    by_pip = [each for line in lines if isinstance(line, dict) for each in line["pip"]]
+    listed = specifiers([*(line for line in lines if isinstance(line, str)), *by_pip])
     assert {n: s for n, s in listed.items() if n not in CONDA_ONLY} == wanted(*extras)
 
 

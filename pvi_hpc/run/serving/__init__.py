@@ -1,0 +1,1 @@
+"""A run served to other programs, by the protocol of UM-Bridge over HTTP."""

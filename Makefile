@@ -9,7 +9,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 # A process of pytest for each core, which takes one test after another: some take a minute.
 PYTEST := python -m pytest --numprocesses logical --maxprocesses 8 --dist load --maxschedchunk 1 --ignore=tests/cluster
 
-.PHONY: help setup demo test test-quick test-long test-clusters test-faults lint docs sanitize format bench-solver bench-variational bench-posterior bench-priors clean
+.PHONY: help setup demo test test-quick test-long test-clusters test-faults lint docs sanitize format bench-solver bench-variational bench-posterior bench-priors bench-amortised clean
 
 help:
 	@echo "make demo        set up, invert a small synthetic survey, write its report"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench-variational  measure the variational methods; last line: JSON"
 	@echo "make bench-posterior  run the demo and the priors; last line: JSON"
 	@echo "make bench-priors  measure prior replacement and linear response; last line: JSON"
+	@echo "make bench-amortised  measure learnt posteriors (fetches sbibm); last line: JSON"
 	@echo "make bench-solver  compare it with Devito and Deepwave (installs both in .venv-peers)"
 	@echo "make clean       remove the environment and build files (results stay)"
 
@@ -73,6 +74,11 @@ bench-posterior: setup
 
 bench-priors: setup
 	python benchmarks/hypotheses.py
+
+bench-amortised: setup
+	pip install --quiet --requirement benchmarks/amortised-requirements.txt
+	pip download --quiet --no-deps --dest build/sbibm sbibm==1.1.0
+	python benchmarks/amortised.py --wheel build/sbibm/*.whl $(BENCH)
 
 bench-solver: setup
 	python benchmarks/wave/compare.py

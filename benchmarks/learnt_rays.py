@@ -19,7 +19,7 @@ from pvi_hpc.config import load_project
 from pvi_hpc.diagnostics.samplers.chains import sample_chains
 from pvi_hpc.priors.load import load_prior
 from pvi_hpc.run.amortised.bank import Bank, recipe_of
-from pvi_hpc.run.amortised.learn import observed
+from pvi_hpc.run.amortised.lesson import observed
 from pvi_hpc.run.amortised.load import load_learnt
 from pvi_hpc.store.layout import ProjectPaths
 

@@ -13,6 +13,7 @@ from pvi_hpc.store.layout import ProjectPaths
 
 if TYPE_CHECKING:  # It loads torch.
     from pvi_hpc.inference.amortised.training import TrainingState
+    from pvi_hpc.run.amortised.kept import Progress
 
 __all__ = ["learn", "sample_prior"]
 
@@ -34,8 +35,9 @@ def sample_prior(
 
     project, settings = _project(config, profile)
     if draws is not None:
-        # The share that is held out matters only where a network is trained.
-        tree = {**settings.model_dump(), "draws": draws, "held_out": max(100, draws // 2)}
+        # What is held out, and rounds, matter only where a network is trained.
+        own = {"draws": draws, "held_out": max(100, draws // 2), "rounds": None}
+        tree = {**settings.model_dump(), **own}
         settings = AmortisedSettings.model_validate(tree)
     paths = ProjectPaths.of(project.name)
     _prepare(project, paths)
@@ -109,16 +111,19 @@ def _prepare(project: Project, paths: ProjectPaths) -> None:
 
 
 def learn(config: Config, run: RunOption = None, profile: Profile = LOCAL) -> None:
-    """Train a network on the draws of `pvi sample-prior`; says whether it is calibrated."""
+    """Train a network on the draws of `pvi sample-prior`; says whether it is calibrated.
+
+    With 'amortised.rounds' it narrows the prior round by round, and simulates anew in each.
+    """
     from pvi_hpc.run.amortised.learn import learn_run
     from pvi_hpc.run.interrupt import EXIT_STOPPED, StopFlag, job_end
 
     project, settings = _project(config, profile)
-    paths = ProjectPaths.of(project.name)
+    paths, progress = ProjectPaths.of(project.name), _progress()
     with StopFlag(paths.stop, job_end()) as stop:
         for each in project.resolved if run is None else (project.run(run),):
             files = paths.run(each.name)
-            found = learn_run(each, paths.survey, files, settings, stop, _tell_epoch)
+            found = learn_run(each, paths.survey, files, settings, stop, progress)
             if found is None:
                 typer.echo(f"Stopped by {stop.received}; checkpoints are in {files.network}.")
                 raise typer.Exit(EXIT_STOPPED)
@@ -128,10 +133,20 @@ def learn(config: Config, run: RunOption = None, profile: Profile = LOCAL) -> No
             typer.echo(f"{each.name}: wrote {files.network}")
 
 
-def _tell_epoch(member: int, state: "TrainingState") -> None:
-    if state.epoch % 5 == 0 or state.done:
-        loss, held = state.history[-1]
-        typer.echo(
-            f"network {member + 1}, epoch {state.epoch}: loss {loss:.3f} nats, validation "
-            f"{held:.3f}, best {state.best_loss:.3f}"
-        )
+def _progress() -> "Progress":
+    """Return what prints every fifth epoch, and all else."""
+    from pvi_hpc.run.amortised.kept import Progress
+
+    class Printed(Progress):
+        def epoch(self, member: int, state: "TrainingState") -> None:
+            if state.epoch % 5 == 0 or state.done:
+                loss, held = state.history[-1]
+                typer.echo(
+                    f"network {member + 1}, epoch {state.epoch}: loss {loss:.3f} nats, "
+                    f"validation {held:.3f}, best {state.best_loss:.3f}"
+                )
+
+        def say(self, sentence: str) -> None:
+            typer.echo(sentence)
+
+    return Printed()

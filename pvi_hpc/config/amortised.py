@@ -1,10 +1,14 @@
 """Section `amortised`: pairs from the prior, and the network that learns from them."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from pvi_hpc.inference.amortised.settings import NetworkSettings, TrainingSettings
+from pvi_hpc.inference.amortised.settings import (
+    NetworkSettings,
+    RoundSettings,
+    TrainingSettings,
+)
 from pvi_hpc.plugins import Settings
 
 __all__ = ["AmortisedSettings"]
@@ -12,6 +16,8 @@ __all__ = ["AmortisedSettings"]
 
 class AmortisedSettings(Settings):
     """A posterior that is learnt from models of the prior and their simulated data."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"rounds"})
 
     draws: PositiveInt = Field(
         10_000, description="Number of models that are drawn from the prior and simulated."
@@ -34,6 +40,11 @@ class AmortisedSettings(Settings):
     )
     network: NetworkSettings = NetworkSettings()
     training: TrainingSettings = TrainingSettings()
+    rounds: RoundSettings | None = Field(
+        None,
+        description="Rounds that narrow the prior to where the observed data leave it, each "
+        "with new draws: the posterior of these data alone; null: one network for any data.",
+    )
 
     @model_validator(mode="after")
     def _some_are_left(self) -> Self:
@@ -41,5 +52,11 @@ class AmortisedSettings(Settings):
             raise ValueError(
                 f"'draws' must be at least twice 'held_out' ({self.held_out}), got "
                 f"{self.draws}; draw more, or hold fewer out"
+            )
+        later = self.rounds and self.rounds.draws
+        if later is not None and later < 2 * self.held_out:
+            raise ValueError(
+                f"'rounds.draws' must be at least twice 'held_out' ({self.held_out}), got "
+                f"{later}; draw more in each round, or hold fewer out"
             )
         return self

@@ -1,6 +1,7 @@
 """A learnt posterior in the report: its verdict first, then what it was learnt from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pvi_hpc.report.answers import figure
 from pvi_hpc.report.tables import Row
@@ -27,6 +28,7 @@ def learnt_rows(view: RunView) -> list[Row]:
             f"{failed:,} without data",
         ),
         Row("training", f"{figure(facts['training seconds'])} s"),
+        *_round_rows(facts.get("rounds", [])),
     ]
     if facts["observed"]:
         seen = facts["observed"]
@@ -38,6 +40,22 @@ def learnt_rows(view: RunView) -> list[Row]:
             ),
             Row("its posterior took", f"{figure(seen['seconds'])} s"),
         ]
+    return rows
+
+
+def _round_rows(rounds: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return the rows of a posterior that was learnt in rounds, for the observed data alone."""
+    if not rounds:
+        return []
+    last = rounds[-1]
+    rows = [
+        Row("rounds", f"{len(rounds)}", "for the observed data alone"),
+        Row("share of the prior in the last", figure(last["prior_share"])),
+        Row("pairs of the last network", f"{last['pairs']:,}", "from all rounds"),
+    ]
+    if last["divergence"] is not None:
+        told = f"{figure(last['divergence'])} nats an unknown"
+        rows.append(Row("from the round before", told, "agreed" if last["agreed"] else ""))
     return rows
 
 

@@ -113,6 +113,11 @@ class RunPaths:
         return self.folder / "network"
 
     @property
+    def rounds(self) -> Path:
+        """Folder of the rounds after the first: a bank of each."""
+        return self.folder / "rounds"
+
+    @property
     def learnt(self) -> Path:
         """Verdict of the networks, and what they were learnt from."""
         return self.network / "learn.json"
@@ -120,7 +125,8 @@ class RunPaths:
     @property
     def workplaces(self) -> tuple["RunPaths", ...]:
         """Folders that controllers work in, each with a lease and a ledger: the run first."""
-        return self, RunPaths(self.bank), RunPaths(self.network)
+        banks = self.bank, *sorted(self.rounds.glob("*/bank"))
+        return self, *map(RunPaths, banks), RunPaths(self.network)
 
     def under(self, hypothesis: str) -> "RunPaths":
         """Return the paths of the posterior under a hypothesis."""

@@ -20,7 +20,10 @@ rule sample_prior:
 
 
 rule learn:
-    """Networks that learn the posterior of a run from its draws, and their verdict."""
+    """Networks that learn the posterior of a run from its draws, and their verdict.
+
+    Where they learn in rounds, workers simulate the draws of each.
+    """
     input:
         survey="results/{project}/survey.h5",
         bank="results/{project}/{run}/bank/bank.json",
@@ -31,6 +34,7 @@ rule learn:
         "results/{project}/logs/learn.{run}.log",
     conda:
         "../../environment.yml"
+    threads: learn_cores
     params:
         settings=network_settings,
     shell:

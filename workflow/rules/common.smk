@@ -115,7 +115,14 @@ def prior_draw_settings(wildcards):
 
 def network_settings(wildcards):
     """Settings of what is learnt from the draws of the prior."""
-    return PROJECT.amortised.model_dump_json()
+    none = PROJECT.amortised.rounds is None
+    # Without rounds they are told as they were before there were any.
+    return PROJECT.amortised.model_dump_json(exclude={"rounds"} if none else None)
+
+
+def learn_cores(wildcards):
+    """Cores of the job that trains; workers share it where they simulate rounds."""
+    return run_cores(wildcards) if PROJECT.amortised.rounds is not None else 1
 
 
 def report_settings(wildcards):

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pvi_hpc.inference.amortised.networks.network import load_network
-from pvi_hpc.inference.amortised.posterior import Amortised, Unknowns
+from pvi_hpc.inference.amortised.posterior import Amortised
 from pvi_hpc.inference.amortised.settings import NetworkSettings, TrainingSettings
 from pvi_hpc.inference.amortised.summary import Summary
 from pvi_hpc.inference.amortised.training import TrainingState, train
+from pvi_hpc.inference.amortised.unknowns import Unknowns
 from pvi_hpc.numerics.random import keyed_rng
 
 __all__ = ["Keep", "TrainingPairs", "learn"]

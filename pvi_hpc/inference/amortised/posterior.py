@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -12,11 +12,13 @@ from torch import Tensor
 
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.inference.amortised.networks.network import Network
+from pvi_hpc.inference.amortised.region import Region, draw_inside
 from pvi_hpc.inference.amortised.summary import Summary
+from pvi_hpc.inference.amortised.unknowns import Unknowns
 from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.numerics.reproducible import one_thread
 
-__all__ = ["UNLIKELY", "Amortised", "LearntPosterior", "Unknowns"]
+__all__ = ["UNLIKELY", "Amortised", "LearntPosterior"]
 
 Array = NDArray[np.float64]
 
@@ -24,24 +26,10 @@ Array = NDArray[np.float64]
 UNLIKELY: Final = 0.01
 #: Draws from which moments and quantiles come.
 MOMENT_DRAWS: Final = 2000
+#: Draws from which the share inside the region comes.
+SHARE_DRAWS: Final = 1000
 #: Numbers that are drawn together, to bound memory.
 PART: Final = 2**22
-
-
-class Unknowns(Protocol):
-    """Map of unconstrained unknowns `theta` to values with a meaning; a `Prior` is one."""
-
-    def from_normal(self, theta: Tensor) -> Tensor:
-        """Return values `(S, n)` of `theta` `(S, n)` float64."""
-        ...
-
-    def to_normal(self, m: Tensor) -> Tensor:
-        """Return `theta` `(S, n)` of values `(S, n)`."""
-        ...
-
-    def log_abs_det(self, theta: Tensor) -> Tensor:
-        """Return `log |dm/dtheta|` `(S,)`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -58,6 +46,9 @@ class Amortised:
         Of the training's `theta` `(n,)`: networks see them standardised.
     unknowns
         Map of `theta` to values; None: values are `theta`.
+    region
+        Part of the prior that the training's draws come from; None: all of it. Posteriors
+        are zero outside.
     """
 
     members: Sequence[Network]
@@ -65,6 +56,7 @@ class Amortised:
     mean: Array
     sd: Array
     unknowns: Unknowns | None = None
+    region: Region | None = None
 
     def posterior(self, data: ArrayLike) -> "LearntPosterior":
         """Return the posteriors of one observation `(d,)`, or of many `(K, d)`.
@@ -93,18 +85,35 @@ class Amortised:
 
         Draw `j` of observation `k` has the random numbers of the key `(seed, first + k)`.
         """
-        k, members = len(x), len(self.members)
-        numbers = self.members[0].n_random
-        eps = np.empty((k, n, numbers), np.float32)
-        for i in range(k):
-            rng = keyed_rng(seed, "learnt posterior", first + i)
+
+        def draw(rows: NDArray[np.intp], attempt: int) -> Array:
+            keys = [(first + int(row), *([attempt] if attempt else [])) for row in rows]
+            return self._drawn(x[torch.from_numpy(rows)], n, seed, keys)
+
+        if self.region is None:
+            return draw(np.arange(len(x)), 0)
+        return draw_inside(draw, self.region, len(x), n)
+
+    def _drawn(self, x: Tensor, n: int, seed: int, keys: Sequence[tuple[int, ...]]) -> Array:
+        """Return draws `(K, n, unknowns)` of the networks, wherever they are."""
+        members, numbers = len(self.members), self.members[0].n_random
+        eps = np.empty((len(x), n, numbers), np.float32)
+        for i, key in enumerate(keys):
+            rng = keyed_rng(seed, "learnt posterior", *key)
             rng.standard_normal(out=eps[i], dtype=np.float32)
-        drawn = np.empty((k, n, len(self.mean)))
+        drawn = np.empty((len(x), n, len(self.mean)))
         with one_thread(), torch.no_grad():
             for i, network in enumerate(self.members):
                 part = torch.from_numpy(np.ascontiguousarray(eps[:, i::members]))
                 drawn[:, i::members] = network.sample(x, part).numpy()
         return np.asarray(self.mean + self.sd * drawn)
+
+    def share_inside(self, x: Tensor, seed: int = 1) -> Array:
+        """Return the share `(K,)` of the networks' draws for features inside the region."""
+        if self.region is None:
+            return np.ones(len(x))
+        keys = [(i,) for i in range(len(x))]
+        return self.region.holds(self._drawn(x, SHARE_DRAWS, seed, keys)).mean(axis=1)
 
     def log_prob(self, theta: Array, x: Tensor) -> Array:
         """Return the log density `(K, S)` of `theta` `(K, S, n)` for features `(K, d)`."""
@@ -114,7 +123,11 @@ class Amortised:
         with one_thread(), torch.no_grad():
             each = torch.stack([net.log_prob(standard, wide).double() for net in self.members])
         found = torch.logsumexp(each, dim=0).numpy() - log(len(self.members))
-        return np.asarray(found.reshape(k, s) - np.log(self.sd).sum())
+        density = np.asarray(found.reshape(k, s) - np.log(self.sd).sum())
+        if self.region is None:
+            return density
+        share = np.maximum(self.share_inside(x), 1 / SHARE_DRAWS)[:, None]
+        return np.where(self.region.holds(theta), density - np.log(share), -np.inf)
 
     def values(self, theta: Array) -> Array:
         """Return values `(..., n)` of `theta` `(..., n)`."""
@@ -129,12 +142,18 @@ class Amortised:
             f"{i:03d}": {k: v.numpy() for k, v in network.state_dict().items()}
             for i, network in enumerate(self.members)
         }
-        own = {"mean": self.mean, "sd": self.sd}
+        own: dict[str, Any] = {"mean": self.mean, "sd": self.sd}
+        if self.region is not None:
+            own["region"] = self.region.to_tree()
         return {**own, "summary": self.summary.to_tree(), "members": weights}
 
     @classmethod
     def from_tree(
-        cls, tree: Mapping[str, Any], make: Any, unknowns: Unknowns | None = None
+        cls,
+        tree: Mapping[str, Any],
+        make: Any,
+        unknowns: Unknowns | None = None,
+        region: Region | None = None,
     ) -> "Amortised":
         """Read what `to_tree` gave; `make(n, d)` returns a network of that kind."""
         summary, members = Summary.from_tree(tree["summary"]), []
@@ -142,7 +161,7 @@ class Amortised:
             network: Network = make(len(tree["mean"]), summary.n_features)
             network.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in weights.items()})
             members.append(network.eval())
-        return cls(members, summary, tree["mean"], tree["sd"], unknowns)
+        return cls(members, summary, tree["mean"], tree["sd"], unknowns, region)
 
 
 class LearntPosterior:

@@ -6,7 +6,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from pvi_hpc.plugins import PluginSettings, Seed, Settings
 
-__all__ = ["NetworkSettings", "TrainingSettings"]
+__all__ = ["NetworkSettings", "RoundSettings", "TrainingSettings"]
 
 
 class NetworkSettings(PluginSettings):
@@ -41,4 +41,23 @@ class TrainingSettings(Settings):
     max_epochs: PositiveInt = Field(300, description="Most epochs of a network.")
     checkpoint_s: PositiveFloat = Field(
         30.0, description="Longest time of training that a kill can cost [s], to an epoch."
+    )
+
+
+class RoundSettings(Settings):
+    """Rounds that narrow the prior to where the observed data leave it: INFM."""
+
+    at_most: PositiveInt = Field(5, description="Most rounds; they end before where two agree.")
+    draws: PositiveInt | None = Field(
+        None, description="Draws of each round after the first; null: as many as the first."
+    )
+    cut: Annotated[float, Field(gt=0, le=0.05)] = Field(
+        1e-4,
+        description="Share of the learnt posterior, that of the lowest density, which a round "
+        "may cut off.",
+    )
+    agreement: PositiveFloat = Field(
+        0.01,
+        description="Divergence of a round's posterior from that of the round before, below "
+        "which the rounds end [nats an unknown]; 0.005 is a mean that moves by 0.1 sd.",
     )

@@ -15,7 +15,7 @@ from pvi_hpc.errors import ConfigError
 from pvi_hpc.priors.correlations.cell_files import files_of
 from pvi_hpc.problem.forward import forward_problem, simulation_setup
 from pvi_hpc.problem.starting_model import starting_model
-from pvi_hpc.run.amortised.chunk import BankRecipe
+from pvi_hpc.run.amortised.recipe import BankRecipe
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.bank_file import BankChunk, read_chunk
 from pvi_hpc.store.record import read_record

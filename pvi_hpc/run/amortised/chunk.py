@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 import cloudpickle  # type: ignore[import-untyped]
@@ -14,16 +13,14 @@ import torch
 from distributed import get_worker
 from numpy.typing import NDArray
 
-from pvi_hpc.config import Run
 from pvi_hpc.execution.failures import Failure, GangError
 from pvi_hpc.execution.gang.gang import Gang
 from pvi_hpc.execution.gang.worker_plugin import worker_gang
-from pvi_hpc.numerics.random import keyed_rng
 from pvi_hpc.problem.model_map import ModelMap
-from pvi_hpc.problem.starting_model import starting_model
+from pvi_hpc.run.amortised.recipe import BankRecipe
 from pvi_hpc.store.bank_file import BankChunk, write_chunk
 
-__all__ = ["BLOCK_BYTES", "BankRecipe", "ChunkReport", "draw_theta", "make_chunk"]
+__all__ = ["BLOCK_BYTES", "ChunkReport", "make_chunk"]
 
 Models = NDArray[np.float32]
 
@@ -35,51 +32,6 @@ REQUEST_S: Final = 0.5
 GROWTH: Final = 4
 #: Failures that are of the node, not of the model.
 OF_THE_NODE: Final = ("start",)
-
-
-@dataclass(frozen=True)
-class BankRecipe:
-    """All that a worker must know to make a chunk.
-
-    Parameters
-    ----------
-    run
-        Settings of the run.
-    directory
-        Directory that the paths of the settings are relative to.
-    folder
-        Folder of the files, on a disk that all nodes share.
-    fingerprint
-        Identity of the bank.
-    setup_fingerprint
-        Identity of the forward problem.
-    n_data
-        Number of data of each shot.
-    size, draws
-        Draws in a chunk, and in all.
-    """
-
-    run: Run
-    directory: Path
-    folder: Path
-    fingerprint: str
-    setup_fingerprint: str
-    n_data: tuple[int, ...]
-    size: int
-    draws: int
-
-    @property
-    def chunks(self) -> int:
-        """Number of chunks."""
-        return -(-self.draws // self.size)
-
-    def rows(self, index: int) -> range:
-        """Return the draws of a chunk; the last one may have fewer."""
-        return range(index * self.size, min((index + 1) * self.size, self.draws))
-
-    def model_map(self) -> ModelMap:
-        """Return the map of unknowns to models."""
-        return ModelMap.build(self.run.cells, self.run.prior, starting_model(self.run))
 
 
 @dataclass(frozen=True)
@@ -96,11 +48,6 @@ class ChunkReport:
     library: str
     starts: int
     failures: tuple[tuple[int, str, str, bool], ...] = ()
-
-
-def draw_theta(seed: int, draw: int, n: int) -> NDArray[np.float64]:
-    """Return the unknowns `(n,)` of a draw, a function of seed and number alone."""
-    return keyed_rng(seed, "prior draw", draw).standard_normal(n)
 
 
 def make_chunk(sent: bytes, index: int) -> ChunkReport | Failure:
@@ -181,7 +128,7 @@ class _Chunk:
 
     def _draw(self, place: int) -> Models:
         """Return the model `(nz, ny, nx)` of a draw, by itself: its bits are its own."""
-        theta = draw_theta(self.recipe.run.seed, self.rows[place], self.model_map.n)
+        theta = self.recipe.theta(self.rows[place], self.model_map.n)
         model = self.model_map.models(torch.from_numpy(theta)[None])[0].numpy()
         found = model.astype(np.float32)
         self.theta[place], self.models[place] = theta, found[self.model_map.active]

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Final
 
 from pvi_hpc.config import Run
-from pvi_hpc.inference.amortised.networks.network import load_network
+from pvi_hpc.inference.amortised.networks.network import Network, load_network
 from pvi_hpc.inference.amortised.posterior import Amortised
+from pvi_hpc.inference.amortised.rounds.support import Support
 from pvi_hpc.inference.amortised.settings import NetworkSettings
 from pvi_hpc.priors.load import load_prior
 from pvi_hpc.store.checkpoint_file import read_checkpoint
@@ -27,4 +28,11 @@ def load_learnt(run: Run, folder: Path) -> Amortised:
     _, tree = read_checkpoint(folder / FILE, 0)
     kind = NetworkSettings.model_validate_json(tree["kind"])
     unknowns = load_prior(run.prior, run.cells)
-    return Amortised.from_tree(tree, lambda n, d: load_network(kind, n, d, 0), unknowns)
+
+    def make(n: int, d: int) -> Network:
+        return load_network(kind, n, d, 0)
+
+    region = None
+    if "region" in tree:
+        region = Support.from_tree(tree["region"], len(tree["mean"]), make)
+    return Amortised.from_tree(tree, make, unknowns, region)

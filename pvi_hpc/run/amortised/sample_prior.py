@@ -27,7 +27,7 @@ from pvi_hpc.run.workers import workers_of
 from pvi_hpc.store.atomic import write_text
 from pvi_hpc.store.layout import RunPaths
 
-__all__ = ["BankSummary", "sample_prior"]
+__all__ = ["BankSummary", "fill_bank", "sample_prior"]
 
 #: Longest time without a result before the workers are looked at again [s].
 TICK_S: Final = 0.05
@@ -97,8 +97,19 @@ def sample_prior(
     SimulationError
         If workers cannot be had, or a chunk fails on every node.
     """
-    begun, used = time.monotonic(), time.process_time()
     bank = Bank(recipe_of(run, survey, folder, settings.draws, settings.draws_per_chunk))
+    return fill_bank(bank, survey, stop, progress)
+
+
+def fill_bank(
+    bank: Bank,
+    survey: Path,
+    stop: StopFlag,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> BankSummary | None:
+    """Make the chunks that a bank lacks; None and errors as `sample_prior`."""
+    begun, used = time.monotonic(), time.process_time()
+    run, folder = bank.recipe.run, bank.recipe.folder
     bank.claim()
     paths = RunPaths(folder)
     with Lease(paths.lease):
@@ -119,7 +130,7 @@ def sample_prior(
         return None
     failed = sum(len(chunk.failures) for chunk in bank.chunks())
     summary = BankSummary(
-        draws=settings.draws,
+        draws=bank.recipe.draws,
         failed=failed,
         chunks=chunks,
         made=len(reports),

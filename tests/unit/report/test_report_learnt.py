@@ -38,3 +38,18 @@ def test_a_calibrated_network_and_none_at_all_are_not_warned_of():
     view = replace(example_view(), learnt=good)
     assert learnt_rows(view)[0].value == "calibrated" and not learnt_warnings([view])
     assert learnt_rows(example_view()) == [] and learnt_warnings([example_view()]) == []
+
+
+def test_rounds_are_told_with_what_is_left_of_the_prior():
+    last = {"prior_share": 0.012, "pairs": 7000, "divergence": 0.004, "agreed": True}
+    first = {"prior_share": 1.0, "pairs": 4000, "divergence": None, "agreed": False}
+    view = replace(example_view(), learnt={**FACTS, "rounds": [first, last]})
+    rows = {row.name: row for row in learnt_rows(view)}
+    assert rows["rounds"].value == "2" and rows["pairs of the last network"].value == "7,000"
+    assert rows["share of the prior in the last"].value == "0.012"
+    assert rows["from the round before"].note == "agreed"
+    one = replace(example_view(), learnt={**FACTS, "rounds": [first]})
+    assert "from the round before" not in {row.name for row in learnt_rows(one)}
+    assert "rounds" not in {
+        row.name for row in learnt_rows(replace(example_view(), learnt=FACTS))
+    }

@@ -12,7 +12,9 @@ from pvi_hpc.errors import CheckpointError, ConfigError
 from pvi_hpc.problem.forward import forward_problem
 from pvi_hpc.run.amortised.bank import Bank, recipe_of
 from pvi_hpc.run.amortised.chunk import _Chunk
-from pvi_hpc.run.amortised.learn import learn_run, observed
+from pvi_hpc.run.amortised.kept import Progress
+from pvi_hpc.run.amortised.learn import learn_run
+from pvi_hpc.run.amortised.lesson import observed
 from pvi_hpc.run.amortised.load import load_learnt
 from pvi_hpc.store.bank_file import write_chunk
 from pvi_hpc.store.layout import RunPaths
@@ -77,9 +79,10 @@ def test_training_goes_on_after_a_stop_to_the_same_bits(case):
     assert np.array_equal(load_learnt(run, other.network).posterior(data).sample(3), stopped)
     # More epochs go on where these ended.
     more = SETTINGS.training.model_copy(update={"max_epochs": 5})
-    epochs = []
+    epochs, told = [], Progress()
+    told.epoch = lambda _, state: epochs.append(state.epoch)
     longer = SETTINGS.model_copy(update={"training": more})
-    learn_run(run, survey, other, longer, False, lambda _, state: epochs.append(state.epoch))
+    learn_run(run, survey, other, longer, False, told)
     assert epochs == [5]
 
 

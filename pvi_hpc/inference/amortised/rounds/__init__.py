@@ -1,0 +1,1 @@
+"""Rounds that narrow the prior to the region that a network gives the observed data."""

@@ -22,5 +22,6 @@ class ForwardSettings(KindSettings):
 
     kind: str = Field(
         "acoustic",
-        description="acoustic, function, command, linear, eikonal, or an entry point.",
+        description="acoustic, function, command, linear, eikonal, dispersion, or an entry "
+        "point.",
     )

@@ -22,6 +22,6 @@ class ForwardSettings(KindSettings):
 
     kind: str = Field(
         "acoustic",
-        description="acoustic, function, command, umbridge, linear, eikonal, or another entry "
-        "point.",
+        description="acoustic, function, command, umbridge, linear, eikonal, dispersion, or an "
+        "entry point.",
     )

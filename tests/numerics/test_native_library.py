@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pvi_hpc.forward.acoustic import library as acoustic
+from pvi_hpc.forward.dispersion import curves as dispersion
 from pvi_hpc.forward.eikonal import times as eikonal
 from pvi_hpc.numerics import update_kernels as variational
 
@@ -17,6 +18,7 @@ HASHES: dict[str, Any] = {
     for order in acoustic.ORDERS
 } | {f"variational/{dtype}": (variational.load, dtype) for dtype in variational.REALS}
 HASHES["eikonal"] = (eikonal.load,)
+HASHES["dispersion"] = (dispersion.load,)
 
 
 @pytest.mark.skipif(not SOURCES.is_dir(), reason="not a source tree")

@@ -1,0 +1,1 @@
+"""Dispersion of Rayleigh and Love waves in layers as forward problem."""

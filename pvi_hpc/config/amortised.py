@@ -53,7 +53,7 @@ class AmortisedSettings(Settings):
                 f"'draws' must be at least twice 'held_out' ({self.held_out}), got "
                 f"{self.draws}; draw more, or hold fewer out"
             )
-        later = self.rounds and self.rounds.draws
+        later = None if self.rounds is None else self.rounds.draws
         if later is not None and later < 2 * self.held_out:
             raise ValueError(
                 f"'rounds.draws' must be at least twice 'held_out' ({self.held_out}), got "

@@ -113,7 +113,8 @@ class Amortised:
         if self.region is None:
             return np.ones(len(x))
         keys = [(i,) for i in range(len(x))]
-        return self.region.holds(self._drawn(x, SHARE_DRAWS, seed, keys)).mean(axis=1)
+        inside = self.region.holds(self._drawn(x, SHARE_DRAWS, seed, keys))
+        return np.asarray(inside.mean(axis=1))
 
     def log_prob(self, theta: Array, x: Tensor) -> Array:
         """Return the log density `(K, S)` of `theta` `(K, S, n)` for features `(K, d)`."""

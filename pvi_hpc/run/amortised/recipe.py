@@ -82,8 +82,14 @@ class BankRecipe:
         """Return the recipe of the bank whose draws are those of a file in its folder."""
         text = self.fingerprint.encode() + np.ascontiguousarray(theta).tobytes()
         fingerprint = hashlib.sha256(text).hexdigest()[:16]
-        its = {"folder": folder.resolve(), "given": folder.resolve() / GIVEN}
-        return replace(self, draws=len(theta), fingerprint=fingerprint, **its)
+        folder = folder.resolve()
+        return replace(
+            self,
+            draws=len(theta),
+            fingerprint=fingerprint,
+            folder=folder,
+            given=folder / GIVEN,
+        )
 
 
 def given_draws(

@@ -110,8 +110,10 @@ def learn_rounds(
             share *= float(inside.mean()) if len(inside) else 0.0
             old = TrainingPairs(old.theta[inside], old.data[inside], old.noise_sd)
         fresh = source.pairs(index, support)
-        found = fresh and _trained(source.keep(index), recipe, index, old, fresh)
-        if fresh is None or found is None:
+        if fresh is None:
+            return None
+        found = _trained(source.keep(index), recipe, index, old, fresh)
+        if found is None:
             return None
         trained, states, held, n_pairs = found
         network = replace(trained, region=support if support.cuts else None)

@@ -58,7 +58,7 @@ class Cut:
 
     def draw(self, n: int, seed: int, first: int) -> Array:
         """Return draws of the network `(n, unknowns)`."""
-        return self.network.theta(self.x, n, seed, first)[0]
+        return np.asarray(self.network.theta(self.x, n, seed, first)[0])
 
     def to_tree(self) -> dict[str, Any]:
         """Return all numbers, for a file."""

@@ -17,6 +17,7 @@ export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=
 # threads and ranks; not what repeats the same calls for the sake of accuracy.
 LD_PRELOAD="$asan" python -m pytest -q -x --capture=sys -m "not slow" -p no:cacheprovider \
   tests/numerics/test_variational_kernels.py tests/numerics/test_acoustic_twin.py \
+  tests/numerics/test_dispersion.py \
   tests/numerics/test_acoustic_adjoint.py tests/numerics/test_packed_kernel.py \
   tests/numerics/test_gradient_storage.py::test_segments_run_again_give_the_same_bits_as_full_storage \
   tests/numerics/test_gradient_storage.py::test_a_history_on_disk_gives_the_same_bits_and_leaves_no_file \

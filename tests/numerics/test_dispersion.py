@@ -32,7 +32,8 @@ def phase(model, wave="rayleigh", modes=(0,), periods=PERIODS):
 
 
 def half_space(vp, vs, density=2000.0, water=0.0):
-    return Layers(*np.array([[1.0], [vp], [vs], [density]]), (water, 1480.0, 1025.0))
+    thickness, vp, vs, density = np.array([[1.0], [vp], [vs], [density]])
+    return Layers(thickness, vp, vs, density, (water, 1480.0, 1025.0))
 
 
 def motion(c, vp, vs, density):

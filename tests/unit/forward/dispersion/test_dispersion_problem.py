@@ -178,9 +178,9 @@ def test_errors_of_picks_are_filled_and_raised(curve_run):
 def test_what_cannot_work_is_refused(curve_run, tmp_path):
     with pytest.raises(ValidationError, match="have no effect with 'synthetic'"):
         curve_run(synthetic=SYNTHETIC, noise_sd_m_s=10)
-    model = {"depth_m": [0, 0], "vs_m_s": [1800, 2500]}
+    layers = {"depth_m": [0, 0], "vs_m_s": [1800, 2500]}
     with pytest.raises(ValidationError, match="'depth_m' must increase"):
-        curve_run(synthetic={"model": model, "noise_sd_m_s": 1})
+        curve_run(synthetic={"model": layers, "noise_sd_m_s": 1})
     with pytest.raises(SurveyError, match=r"'y_m' and 'x_m' of every pick"):
         forward_problem(curve_run(shape=(8, 1, 3))).geometry()
     with pytest.raises(SurveyError, match="must lie within 'grid'"):

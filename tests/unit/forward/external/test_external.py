@@ -267,7 +267,9 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path):
         external_run(tmp_path, **function(), data=None)
     with pytest.raises(ValueError, match=r"got '\{nonsense\}'"):
         external_run(tmp_path, kind="command", command=["prog", "{nonsense}"])
-    with pytest.raises((ConfigError, ValueError), match="acoustic, command, dispersion, eikonal, function"):
+    with pytest.raises(
+        (ConfigError, ValueError), match="acoustic, command, dispersion, eikonal, function"
+    ):
         external_run(tmp_path, kind="elastic")
 
 

@@ -20,6 +20,7 @@ from pvi_hpc.run.amortised.load import load_learnt
 from pvi_hpc.store.bank_file import write_chunk
 from pvi_hpc.store.layout import RunPaths
 
+ROUNDS = {"at_most": 3, "draws": 400, "cut": 0.01, "agreement": 1e-6}
 TREE = {
     "draws": 500,
     "draws_per_chunk": 200,
@@ -27,7 +28,7 @@ TREE = {
     "posterior_draws": 50,
     "network": {"kind": "mixture", "options": {"components": 1, "hidden": [16]}},
     "training": {"max_epochs": 6, "learning_rate": 0.02, "batch": 64},
-    "rounds": {"at_most": 3, "draws": 400, "cut": 0.01, "agreement": 1e-6},
+    "rounds": ROUNDS,
 }
 SETTINGS = AmortisedSettings.model_validate(TREE)
 
@@ -114,9 +115,7 @@ def test_rounds_go_on_after_stops_to_the_same_bits(case):
     for name in ("002/bank/draws.h5", "003/bank/000001.h5"):
         assert (one.rounds / name).read_bytes() == (other.rounds / name).read_bytes()
     # More rounds go on where these ended: nothing is trained or drawn again.
-    more = AmortisedSettings.model_validate(
-        {**TREE, "rounds": {**TREE["rounds"], "at_most": 4}}
-    )
+    more = AmortisedSettings.model_validate({**TREE, "rounds": {**ROUNDS, "at_most": 4}})
     told, epochs = Progress(), []
     told.epoch = lambda _, state: epochs.append(state.epoch)
     before = (one.rounds / "003" / "bank" / "000000.h5").stat().st_mtime_ns
@@ -129,9 +128,7 @@ def test_rounds_of_other_settings_are_refused_and_a_damaged_file_is_made_again(c
     run, survey, paths_of = case
     paths = paths_of("run")
     learn_run(run, survey, paths, SETTINGS, False)
-    wider = AmortisedSettings.model_validate(
-        {**TREE, "rounds": {**TREE["rounds"], "cut": 0.02}}
-    )
+    wider = AmortisedSettings.model_validate({**TREE, "rounds": {**ROUNDS, "cut": 0.02}})
     with pytest.raises(ConfigError, match=r"other settings of 'amortised'.*remove the folder"):
         learn_run(run, survey, paths, wider, False)
     draws = paths.rounds / "002" / "bank" / "draws.h5"

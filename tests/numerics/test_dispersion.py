@@ -1,12 +1,16 @@
 """Dispersion against closed forms and matrix exponentials; no mode skipped; exact slopes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.linalg import expm
 from scipy.optimize import brentq
+from scipy.special import spherical_jn
 
 from pvi_hpc.errors import SolverError
 from pvi_hpc.forward.dispersion.curves import WAVES, Layers, Points, count_modes, curves
+from pvi_hpc.forward.dispersion.sphere import curves_of_sphere
 
 PERIODS = np.geomspace(0.4, 12, 7)
 PARAMETERS = ("vp", "vs", "density")
@@ -243,3 +247,57 @@ def test_impossible_models_are_refused():
         curves(half_space(2000, np.nan), points("love", [0], [1.0]))
     with pytest.raises(SolverError):
         count_modes(half_space(2000, 1000), "love", 1.0, 1000.0)
+
+
+def test_love_waves_of_a_homogeneous_sphere_are_its_toroidal_modes():
+    """Their traction vanishes where (l - 1) j_l(x) = x j_{l+1}(x) with x = omega a / vs."""
+    radius, vs, degree = 6_371_000.0, 4000.0, 80
+
+    def traction(x):
+        return (degree - 1) * spherical_jn(degree, x) - x * spherical_jn(degree + 1, x)
+
+    [first, second] = roots(traction, degree, degree + 20)[:2]
+    n = 400
+    model = Layers(*np.array([[5000.0], [7000.0], [vs], [3000.0]]).repeat(n, axis=1))
+    for mode, x in enumerate((first, second)):
+        asked = points("love", [mode], [2 * np.pi * radius / (vs * x)])
+        found = curves_of_sphere(model, asked, radius)
+        assert found.exists.all()
+        assert found.phase[0] == pytest.approx(x * vs / (degree + 0.5), rel=2e-6)
+
+
+@pytest.mark.parametrize("water", [0.0, 4000.0])
+@pytest.mark.parametrize("wave", ["rayleigh", "love"])
+def test_slopes_of_a_sphere_are_those_of_differences_and_group_that_of_phase(wave, water):
+    base, radius = layers(4, 5, water), 60_000.0
+    period = np.array([0.8, 3.0])
+    both = points(wave, [0], period)
+    found = curves_of_sphere(base, both, radius, gradient=True)
+    for j, name in enumerate(PARAMETERS):
+        for i in range(5):
+            ends = []
+            for step in (1, -1, 2, -2):
+                value = getattr(base, name).copy()
+                value[i] *= 1 + 2e-4 * step
+                moved = curves_of_sphere(replace(base, **{name: value}), both, radius)
+                ends.append(np.stack([moved.phase, moved.group]))
+            slope = (8 * (ends[0] - ends[1]) - (ends[2] - ends[3])) / 12
+            slope /= 2e-4 * getattr(base, name)[i]
+            exact = found.slopes[:, :, j, i].T
+            assert np.abs(exact - slope).max() < 1e-6 * max(1, np.abs(found.slopes).max())
+    omega = 2 * np.pi / period
+    h = 1e-4 * omega
+    k = [
+        w / curves_of_sphere(base, points(wave, [0], 2 * np.pi / w), radius).phase
+        for w in (omega + h, omega - h, omega + 2 * h, omega - 2 * h)
+    ]
+    slope = (8 * (k[0] - k[1]) - (k[2] - k[3])) / (12 * h)
+    np.testing.assert_allclose(found.group, 1 / slope, rtol=1e-7)
+
+
+def test_a_very_large_sphere_is_flat():
+    model = layers(2, 6, 500.0)
+    asked = points("rayleigh", [0, 1], [0.7, 2.0])
+    flat, sphere = curves(model, asked), curves_of_sphere(model, asked, 1e11)
+    np.testing.assert_allclose(sphere.phase, flat.phase, rtol=1e-7)
+    np.testing.assert_allclose(sphere.group, flat.group, rtol=1e-7)

@@ -11,6 +11,7 @@ from pvi_hpc.errors import SolverError, SurveyError
 from pvi_hpc.forward.dispersion.curves import WAVES, Curves, Layers, Points, curves
 from pvi_hpc.forward.dispersion.picks import DispersionPicks
 from pvi_hpc.forward.dispersion.settings import DispersionSettings
+from pvi_hpc.forward.dispersion.sphere import curves_of_sphere
 from pvi_hpc.forward.external.solver import Result
 from pvi_hpc.grid import Grid
 
@@ -70,7 +71,7 @@ class ColumnCurves:
     Parameters
     ----------
     options
-        Scaling relations and water.
+        Scaling relations, water and the radius of the Earth.
     grid
         Grid of the models, shear velocities [m/s]; a cell is a layer, the last a half-space.
     columns
@@ -130,7 +131,11 @@ class ColumnCurves:
             raise SolverError(f"A velocity must be positive and finite, got {wrong} m/s.")
         rock = self.options.scaling.rock(vs)
         layers = Layers(self._thickness, rock.vp, vs, rock.density, self.options.water_layer)
-        found = curves(layers, points, gradient=gradient, threads=self.threads)
+        radius, threads = self.options.radius_m, self.threads
+        if radius is None:
+            found = curves(layers, points, gradient=gradient, threads=threads)
+        else:
+            found = curves_of_sphere(layers, points, radius, gradient=gradient, threads=threads)
         if not found.exists.all() and not self._warned:
             self._warned = True
             LOG.warning("%s", _lost(found, points, column, vs[-1]))

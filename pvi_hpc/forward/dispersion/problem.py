@@ -96,6 +96,14 @@ class DispersionProblem(ExternalProblem):
             return
         options: DispersionSettings = self.options
         grid = self.domain.grid
+        depth = options.water_layer[0] + grid.shape[0] * grid.spacing[0]
+        if options.radius_m is not None and options.radius_m <= depth:
+            yield error(
+                "forward.radius_m",
+                f"must be larger than the {depth:g} m of water and layers, got "
+                f"{options.radius_m:g} m; null means flat layers.",
+            )
+            return
         columns = columns_of(wanted(options, read_dispersion(options.picks)), grid)
         # A prior without bounds has very wide ones; rocks have not.
         steep = np.linspace(low, min(high, 10 * low), grid.shape[0])
@@ -148,10 +156,12 @@ class DispersionProblem(ExternalProblem):
             for column, shot in zip(columns, survey.shots, strict=True)
         )
         group = sum(int(column.picks.group.sum()) for column in columns)
+        radius = self.options.radius_m
+        shape = "flat" if radius is None else f"shells of a sphere of {radius / 1e3:.6g} km"
         yield ok(
             "forward",
             f"{survey.n_traces - group} phase and {group} group velocities in {len(columns)} "
-            f"column(s); wavelengths up to {longest / 1e3:.3g} km.",
+            f"column(s); wavelengths up to {longest / 1e3:.3g} km; layers are {shape}.",
         )
         if depth < SEEN * longest:
             yield warning(

@@ -51,7 +51,7 @@ class SyntheticCurvesSettings(Settings):
 
 
 class DispersionSettings(ForwardSettings):
-    """Velocities of surface waves; the model is a shear velocity [m/s] in flat layers."""
+    """Velocities of surface waves; the model is a shear velocity [m/s] in layers."""
 
     # What other problems of users set, and what is always so here.
     returns: ClassVar[Literal["data"]] = "data"
@@ -77,6 +77,11 @@ class DispersionSettings(ForwardSettings):
     )
     water: WaterSettings | None = Field(
         None, description="Water above the first cell; null: the first cell has a free surface."
+    )
+    radius_m: PositiveFloat | None = Field(
+        6_371_000.0,
+        description="Radius of the sphere that the layers are shells of, for whose curvature "
+        "the velocities are corrected (Earth flattening); null: the layers are flat [m].",
     )
     synthetic: Annotated[
         SyntheticCurvesSettings | None,

@@ -134,7 +134,7 @@ def test_a_column_is_a_shot_of_its_own(curve_run, tmp_path):
 
 
 def test_a_mode_that_is_not_guided_is_finite_and_told(curve_run, tmp_path, caplog):
-    solver = solver_of(curve_run(), tmp_path)
+    solver = solver_of(curve_run(radius_m=None), tmp_path)
     solver.set_model(np.full((8, 1, 1), 2000.0))  # no Love wave at all
     found = solver.simulate([0], "gradient")
     assert np.isfinite(found.misfit)
@@ -187,6 +187,8 @@ def test_what_cannot_work_is_refused(curve_run, tmp_path):
         forward_problem(curve_run(TWO.replace("1040", "5000"), shape=(6, 1, 2))).geometry()
     [fault] = faults(curve_run(scaling={"vp": "brocher"}, upper=9000))
     assert "forward.scaling: must give a vp of more than 1.155 vs" in fault
+    [fault] = faults(curve_run(radius_m=4000))
+    assert "forward.radius_m: must be larger than the 4000 m of water and layers" in fault
     solver = solver_of(curve_run(), tmp_path)
     model = np.full((8, 1, 1), 2000.0)
     model[3] = -1

@@ -45,6 +45,9 @@ done
 export UV_FIND_LINKS="${UV_FIND_LINKS:-${links#,}}"
 [ -n "$UV_FIND_LINKS" ] || unset UV_FIND_LINKS
 
+# Else every process compiles torch anew where PYTHONDONTWRITEBYTECODE is set: 5.4 s, not 1.9.
+export UV_COMPILE_BYTECODE=1
+
 # uv is ten times as fast, but does not know every proxy and certificate that pip is set up for.
 install() {
   if command -v uv > /dev/null && uv pip install -q "$@"; then return; fi

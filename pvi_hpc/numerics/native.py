@@ -2,19 +2,84 @@
 
 import os
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
+
+from cffi import FFI
+from numpy.typing import NDArray
 
 import pvi_hpc
-from pvi_hpc.errors import SolverError
+from pvi_hpc.errors import NonFiniteError, SolverError
 
-__all__ = ["library_folder", "plain_c"]
+__all__ = ["Native", "library_folder", "plain_c"]
 
 #: Written beside the libraries by their build: the names of the compiler's macros.
 INSTRUCTIONS: Final = "instructions.txt"
 CPU_INFO: Final = Path("/proc/cpuinfo")
 #: Linux calls the instructions of a macro by the same name in small letters, except these.
 LINUX_NAMES: Final = {"bmi": "bmi1"}
+#: Types of arrays in C, by their numpy characters.
+C_TYPES: Final = {"d": "double *", "H": "uint16_t *", "i": "int32_t *", "l": "int64_t *"}
+
+
+@dataclass(frozen=True)
+class Native:
+    """A library whose functions `pvi_NAME_...` return a status.
+
+    Parameters
+    ----------
+    name
+        Name of the library, as in `libpvi_NAME.so`, `NAME.h` and `NAME_types.h`.
+    ffi, lib
+        The cffi instance that knows its types, and the library.
+    faults
+        Meaning of each status by its name in C.
+    lost
+        Name of the status that says that a result is not finite.
+    """
+
+    name: str
+    ffi: FFI
+    lib: Any
+    faults: Mapping[str, str]
+    lost: str
+
+    @classmethod
+    def load(cls, name: str, faults: Mapping[str, str], lost: str) -> Self:
+        """Open a library; SolverError if it is not installed."""
+        library = f"libpvi_{name}.so"
+        folder = library_folder(library)
+        ffi = FFI()
+        ffi.cdef(plain_c(folder / f"{name}_types.h") + plain_c(folder / f"{name}.h"))
+        return cls(name, ffi, ffi.dlopen(str(folder / library)), faults, lost)
+
+    def call(self, function: str, *arguments: Any) -> None:
+        """Call `pvi_NAME_FUNCTION`.
+
+        Raises
+        ------
+        NonFiniteError
+            If a result is not finite.
+        SolverError
+            Whatever else went wrong.
+        """
+        status = getattr(self.lib, f"pvi_{self.name}_{function}")(*arguments)
+        code = str(self.ffi.string(self.ffi.cast(f"pvi_{self.name}_status", status)))
+        if code != f"PVI_{self.name.upper()}_OK":
+            kind = NonFiniteError if code == self.lost else SolverError
+            raise kind(f"{self.name} {function}: {self.faults.get(code, code)} ({code}).")
+
+    def pointer(self, array: NDArray[Any]) -> Any:
+        """Return the address of a contiguous array."""
+        assert array.flags.c_contiguous
+        return self.ffi.cast(C_TYPES[array.dtype.char], array.ctypes.data)
+
+    def source_hash(self) -> str:
+        """Return the SHA-256 of the sources that the library was built from."""
+        text: bytes = self.ffi.string(self.lib.pvi_source_hash())
+        return text.decode()
 
 
 def library_folder(library: str) -> Path:

@@ -5,18 +5,16 @@ from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
-from cffi import FFI
 from numpy.typing import NDArray
 
-from pvi_hpc.errors import NonFiniteError, SolverError
-from pvi_hpc.numerics.native import library_folder, plain_c
+from pvi_hpc.errors import SolverError
+from pvi_hpc.numerics.native import Native
 
 __all__ = ["WAVES", "Curves", "Layers", "Points", "Wave", "count_modes", "curves", "load"]
 
 Array = NDArray[np.float64]
 Wave = Literal["rayleigh", "love"]
 
-LIBRARY: Final = "libpvi_dispersion.so"
 #: Waves in the order of their numbers.
 WAVES: Final[tuple[Wave, ...]] = ("rayleigh", "love")
 WHAT_FAILED: Final = {
@@ -29,48 +27,10 @@ WHAT_FAILED: Final = {
 }
 
 
-class Native(NamedTuple):
-    """The library and the cffi instance that knows its types."""
-
-    ffi: FFI
-    lib: Any
-
-    def check(self, status: int) -> None:
-        """Raise what a status says.
-
-        Raises
-        ------
-        NonFiniteError
-            If a velocity is not finite.
-        SolverError
-            Whatever else went wrong.
-        """
-        if status == self.lib.PVI_DISPERSION_OK:
-            return
-        code = str(self.ffi.string(self.ffi.cast("pvi_dispersion_status", status)))
-        lost = status == self.lib.PVI_DISPERSION_LOST
-        kind = NonFiniteError if lost else SolverError
-        raise kind(f"dispersion: {WHAT_FAILED.get(code, code)} ({code}).")
-
-    def pointer(self, array: NDArray[Any]) -> Any:
-        """Return the address of a contiguous array."""
-        assert array.flags.c_contiguous
-        kind = {"d": "double *", "i": "int32_t *"}
-        return self.ffi.cast(kind[array.dtype.char], array.ctypes.data)
-
-    def source_hash(self) -> str:
-        """Return the SHA-256 of the sources that the library was built from."""
-        text: bytes = self.ffi.string(self.lib.pvi_source_hash())
-        return text.decode()
-
-
 @cache
 def load() -> Native:
     """Return the library, loaded once; SolverError if it is not installed."""
-    folder = library_folder(LIBRARY)
-    ffi = FFI()
-    ffi.cdef(plain_c(folder / "dispersion_types.h") + plain_c(folder / "dispersion.h"))
-    return Native(ffi, ffi.dlopen(str(folder / LIBRARY)))
+    return Native.load("dispersion", WHAT_FAILED, "PVI_DISPERSION_LOST")
 
 
 @dataclass(frozen=True)
@@ -158,13 +118,13 @@ def curves(
         np.ascontiguousarray(points.period, np.float64),
     )
     fields = [n, *(native.pointer(a) for a in asked), threads]
-    status = native.lib.pvi_dispersion_curve(
+    native.call(
+        "curve",
         model,
         native.ffi.new("pvi_dispersion_points *", fields),
         *(native.pointer(a) for a in (phase, group, exists)),
         native.pointer(slopes) if gradient else native.ffi.NULL,
     )
-    native.check(status)
     return Curves(phase, group, exists.astype(bool), slopes)
 
 
@@ -180,7 +140,7 @@ def count_modes(layers: Layers, wave: Wave, period: float, velocity: float) -> i
     model, _held = _model(native, layers)
     found = native.lib.pvi_dispersion_count(model, WAVES.index(wave), period, velocity)
     if found < 0:
-        native.check(native.lib.PVI_DISPERSION_BAD_MODEL)
+        raise SolverError(f"dispersion count: {WHAT_FAILED['PVI_DISPERSION_BAD_MODEL']}.")
     return int(found)
 
 

@@ -5,18 +5,16 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from cffi import FFI
 from numpy.typing import NDArray
 
-from pvi_hpc.errors import NonFiniteError, SolverError
+from pvi_hpc.errors import SolverError
 from pvi_hpc.grid import Grid
-from pvi_hpc.numerics.native import library_folder, plain_c
+from pvi_hpc.numerics.native import Native
 
 __all__ = ["MARGIN", "STATE_BYTES", "Rays", "TravelTimes", "load"]
 
 Array = NDArray[np.float64]
 
-LIBRARY: Final = "libpvi_eikonal.so"
 #: Nodes about a field on both sides of every axis of more than one node.
 MARGIN: Final = 2
 #: Room of a node for every source: factor, stencil, order, and the adjoint [bytes].
@@ -30,49 +28,10 @@ WHAT_FAILED: Final = {
 }
 
 
-class Native(NamedTuple):
-    """The library and the cffi instance that knows its types."""
-
-    ffi: FFI
-    lib: Any
-
-    def call(self, name: str, *arguments: Any) -> None:
-        """Call `pvi_eikonal_NAME`.
-
-        Raises
-        ------
-        NonFiniteError
-            If a time is not finite.
-        SolverError
-            Whatever else went wrong.
-        """
-        status = getattr(self.lib, f"pvi_eikonal_{name}")(*arguments)
-        if status == self.lib.PVI_EIKONAL_OK:
-            return
-        code = str(self.ffi.string(self.ffi.cast("pvi_eikonal_status", status)))
-        lost = status == self.lib.PVI_EIKONAL_UNREACHED
-        kind = NonFiniteError if lost else SolverError
-        raise kind(f"eikonal {name}: {WHAT_FAILED.get(code, code)} ({code}).")
-
-    def pointer(self, array: NDArray[Any]) -> Any:
-        """Return the address of a contiguous array."""
-        assert array.flags.c_contiguous
-        kind = {"d": "double *", "H": "uint16_t *", "i": "int32_t *", "l": "int64_t *"}
-        return self.ffi.cast(kind[array.dtype.char], array.ctypes.data)
-
-    def source_hash(self) -> str:
-        """Return the SHA-256 of the sources that the library was built from."""
-        text: bytes = self.ffi.string(self.lib.pvi_source_hash())
-        return text.decode()
-
-
 @cache
 def load() -> Native:
     """Return the library, loaded once; SolverError if it is not installed."""
-    folder = library_folder(LIBRARY)
-    ffi = FFI()
-    ffi.cdef(plain_c(folder / "eikonal_types.h") + plain_c(folder / "eikonal.h"))
-    return Native(ffi, ffi.dlopen(str(folder / LIBRARY)))
+    return Native.load("eikonal", WHAT_FAILED, "PVI_EIKONAL_UNREACHED")
 
 
 class Rays(NamedTuple):

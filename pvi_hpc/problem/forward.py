@@ -30,6 +30,7 @@ from pvi_hpc.grid import Grid
 __all__ = [
     "RunDomain",
     "forward_problem",
+    "has_products",
     "refuse_without_products",
     "simulation_setup",
     "solver_here",
@@ -109,10 +110,15 @@ def forward_problem(run: Run) -> ForwardProblem:
     return load_problem(run.forward, RunDomain(run))
 
 
+def has_products(run: Run) -> bool:
+    """Tell whether simulations pull changes of their data back, and so have products."""
+    problem = forward_problem(run)
+    return isinstance(problem, NoiseGradients) and problem.has_noise_gradients
+
+
 def refuse_without_products(run: Run) -> None:
     """Raise ConfigError where simulations cannot pull changes of their data back."""
-    problem = forward_problem(run)
-    if not (isinstance(problem, NoiseGradients) and problem.has_noise_gradients):
+    if not has_products(run):
         raise ConfigError(
             "'questions': 'linear_response' needs simulations that pull any change of their "
             f"data back to the model, which 'forward.kind: {run.forward.kind}' with these "

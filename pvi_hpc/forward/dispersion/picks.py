@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pvi_hpc.errors import SurveyError
-from pvi_hpc.forward.dispersion.curves import WAVES, Points
+from pvi_hpc.forward.dispersion.curves import WAVES
 
 __all__ = ["DispersionPicks", "read_dispersion"]
 
@@ -48,11 +48,6 @@ class DispersionPicks:
     value: Array
     noise_sd: Array
     place: Array
-
-    @property
-    def points(self) -> Points:
-        """Waves, modes and periods."""
-        return Points(self.wave, self.mode, self.period)
 
     def part(self, rows: NDArray[np.intp]) -> "DispersionPicks":
         """Return some of the picks."""

@@ -20,8 +20,8 @@ __all__ = ["curves_of_sphere", "flattened"]
 
 Array = NDArray[np.float64]
 
-#: Power of `r / a` of densities, and twice the constant that squared wavenumbers differ by,
-#: of Rayleigh and of Love waves.
+#: Of Rayleigh and of Love waves: the power of `r / a` of densities, and the number `q` by which
+#: the squared wavenumber of the sphere is larger, `(q / 2 a)^2`.
 POWERS: Final = (2.275, 5.0)
 CONSTANTS: Final = (1.0, 3.0)
 
@@ -81,7 +81,7 @@ def curves_of_sphere(
         flat, factor = flattened(layers, radius, POWERS[wave])
         of_wave = Points(points.wave[at], points.mode[at], points.period[at])
         found = curves(flat, of_wave, gradient=gradient, threads=threads)
-        # k_sphere^2 = k_flat^2 + (CONSTANT / 2 a)^2, so that c falls and u grows by one ratio.
+        # k_sphere^2 = k_flat^2 + (q / 2 a)^2, so that c falls and u grows by one ratio.
         share = CONSTANTS[wave] * of_wave.period / (4 * np.pi * radius)
         ratio = np.sqrt(1 + (share * found.phase) ** 2)
         phase[at], group[at] = found.phase / ratio, found.group * ratio

@@ -7,7 +7,7 @@ of a fault decides whether another try can help.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,12 @@ from numpy.typing import NDArray
 from pvi_hpc.errors import ConfigError, SolverError
 from pvi_hpc.forward.external.results import BadResultError
 from pvi_hpc.forward.external.solver import Result
-from pvi_hpc.forward.external.timed_calls import within
+from pvi_hpc.forward.external.timed_calls import QUOTED, within
 
 __all__ = ["Client", "Question", "ServedModel", "load_umbridge"]
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
-
-#: Characters of a server's answer that an error quotes.
-QUOTED: Final = 200
 
 
 def load_umbridge() -> Any:

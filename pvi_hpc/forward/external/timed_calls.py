@@ -9,7 +9,7 @@ from pvi_hpc.errors import ConfigError, NonFiniteError, SolverError
 from pvi_hpc.forward.external.program import HangingError, UnusableModelError
 from pvi_hpc.forward.external.results import BadResultError
 
-__all__ = ["ServerGoneError", "within"]
+__all__ = ["QUOTED", "ServerGoneError", "within"]
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ from pvi_hpc.inference.amortised.rounds.rounds import Recipe, Round, learn_round
 from pvi_hpc.inference.amortised.unknowns import Unknowns
 from pvi_hpc.priors.load import load_prior
 from pvi_hpc.run.amortised.bank import Bank, recipe_of
-from pvi_hpc.run.amortised.kept import Kept, Progress
+from pvi_hpc.run.amortised.kept import Progress
 from pvi_hpc.run.amortised.lesson import Learnt, Lesson, conclude, noise_sd_of, observed
-from pvi_hpc.run.amortised.rounds import BankRounds, training_fingerprint
+from pvi_hpc.run.amortised.rounds import BankRounds
 from pvi_hpc.run.interrupt import StopFlag
 from pvi_hpc.store.layout import RunPaths
 
@@ -68,13 +68,7 @@ def _once(source: BankRounds, unknowns: Unknowns) -> Lesson | None:
     noise_sd = noise_sd_of(source.survey)
     whole = TrainingPairs(pairs.theta, pairs.data, noise_sd)
     taught = len(pairs.theta) - settings.held_out
-    keep = Kept(
-        source.paths.network / "checkpoints",
-        training_fingerprint(source.first, settings),
-        settings.training.checkpoint_s,
-        source.stop,
-        source.progress,
-    )
+    keep = source.keep(0)
     found = learn(
         whole.rows(slice(0, taught)),
         settings.network,

@@ -21,7 +21,7 @@ from pvi_hpc.run.amortised.sample_prior import fill_bank
 from pvi_hpc.run.interrupt import StopFlag
 from pvi_hpc.store.layout import RunPaths
 
-__all__ = ["BankRounds", "training_fingerprint"]
+__all__ = ["BankRounds"]
 
 
 @dataclass

@@ -9,8 +9,7 @@ from pvi_hpc.config import Run
 from pvi_hpc.data.survey_file import SurveyFile
 from pvi_hpc.errors import ConfigError
 from pvi_hpc.execution.lease import Lease
-from pvi_hpc.forward.problem import NoiseGradients
-from pvi_hpc.problem.forward import forward_problem, simulation_setup
+from pvi_hpc.problem.forward import forward_problem, has_products, simulation_setup
 from pvi_hpc.problem.problem import Problem
 from pvi_hpc.run.interrupt import StopFlag
 from pvi_hpc.run.results import RunResults
@@ -68,7 +67,7 @@ def serve_run(
             simulator,
             (lambda model: simulator.simulate(model[None], shots)[0]) if has_data else None,
             _values(SurveyFile(survey)),
-            products=_has_products(run),
+            products=has_products(run),
         )
         server = ModelServer(models, address.host, address.port)
         for line in _lines(run, problem, server, address):
@@ -83,11 +82,6 @@ def _workers(results: RunResults, stop: StopFlag) -> AbstractContextManager[Any]
         return nullcontext()
     setup = simulation_setup(run, results.project.survey)
     return workers_of(run, setup, results.paths, stop.asked)
-
-
-def _has_products(run: Run) -> bool:
-    problem = forward_problem(run)
-    return isinstance(problem, NoiseGradients) and problem.has_noise_gradients
 
 
 def _values(survey: SurveyFile) -> int:
